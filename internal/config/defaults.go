@@ -1,0 +1,75 @@
+package config
+
+import (
+	"reflect"
+	"regexp"
+	"time"
+)
+
+// defaultAccount is the account that AWS uses in its own examples.
+const defaultAccount = "123456789012"
+
+// regionOfZone is the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
+var regionOfZone = regexp.MustCompile(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
+
+// setDefaults completes what no source has set. What is derived (host name, session name) stays empty: other packages
+// know better.
+func (l *layers) setDefaults() {
+	l.complete(reflect.ValueOf(l.config).Elem(), reflect.ValueOf(defaults(l.config)).Elem(), "")
+}
+
+// complete copies the leaves of a block that no source has set.
+func (l *layers) complete(to, from reflect.Value, path string) {
+	for i, key := range keys(to.Type()) {
+		full := join(path, key)
+		switch to.Field(i).Kind() {
+		case reflect.Struct:
+			l.complete(to.Field(i), from.Field(i), full)
+		case reflect.Map: // empty by default, and --set may have made entries without setting the whole
+		default:
+			if !l.isSet(full) {
+				to.Field(i).Set(from.Field(i))
+			}
+		}
+	}
+}
+
+// defaults is the configuration that says nothing, with the place derived from what is given of it in c.
+func defaults(c *Config) *Config {
+	d := &Config{
+		Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
+		AWS:         AWS{AccountID: defaultAccount, Region: "us-east-1"},
+		EC2: EC2{
+			LocalIPv4:    "10.0.0.10",
+			InstanceID:   "i-0123456789abcdef0",
+			ImageID:      "ami-0abcdef1234567890",
+			InstanceType: "t3.micro",
+			Architecture: "x86_64",
+			LifeCycle:    "on-demand",
+			Monitoring:   "disabled",
+			MetadataOptions: MetadataOptions{
+				HTTPTokens:              "optional",
+				HTTPEndpoint:            "enabled",
+				HTTPPutResponseHopLimit: 64,
+				InstanceMetadataTags:    "enabled",
+			},
+		},
+		Server: Server{Listen: []string{DefaultListen}, AllowClients: []string{"auto"}},
+		Log:    Log{Level: "info", Format: "text", Access: true},
+	}
+	if c.Credentials.Duration > 0 {
+		d.Credentials.RefreshBefore = min(d.Credentials.RefreshBefore, c.Credentials.Duration/4)
+	}
+	if m := roleARN.FindStringSubmatch(c.Credentials.IAMRole); m != nil {
+		d.AWS.AccountID = m[1]
+	}
+	if region := regionOfZone.FindString(c.AWS.AvailabilityZone); region != "" {
+		d.AWS.Region = region
+	}
+	region := c.AWS.Region
+	if region == "" {
+		region = d.AWS.Region
+	}
+	d.AWS.AvailabilityZone = region + "a"
+	return d
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// syntaxError is text that is not YAML.
+type syntaxError struct {
+	line int // from 1
+	text string
+}
+
+func (e *syntaxError) Error() string { return "not valid YAML: " + e.text }
+
+// parse gives the first document's content, nil when there is none, and the line of a second document, 0 without one.
+func parse(data []byte) (content *yaml.Node, second int, bad *syntaxError) {
+	documents, err := parseDocuments(data)
+	if err != nil {
+		return nil, 0, explainSyntax(data, err)
+	}
+	if len(documents) > 1 {
+		second = documents[1].Line
+	}
+	if len(documents) == 0 || len(documents[0].Content) == 0 {
+		return nil, second, nil
+	}
+	return documents[0].Content[0], second, nil
+}
+
+// parseDocuments reads at most two documents: a second one is refused anyway.
+func parseDocuments(data []byte) (documents []*yaml.Node, err error) {
+	// The parser has panicked on odd input before; whoever writes the file should read that it is at fault.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the parser gave up: %v", r)
+		}
+	}()
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	for len(documents) < 2 {
+		var n yaml.Node
+		switch err := d.Decode(&n); {
+		case errors.Is(err, io.EOF):
+			return documents, nil
+		case err != nil:
+			return documents, err
+		}
+		documents = append(documents, &n)
+	}
+	return documents, nil
+}
+
+var parserLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// explainSyntax finds the line of a syntax error. The parser names the line where the surrounding block starts, or none;
+// so look for the longest run of lines from the top that is still valid: the error is in the next one.
+func explainSyntax(data []byte, err error) *syntaxError {
+	// Beyond this many lines, parsing each beginning takes too long, and the parser's own guess has to do.
+	const most = 400
+	e := &syntaxError{line: 1, text: strings.ReplaceAll(parserLine.ReplaceAllString(err.Error(), ""), "\n", " ")}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	if m := parserLine.FindStringSubmatch(err.Error()); len(lines) > most {
+		if m != nil && m[1] != "" {
+			_, _ = fmt.Sscanf(m[1], "%d", &e.line)
+		}
+		return e
+	}
+	end := 0
+	for i, line := range lines {
+		end += len(line)
+		if _, err := parseDocuments(data[:end]); err == nil {
+			e.line = i + 2
+		}
+	}
+	e.line = min(e.line, len(lines))
+	line := string(lines[e.line-1])
+	if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
+		e.text = "a tab in the indentation; use spaces"
+	}
+	return e
+}
+
+// isNull is a value that was left empty or written as null.
+func isNull(n *yaml.Node) bool {
+	if n.Kind != yaml.ScalarNode || n.Style&^yaml.TaggedStyle != 0 {
+		return false
+	}
+	switch n.Value {
+	case "", "~", "null", "Null", "NULL":
+		return true
+	}
+	return false
+}
+
+// isMerge is the plain key "<<", which other programs take as "insert that mapping here".
+func isMerge(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.Style&^yaml.TaggedStyle == 0
+}
+
+// kindName names what stands there, for "want a list, but this is ...".
+func kindName(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a block of keys"
+	case yaml.SequenceNode:
+		return "a list"
+	default:
+		return "a single value"
+	}
+}

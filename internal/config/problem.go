@@ -1,0 +1,126 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// embeddedName stands where the path of a file would, for the embedded default.
+const embeddedName = "embedded default"
+
+// origin says where a value comes from. The zero origin is the built-in default.
+type origin struct {
+	file string // path of the file, or embeddedName
+	line int    // in that file, from 1
+	// variable is the environment variable, flag is "--set".
+	variable, flag string
+	// order is the place among the overrides, so that messages come in the order things were given.
+	order int
+}
+
+// String is the origin as it is written behind a value of the effective configuration.
+func (o origin) String() string {
+	switch {
+	case o.flag != "":
+		return o.flag
+	case o.variable != "":
+		return oneLine(o.variable)
+	case o.file == embeddedName:
+		return o.file
+	case o.file != "":
+		return oneLine(o.file) + ":" + strconv.Itoa(o.line)
+	default:
+		return "default"
+	}
+}
+
+// problem is something wrong (or odd) with the value of a key.
+type problem struct {
+	at   origin
+	path string // full dotted key; "" when the text says all
+	text string
+}
+
+// String puts the origin first, as compilers do, so that editors and terminals can jump there.
+func (p problem) String() string {
+	path := oneLine(p.path)
+	switch {
+	case p.at.flag != "":
+		return p.at.flag + " " + path + ": " + p.text
+	case p.at.file != "":
+		s := oneLine(p.at.file) + ":" + strconv.Itoa(p.at.line) + ": "
+		if path == "" {
+			return s + p.text
+		}
+		return s + path + ": " + p.text
+	case path == "":
+		return p.at.String() + ": " + p.text
+	default:
+		return p.at.String() + ": " + path + ": " + p.text
+	}
+}
+
+// problems collects all that is wrong, so that one run reports everything.
+type problems []problem
+
+func (p *problems) add(at origin, path, format string, args ...any) {
+	*p = append(*p, problem{at, path, fmt.Sprintf(format, args...)})
+}
+
+// lines are the messages: those of the file by line, then those of the environment, then those of --set.
+func (p problems) lines() []string {
+	class := func(o origin) int {
+		switch {
+		case o.flag != "":
+			return 2
+		case o.variable != "":
+			return 1
+		default:
+			return 0
+		}
+	}
+	sorted := slices.Clone(p)
+	slices.SortStableFunc(sorted, func(a, b problem) int {
+		return cmp.Or(class(a.at)-class(b.at), a.at.order-b.at.order, a.at.line-b.at.line)
+	})
+	lines := make([]string, len(sorted))
+	for i, x := range sorted {
+		lines[i] = x.String()
+	}
+	return slices.Compact(lines)
+}
+
+// err is nil without problems, else one error whose text has a line for each.
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	var errs []error
+	for _, line := range p.lines() {
+		errs = append(errs, errors.New(line))
+	}
+	return errors.Join(errs...)
+}
+
+// oneLine makes s safe to print within one line: names of files and keys may hold anything.
+func oneLine(s string) string {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+	if strings.IndexFunc(s, odd) < 0 {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// quote prints a value in a message. Long ones are cut: the line number leads to the rest.
+func quote(s string) string {
+	const most = 80
+	if r := []rune(s); len(r) > most {
+		return strconv.Quote(string(r[:most])) + "..."
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// fileVariable names the configuration file.
+	fileVariable = "MOCK_EC2_METADATA_CONFIG"
+	// variablePrefix starts the variables that override a key. The two underscores keep it apart from the variables
+	// that Kubernetes makes up for a Service called mock-ec2-metadata.
+	variablePrefix = "MOCK_EC2_METADATA__"
+	// maxFileSize is far above any sensible configuration; it bounds the time and memory that reading one takes.
+	maxFileSize = 1 << 20
+)
+
+// Sources says where a configuration comes from; the later ones win: default < file < environment < --set.
+type Sources struct {
+	File    string   // path; "" = DefaultFile if it exists, else the embedded default
+	Environ []string // "KEY=value", as os.Environ gives
+	Set     []string // "key.path=value", in order, later wins
+}
+
+// Path is the file that Load would read now, or "" for the embedded default: File, or the one that
+// MOCK_EC2_METADATA_CONFIG names, or DefaultFile if it exists.
+func (s Sources) Path() string {
+	if s.File != "" {
+		return s.File
+	}
+	named := ""
+	for _, e := range s.Environ {
+		if v, ok := strings.CutPrefix(e, fileVariable+"="); ok {
+			named = v
+		}
+	}
+	if named != "" {
+		return named
+	}
+	// Lstat: a link that leads nowhere is a mistake to report, not a reason to go on with made-up credentials.
+	if _, err := os.Lstat(DefaultFile); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return DefaultFile
+}
+
+// readFile reads a configuration file. Its errors start with the path and need no more context.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the user names the file
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file; copy conf/sample-config.yaml there and change it, or name another file with --config or %s",
+			oneLine(path), fileVariable)
+	}
+	if err != nil {
+		return nil, readError(path, err)
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory; name a file in it", oneLine(path))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	switch {
+	case err != nil:
+		return nil, readError(path, err)
+	case len(data) > maxFileSize:
+		return nil, fmt.Errorf("%s: larger than 1 MiB; this is not a configuration file", oneLine(path))
+	case !utf8.Valid(data):
+		return nil, fmt.Errorf("%s: not UTF-8 text", oneLine(path))
+	}
+	return data, nil
+}
+
+// readError takes the path out of an error of package os, to put it first and only once.
+func readError(path string, err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("%s: cannot be read: %w", oneLine(path), err)
+}

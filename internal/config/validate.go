@@ -1,0 +1,222 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// validate judges everything that a source has set. Single texts are judged by two tables: errors makes the
+// configuration unusable, warnings names what EC2 would never have.
+func (l *layers) validate() {
+	l.texts(func(t text) {
+		// An element of a list of texts goes by the name of the list: its line says which one it is.
+		path := t.path
+		if strings.HasSuffix(t.rule, "[]") {
+			path = path[:strings.LastIndexByte(path, '[')]
+		}
+		if r, ok := textErrors[t.rule]; ok {
+			if wrong := r(t.value); wrong != "" {
+				l.broken[path] = true
+				l.problems.add(l.origin(t.path), path, "%s", wrong)
+				return
+			}
+		}
+		if r, ok := entryErrors[t.rule]; ok {
+			if wrong := r(t.entry); wrong != "" {
+				l.problems.add(l.origin(t.path), path, "%s", wrong)
+			}
+		}
+		if r, ok := textWarnings[t.rule]; ok {
+			if odd := r(t.value); odd != "" {
+				l.warnings.add(l.origin(t.path), path, "%s", odd)
+			}
+		}
+	})
+	l.validateCredentials()
+	l.validatePlace()
+	l.validateInstance()
+	l.validateServer()
+}
+
+// wrong reports a rule that more than a single text takes part in.
+func (l *layers) wrong(path, format string, args ...any) {
+	l.problems.add(l.origin(path), path, format, args...)
+}
+
+// comparable is true when the values of all these keys could be decoded and are right by themselves.
+func (l *layers) comparable(paths ...string) bool {
+	for _, p := range paths {
+		if l.broken[p] {
+			return false
+		}
+	}
+	return true
+}
+
+// Limits of AssumeRole (STS API reference).
+const (
+	minDuration       = 15 * time.Minute
+	maxDuration       = 12 * time.Hour
+	minRefreshBefore  = time.Minute
+	maxSessionTags    = 50
+	maxTagKey         = 128
+	maxTagValue       = 256
+	maxPolicyARNs     = 10
+	durationPath      = "credentials.duration"
+	refreshBeforePath = "credentials.refresh_before"
+)
+
+func (l *layers) validateCredentials() {
+	c := l.config.Credentials
+	l.validateDurations()
+	if len(c.SessionTags) > maxSessionTags {
+		l.wrong("credentials.session_tags", "%d tags; STS takes at most %d", len(c.SessionTags), maxSessionTags)
+	}
+	for i, key := range c.TransitiveTagKeys {
+		if _, ok := c.SessionTags[key]; !ok && l.comparable("credentials.transitive_tag_keys", "credentials.session_tags") {
+			at := l.origin(fmt.Sprintf("credentials.transitive_tag_keys[%d]", i))
+			l.problems.add(at, "credentials.transitive_tag_keys", "%s is not a key of credentials.session_tags", quote(key))
+		}
+	}
+	if len(c.PolicyARNs) > maxPolicyARNs {
+		l.wrong("credentials.policy_arns", "%d ARNs; STS takes at most %d", len(c.PolicyARNs), maxPolicyARNs)
+	}
+	if c.Mock && c.SourceProfile != "" {
+		const path = "credentials.source_profile"
+		l.warnings.add(l.origin(path), path, "not used: credentials.mock is true, so nothing is called and the credentials are made up")
+	}
+}
+
+func (l *layers) validateDurations() {
+	d, r := l.config.Credentials.Duration, l.config.Credentials.RefreshBefore
+	switch {
+	case l.broken[durationPath]:
+	case d < minDuration || d > maxDuration:
+		l.broken[durationPath] = true
+		l.wrong(durationPath, "%s is not from 15m to 12h", shortDuration(d))
+	case d%time.Second != 0:
+		l.wrong(durationPath, "%s is not whole seconds", shortDuration(d))
+	}
+	switch {
+	case !l.comparable(durationPath, refreshBeforePath):
+	case r < minRefreshBefore:
+		l.wrong(refreshBeforePath, "%s is less than 1m", shortDuration(r))
+	case r >= d:
+		l.wrong(refreshBeforePath, "%s is not less than credentials.duration, %s", shortDuration(r), shortDuration(d))
+	}
+}
+
+// validatePlace wants the zone to be in the region.
+func (l *layers) validatePlace() {
+	const zone, region = "aws.availability_zone", "aws.region"
+	place := l.config.AWS
+	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone.FindString(place.AvailabilityZone) != place.Region {
+		l.wrong(zone, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
+	}
+}
+
+func (l *layers) validateInstance() {
+	c := l.config.EC2
+	const hopLimit = "ec2.metadata_options.http_put_response_hop_limit"
+	if n := c.MetadataOptions.HTTPPutResponseHopLimit; !l.broken[hopLimit] && (n < 1 || n > 64) {
+		l.wrong(hopLimit, "%d is not from 1 to 64", n)
+	}
+	l.notNegative("ec2.ami_launch_index", c.AMILaunchIndex)
+	l.notNegative("ec2.placement.partition_number", c.Placement.PartitionNumber)
+	for i, n := range c.NetworkInterfaces {
+		l.notNegative(fmt.Sprintf("ec2.network_interfaces[%d].device_number", i), n.DeviceNumber)
+		l.notNegative(fmt.Sprintf("ec2.network_interfaces[%d].network_card", i), n.NetworkCard)
+	}
+	if c.MetadataOptions.InstanceMetadataTags == "enabled" {
+		for _, key := range slices.Sorted(maps.Keys(c.Tags)) {
+			if wrong := metadataTag(key); wrong != "" {
+				l.wrong("ec2.tags."+key, "%s", wrong)
+			}
+		}
+	}
+	l.validateUserData()
+}
+
+func (l *layers) notNegative(path string, n int) {
+	if n < 0 {
+		l.wrong(path, "%d is less than 0", n)
+	}
+}
+
+// validateUserData wants it in one place. The size of user_data_file is its reader's to check.
+func (l *layers) validateUserData() {
+	first := ""
+	for _, path := range []string{"ec2.user_data", "ec2.user_data_file", "ec2.user_data_base64"} {
+		switch {
+		case !l.isSet(path):
+		case first == "":
+			first = path
+		default:
+			l.wrong(path, "%s is set too; keep one of them", first)
+		}
+	}
+}
+
+func (l *layers) validateServer() {
+	s := l.config.Server
+	if len(s.Listen) == 0 && !l.broken["server.listen"] {
+		l.wrong("server.listen", "no address; write e.g. [%q]", DefaultListen)
+	}
+	seen := map[string]bool{}
+	for i, address := range s.Listen {
+		if seen[address] && address != "" {
+			l.problems.add(l.origin(fmt.Sprintf("server.listen[%d]", i)), "server.listen", "%s is there twice", quote(address))
+		}
+		seen[address] = true
+	}
+	for i, c := range s.AllowClients {
+		if c == "auto" && len(s.AllowClients) > 1 {
+			at := l.origin(fmt.Sprintf("server.allow_clients[%d]", i))
+			l.problems.add(at, "server.allow_clients", "auto stands alone; remove it or the CIDR blocks")
+		}
+	}
+}
+
+// tagText holds the characters and the length that STS allows in session tags, in characters.
+func tagText(what string, least, most int) rule {
+	class := matches(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, "a tag "+what+"; it has letters, digits, spaces and _.:/=+-@")
+	return func(value string) string {
+		if n := utf8.RuneCountInString(value); n < least || n > most {
+			return fmt.Sprintf("the tag's %s has %d characters; AWS takes %d to %d", what, n, least, most)
+		}
+		return class(value)
+	}
+}
+
+// oddAddress warns of addresses that no instance has.
+func oddAddress(value string) string {
+	a, err := netip.ParseAddr(value)
+	switch {
+	case err != nil:
+		return ""
+	case a.IsLoopback():
+		return value + " is a loopback address; an instance has one of its VPC, e.g. 10.0.0.10"
+	case a.IsUnspecified():
+		return value + " is no instance's address; an instance has one of its VPC, e.g. 10.0.0.10"
+	case a.IsMulticast():
+		return value + " is a multicast address; an instance has one of its VPC, e.g. 10.0.0.10"
+	}
+	return ""
+}
+
+// shortDuration leaves the zero units out: 1h instead of 1h0m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
