@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/tree"
+)
+
+// checkTimeout bounds the calls of check --credentials, SSO and credential_process included.
+const checkTimeout = 30 * time.Second
+
+func newCheck(f *flags) *cobra.Command {
+	var withCredentials bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Validate the configuration, print it and every path that it serves",
+		Long: `check loads and validates the configuration and prints the effective one, with where each value comes from and secrets
+redacted, and every path that it will serve. With --credentials it also gets credentials once and says who you would be.
+It exits 1 on any problem, after naming the file, the line and the key.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := config.Load(f.sources())
+			if err != nil {
+				return err
+			}
+			printCheck(cmd, loaded)
+			if withCredentials {
+				return checkCredentials(cmd, loaded.Config)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&withCredentials, "credentials", false, "also get credentials once and say who you would be")
+	return cmd
+}
+
+func printCheck(cmd *cobra.Command, loaded *config.Loaded) {
+	for _, w := range loaded.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "# the effective configuration, from %s\n%s", fileName(loaded), loaded.YAML())
+	fmt.Fprintln(out, "\n# the paths it serves")
+	for _, path := range tree.New(instance.New(loaded.Config)).Paths() {
+		fmt.Fprintln(out, path)
+	}
+}
+
+// checkCredentials gets credentials once, as the daemon would, and asks STS whose they are.
+func checkCredentials(cmd *cobra.Command, c *config.Config) error {
+	out := cmd.OutOrStdout()
+	fmt.Fprintln(out, "\n# the credentials it hands out")
+	if c.Credentials.IAMRole == "" {
+		fmt.Fprintln(out, "none: credentials.iam_role is not set")
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
+	defer cancel()
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	got, err := newProvider(c, log, time.Now).Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("no credentials: %w", err)
+	}
+	expiration := got.Expiration.UTC().Format(time.RFC3339)
+	if c.Credentials.Mock {
+		fmt.Fprintf(out, "made up (credentials.mock), as %s until %s\n", got.ARN, expiration)
+		return nil
+	}
+	arn, err := newAssumeRole(c, log, time.Now).CallerIdentity(ctx, got)
+	if err != nil {
+		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
+	}
+	fmt.Fprintf(out, "you would be %s until %s\n", arn, expiration)
+	return nil
+}

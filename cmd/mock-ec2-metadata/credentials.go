@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/instance"
+)
+
+// newProvider makes the source of the credentials that a configuration asks for.
+func newProvider(c *config.Config, log *slog.Logger, now func() time.Time) credentials.Provider {
+	if c.Credentials.Mock {
+		return &credentials.Mock{
+			ARN:      "arn:aws:sts::" + c.AWS.AccountID + ":assumed-role/" + instance.RoleName(c.Credentials.IAMRole) + "/" + sessionName(c),
+			Lifetime: c.Credentials.Duration,
+			Now:      now,
+		}
+	}
+	return newAssumeRole(c, log, now)
+}
+
+func newAssumeRole(c *config.Config, log *slog.Logger, now func() time.Time) *credentials.AssumeRole {
+	return credentials.NewAssumeRole(credentials.Options{
+		Profile:           c.Credentials.SourceProfile,
+		Region:            c.AWS.Region,
+		RoleARN:           c.Credentials.IAMRole,
+		SessionName:       sessionName(c),
+		Duration:          c.Credentials.Duration,
+		ExternalID:        c.Credentials.ExternalID.Reveal(),
+		SourceIdentity:    c.Credentials.SourceIdentity,
+		SessionTags:       c.Credentials.SessionTags,
+		TransitiveTagKeys: c.Credentials.TransitiveTagKeys,
+		Policy:            c.Credentials.Policy,
+		PolicyARNs:        c.Credentials.PolicyARNs,
+	}, log, now)
+}
+
+// sessionName is the configured one, or the instance id, as on EC2.
+func sessionName(c *config.Config) string {
+	if c.Credentials.SessionName != "" {
+		return c.Credentials.SessionName
+	}
+	return c.EC2.InstanceID
+}
+
+// credentialSource makes the service's documents out of a keeper's credentials, once a renewal.
+type credentialSource struct {
+	keeper *credentials.Keeper
+	last   atomic.Pointer[encoded]
+}
+
+type encoded struct {
+	from *credentials.Credentials
+	to   *imds.Credentials
+}
+
+// Credentials gives the document of what the keeper holds.
+func (s *credentialSource) Credentials(ctx context.Context) (*imds.Credentials, error) {
+	c, err := s.keeper.Get(ctx)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if last := s.last.Load(); last != nil && last.from == c {
+		return last.to, nil
+	}
+	document := imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, c.Expiration, c.LastUpdated)
+	s.last.Store(&encoded{c, document})
+	return document, nil
+}
+
+// explain turns a keeper's error into the service's.
+func (s *credentialSource) explain(err error) error {
+	var e *credentials.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	at := s.keeper.State().LastAttempt
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return &imds.CredentialError{Code: e.Code, Message: e.Message, Temporary: e.Temporary, LastUpdated: at}
+}

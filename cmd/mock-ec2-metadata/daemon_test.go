@@ -1,0 +1,353 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+const roleARN = "arn:aws:iam::123456789012:role/myrole"
+
+// running is a daemon that serves within this process.
+type running struct {
+	url  string // with a slash at the end
+	stop func() error
+
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+// start runs the command line on a free port until the test ends.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	return startWith(t, append([]string{"--listen", "127.0.0.1:0", "--log-format", "json", "--log-level", "debug"}, args...))
+}
+
+func startWith(t *testing.T, args []string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, args, os.Environ(), in, io.Discard)
+		_ = in.Close()
+		ended <- err
+	}()
+	d := &running{stop: sync.OnceValue(func() error { cancel(); return <-ended })}
+	t.Cleanup(func() {
+		if err := d.stop(); err != nil {
+			t.Errorf("the daemon ended with %v", err)
+		}
+	})
+	serving := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			d.mu.Lock()
+			d.log.WriteString(lines.Text() + "\n")
+			d.mu.Unlock()
+			var line struct{ Msg, URL string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+				serving <- line.URL
+			}
+		}
+		_, _ = io.Copy(io.Discard, out)
+		close(serving)
+	}()
+	select {
+	case d.url = <-serving:
+	case <-time.After(20 * time.Second):
+	}
+	if d.url == "" {
+		t.Fatalf("the daemon does not serve: %v\n%s", d.stop(), d.logged())
+	}
+	return d
+}
+
+func (d *running) logged() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+// get asks the daemon; path has no slash at the start.
+func (d *running) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(d.url + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func (d *running) status(t *testing.T) status {
+	t.Helper()
+	code, body := d.get(t, "status")
+	var s status
+	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
+		t.Fatalf("/status: %d %s: %v", code, body, err)
+	}
+	return s
+}
+
+// eventually waits until ok, for at most 20 seconds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+// isolate gives the test an empty working directory and home, and no AWS_* variables; it returns the directory.
+func isolate(t *testing.T) string {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "MOCK_EC2_METADATA_") {
+			t.Setenv(name, "") // restored after the test
+			_ = os.Unsetenv(name)
+		}
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("HOME", dir)
+	// The SDK looks for the home directory only once a process.
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, ".aws/config"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, ".aws/credentials"))
+	return dir
+}
+
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func profile(key stsfake.Key) string {
+	return fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, key.SecretAccessKey)
+}
+
+const realConfig = `credentials:
+  source_profile: default
+  iam_role: ` + roleARN + `
+`
+
+func TestEmbeddedDefault(t *testing.T) {
+	isolate(t)
+	d := start(t)
+	s := d.status(t)
+	if s.Status != "ok" || s.Config.File != "embedded default" || s.InstanceID != "i-0123456789abcdef0" || s.Role != "mock-role" ||
+		s.Credentials.Source != "mock" || s.Credentials.Note != "made-up credentials: no AWS service accepts them" {
+		t.Errorf("status %+v", s)
+	}
+	code, body := d.get(t, "latest/meta-data/iam/security-credentials/mock-role")
+	if code != http.StatusOK || !strings.Contains(body, `"Code" : "Success"`) || !strings.Contains(body, "MOCK") {
+		t.Errorf("credentials: %d %s", code, body)
+	}
+	if !strings.Contains(d.logged(), "credentials are made up (credentials.mock)") {
+		t.Errorf("the log does not say that the credentials are made up:\n%s", d.logged())
+	}
+}
+
+// TestRecovery starts without ~/.aws, without permission and so on, and mends one thing after the other.
+func TestRecovery(t *testing.T) {
+	home := isolate(t)
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
+	write(t, "conf/config.yaml", realConfig)
+	d := start(t)
+
+	if code, body := d.get(t, "latest/meta-data/instance-id"); code != http.StatusOK || body != "i-0123456789abcdef0" {
+		t.Errorf("instance-id: %d %q", code, body)
+	}
+	code, body := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	if code != http.StatusOK || !strings.Contains(body, `"Code" : "InvalidProfile"`) || !strings.Contains(body, "create it (aws configure --profile default)") {
+		t.Errorf("credentials without ~/.aws: %d %s", code, body)
+	}
+	s := d.status(t)
+	if s.Status != "degraded" || s.Credentials.State != "failed" || !strings.Contains(s.Credentials.LastError, "create it") {
+		t.Errorf("status without ~/.aws: %+v", s)
+	}
+	if !strings.Contains(d.logged(), "create it (aws configure --profile default)") {
+		t.Errorf("the log does not say what to do:\n%s", d.logged())
+	}
+
+	write(t, filepath.Join(home, ".aws/credentials"), profile(key))
+	eventually(t, "the profile is read, the role denied", func() bool {
+		return strings.Contains(d.status(t).Credentials.LastError, "may not assume")
+	})
+	code, body = d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	if code != http.StatusOK || !strings.Contains(body, `"Code" : "AssumeRoleUnauthorizedAccess"`) {
+		t.Errorf("credentials of a denied role: %d %s", code, body)
+	}
+
+	sts.AddRole(roleARN)
+	write(t, "conf/config.yaml", realConfig+"# a change\n")
+	eventually(t, "credentials are valid", func() bool { return d.status(t).Credentials.State == "valid" })
+	s = d.status(t)
+	if s.Status != "ok" || s.Credentials.LastError != "" || s.Credentials.ARN != "arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0" ||
+		s.Credentials.Expiration == nil || s.Credentials.LastRenewal == nil {
+		t.Errorf("status when mended: %+v", s)
+	}
+
+	// STS is gone: what is valid is served, byte for byte.
+	_, first := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	_ = sts.Close()
+	if _, second := d.get(t, "latest/meta-data/iam/security-credentials/myrole/"); second != first || !strings.Contains(first, `"Success"`) {
+		t.Errorf("without STS the document changed to\n%s", second)
+	}
+}
+
+func TestUnreachableSTS(t *testing.T) {
+	home := isolate(t)
+	sts := stsfake.New()
+	write(t, filepath.Join(home, ".aws/credentials"), profile(sts.AddUser("developer")))
+	t.Setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9") // discard: nobody listens
+	d := start(t, "--set", "credentials.source_profile=default", "--set", "credentials.iam_role="+roleARN)
+	eventually(t, "503 with a reason", func() bool {
+		code, body := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+		return code == http.StatusServiceUnavailable && strings.Contains(body, "STS cannot be reached: dial tcp 127.0.0.1:9")
+	})
+}
+
+// TestReload edits the file in every way an editor does.
+func TestReload(t *testing.T) {
+	isolate(t)
+	const minimal = "credentials: {mock: true, iam_role: '" + roleARN + "'}\n"
+	write(t, "conf/config.yaml", minimal+"ec2: {hostname: one}\n")
+	d := start(t)
+	hostname := func() string { _, body := d.get(t, "latest/meta-data/hostname"); return body }
+	if got := hostname(); got != "one" {
+		t.Fatalf("hostname %q", got)
+	}
+	_, credentials := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	_, document := d.get(t, "latest/dynamic/instance-identity/document")
+
+	write(t, "conf/new.yaml", minimal+"ec2: {hostname: two}\n")
+	if err := os.Rename("conf/new.yaml", "conf/config.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the renamed file is in use", func() bool { return hostname() == "two" })
+
+	write(t, "conf/config.yaml", minimal+"ec2: {hostnam: three}\n")
+	eventually(t, "status tells the error", func() bool {
+		return strings.HasPrefix(d.status(t).Config.Error, `conf/config.yaml:2: ec2.hostnam: unknown key; did you mean hostname?`)
+	})
+	if got := hostname(); got != "two" {
+		t.Errorf("a broken file is in use: hostname %q", got)
+	}
+	if s := d.status(t); s.Status != "degraded" {
+		t.Errorf("status %q after a failed reload", s.Status)
+	}
+	if !strings.Contains(d.logged(), "configuration not reloaded, the old one stays in use") {
+		t.Error("the log does not tell of the failed reload")
+	}
+
+	write(t, "conf/config.yaml", minimal+"server: {listen: ['127.0.0.1:1']}\nlog: {level: error, access: false}\n")
+	eventually(t, "mended, and a restart is asked for", func() bool {
+		s := d.status(t)
+		return s.Config.Error == "" && s.Status == "ok" && hostname() == "ip-10-0-0-10.ec2.internal"
+	})
+	if _, again := d.get(t, "latest/meta-data/iam/security-credentials/myrole"); again != credentials {
+		t.Error("a reload that changes nothing about credentials renewed them")
+	}
+	if _, again := d.get(t, "latest/dynamic/instance-identity/document"); again != document {
+		t.Errorf("pendingTime changed:\n%s\n%s", document, again)
+	}
+	if err := os.Remove("conf/config.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "status tells that the file has gone", func() bool {
+		return strings.HasPrefix(d.status(t).Config.Error, "conf/config.yaml: no such file")
+	})
+	write(t, "conf/config.yaml", "credentials: {mock: true, iam_role: 'arn:aws:iam::123456789012:role/other'}\n")
+	eventually(t, "another role", func() bool {
+		code, _ := d.get(t, "latest/meta-data/iam/security-credentials/other")
+		return code == http.StatusOK
+	})
+	if code, _ := d.get(t, "latest/meta-data/iam/security-credentials/myrole"); code != http.StatusNotFound {
+		t.Errorf("the old role answers %d", code)
+	}
+}
+
+// TestSecretsNeverShow runs everything at debug level and looks for every secret in every output.
+func TestSecretsNeverShow(t *testing.T) {
+	home := isolate(t)
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	const externalID = "external-id-that-is-secret"
+	sts.AddRole(roleARN, stsfake.ExternalID(externalID))
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
+	write(t, filepath.Join(home, ".aws/credentials"), profile(key))
+	write(t, "conf/config.yaml", realConfig+"  external_id: "+externalID+"\n")
+	d := start(t)
+	eventually(t, "credentials are valid", func() bool { return d.status(t).Credentials.State == "valid" })
+	_, document := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	var c struct{ SecretAccessKey, Token string }
+	if err := json.Unmarshal([]byte(document), &c); err != nil || c.Token == "" {
+		t.Fatalf("%v: %s", err, document)
+	}
+	req, _ := http.NewRequest(http.MethodPut, d.url+"latest/api/token", nil)
+	req.Header.Set("X-aws-ec2-metadata-token-ttl-seconds", "60")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+
+	outputs := map[string]string{}
+	var check strings.Builder
+	if err := run(t.Context(), []string{"check", "--credentials"}, os.Environ(), &check, &check); err != nil {
+		t.Error(err)
+	}
+	outputs["check"] = check.String()
+	_, outputs["/status"] = d.get(t, "status")
+	sts.Fail(stsfake.ExpiredToken)
+	write(t, "conf/config.yaml", realConfig+"  session_name: another\n  external_id: "+externalID+"\n")
+	eventually(t, "a failure is logged", func() bool { return strings.Contains(d.logged(), "cannot get credentials") })
+	_, outputs["error document"] = d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	if err := d.stop(); err != nil {
+		t.Error(err)
+	}
+	outputs["log"] = d.logged()
+
+	for output, text := range outputs {
+		if text == "" {
+			t.Errorf("%s is empty", output)
+		}
+		for name, secret := range map[string]string{
+			"the profile's secret key": key.SecretAccessKey, "the secret key": c.SecretAccessKey, "the session token": c.Token,
+			"the external id": externalID, "the IMDSv2 token": string(token),
+		} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s shows %s:\n%s", output, name, text)
+			}
+		}
+	}
+	if !strings.Contains(outputs["check"], "you would be arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0 until ") {
+		t.Errorf("check --credentials printed\n%s", outputs["check"])
+	}
+}

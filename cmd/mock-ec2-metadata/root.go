@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/config"
+)
+
+// flags are those that all commands share, since they say which daemon is meant.
+type flags struct {
+	environ   []string
+	config    string
+	listen    []string
+	set       []string
+	logLevel  string
+	logFormat string
+}
+
+// newRoot builds the command tree. serve is what runs when no command is named.
+func newRoot(environ []string) *cobra.Command {
+	f := &flags{environ: environ}
+	root := &cobra.Command{
+		Use:   "mock-ec2-metadata",
+		Short: "The EC2 Instance Metadata Service for wherever EC2 is not, with real credentials of an IAM role",
+		Long: `mock-ec2-metadata answers like the EC2 Instance Metadata Service (IMDS) and hands out real temporary credentials of an
+IAM role, got by STS AssumeRole with a profile of ~/.aws. Without a command it serves.
+
+Without --config it reads conf/config.yaml if that exists, else an embedded default with made-up credentials.
+Every key of the file can be set by --set key.path=value, or by the environment:
+MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over the environment, that over the file.`,
+		Args:          noArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), f, cmd.OutOrStdout()) },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+
+	p := root.PersistentFlags()
+	p.StringVar(&f.config, "config", "", "configuration `FILE` (default conf/config.yaml if it exists)")
+	p.StringArrayVar(&f.listen, "listen", nil, "`ADDRESS` to listen on, host:port; repeatable; replaces server.listen")
+	p.StringArrayVar(&f.set, "set", nil, "set one configuration key, `key.path=value`; repeatable")
+	p.StringVar(&f.logLevel, "log-level", "", "`LEVEL` of the log: debug, info, warn or error")
+	p.StringVar(&f.logFormat, "log-format", "", "`FORMAT` of the log: text or json")
+
+	root.AddCommand(
+		&cobra.Command{
+			Use:   "serve",
+			Short: "Run the daemon (the default command)",
+			Args:  noArgs,
+			RunE:  root.RunE,
+		},
+		newCheck(f),
+		newHealthcheck(f),
+		newVersion(),
+	)
+	return root
+}
+
+// noArgs refuses arguments as wrong usage; on the root command they can only be an unknown command.
+func noArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasParent():
+		return &usageError{fmt.Errorf("%s takes no arguments, but got %q", cmd.Name(), args[0])}
+	default:
+		return &usageError{fmt.Errorf("unknown command %q", args[0])}
+	}
+}
+
+// sources says where the configuration comes from.
+func (f *flags) sources() config.Sources {
+	set := f.set
+	if len(f.listen) > 0 {
+		set = append(set, "server.listen=["+strings.Join(quoteAll(f.listen), ", ")+"]")
+	}
+	if f.logLevel != "" {
+		set = append(set, "log.level="+f.logLevel)
+	}
+	if f.logFormat != "" {
+		set = append(set, "log.format="+f.logFormat)
+	}
+	return config.Sources{File: f.config, Environ: f.environ, Set: set}
+}
+
+// quoteAll makes YAML strings of whatever was given on the command line.
+func quoteAll(values []string) []string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
+	}
+	return quoted
+}

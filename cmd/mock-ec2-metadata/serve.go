@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-chi/chi/v5"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/server"
+	"mock-ec2-metadata/internal/web"
+)
+
+// serve runs the daemon until ctx is done.
+func serve(ctx context.Context, f *flags, stdout io.Writer) error {
+	loaded, err := config.Load(f.sources())
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	log := newLogger(stdout, loaded.Config.Log.Format, level)
+
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	s, err := server.Listen(ctx, log, loaded.Config.Server.Listen)
+	if err != nil {
+		return err
+	}
+	// What runs in the background ends after the last request has been answered.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	d := newDaemon(background, log, level, f.sources(), loaded)
+	defer d.wait()
+	defer stop()
+	d.logStart(s.Addrs())
+	if err := d.watch(background); err != nil {
+		log.Warn("changes of files are not noticed; send SIGHUP to reload", "error", err)
+	}
+	go d.reloadOn(background, hangup)
+	err = s.Serve(ctx, d.routes())
+	log.Info("stopped")
+	return err
+}
+
+// newLogger logs in the configured format; the level can change while it is in use.
+func newLogger(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// routes puts the daemon's own page beside the service.
+func (d *daemon) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(web.CleanPath)
+	own := &web.Adapter{Log: d.log, Render: renderStatusError}
+	r.HandleFunc("/status", own.Handle(d.serveStatus))
+	imds.Mount(r, d.log, d)
+
+	access := &web.AccessLog{
+		Log:     d.log,
+		Enabled: func() bool { return d.current.Load().access },
+		Version: func(r *http.Request) string {
+			if web.Clean(r.URL.Path) == "/status" {
+				return ""
+			}
+			return imds.Version(r)
+		},
+		Now: d.now,
+	}
+	return access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header()["Server"] = []string{"EC2ws"} // old detectors look for it (imds-reference section 3.4)
+		r.ServeHTTP(w, req)
+	}))
+}
+
+// logStart says what is served where.
+func (d *daemon) logStart(addrs []net.Addr) {
+	g := d.current.Load()
+	for _, addr := range addrs {
+		d.log.Info("serving", "url", "http://"+reachable(addr.String())+"/", "listen", addr.String(), "config", fileName(g.loaded),
+			"instance_id", g.instance.ID, "role", g.instance.Role, "version", buildVersion())
+	}
+	d.logWarnings()
+}
+
+// reloadOn reloads at each SIGHUP.
+func (d *daemon) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			d.reload(ctx, "SIGHUP")
+		}
+	}
+}

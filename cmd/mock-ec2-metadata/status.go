@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"mock-ec2-metadata/internal/web"
+)
+
+// status is the document of GET /status. It holds no secret.
+type status struct {
+	Status        string            `json:"status"` // ok or degraded
+	Version       string            `json:"version"`
+	UptimeSeconds int64             `json:"uptime_seconds"`
+	Config        configStatus      `json:"config"`
+	InstanceID    string            `json:"instance_id"`
+	Role          string            `json:"role,omitempty"`
+	Credentials   credentialsStatus `json:"credentials"`
+}
+
+type configStatus struct {
+	File         string    `json:"file"`
+	LoadedAt     time.Time `json:"loaded_at"`
+	Error        string    `json:"error,omitempty"` // why the last reload was refused
+	Warnings     []string  `json:"warnings,omitempty"`
+	NeedsRestart []string  `json:"needs_restart,omitempty"`
+}
+
+type credentialsStatus struct {
+	// Source is sts, mock or none.
+	Source string `json:"source"`
+	// State is valid, pending, failed, or none without an instance profile.
+	State       string     `json:"state"`
+	ARN         string     `json:"arn,omitempty"`
+	Expiration  *time.Time `json:"expiration,omitempty"`
+	LastRenewal *time.Time `json:"last_renewal,omitempty"`
+	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	LastError   string     `json:"last_error,omitempty"`
+	Note        string     `json:"note,omitempty"`
+}
+
+// status says how things stand, at one glance.
+func (d *daemon) status() status {
+	g := d.current.Load()
+	d.mu.Lock()
+	reloadErr := d.reloadErr
+	d.mu.Unlock()
+	s := status{
+		Status:        "ok",
+		Version:       buildVersion(),
+		UptimeSeconds: int64(d.now().Sub(d.started).Seconds()),
+		Config: configStatus{
+			File: fileName(g.loaded), LoadedAt: g.loadedAt.UTC().Truncate(time.Second), Warnings: g.loaded.Warnings, NeedsRestart: g.restart,
+		},
+		InstanceID:  g.instance.ID,
+		Role:        g.instance.Role,
+		Credentials: g.credentialsStatus(),
+	}
+	if reloadErr != nil {
+		s.Config.Error = reloadErr.Error()
+	}
+	if reloadErr != nil || s.Credentials.LastError != "" {
+		s.Status = "degraded"
+	}
+	return s
+}
+
+func (g *generation) credentialsStatus() credentialsStatus {
+	if g.keeper == nil {
+		return credentialsStatus{Source: "none", State: "none", Note: "no instance profile: credentials.iam_role is not set"}
+	}
+	state := g.keeper.State()
+	s := credentialsStatus{
+		Source: "sts", State: "pending",
+		ARN: state.ARN, Expiration: date(state.Expiration), LastRenewal: date(state.LastRenewal), LastAttempt: date(state.LastAttempt),
+	}
+	if g.loaded.Config.Credentials.Mock {
+		s.Source = "mock"
+		s.Note = "made-up credentials: no AWS service accepts them"
+	}
+	if state.LastError != nil {
+		s.State = "failed"
+		s.LastError = state.LastError.Message
+	}
+	if state.Valid {
+		s.State = "valid"
+	}
+	return s
+}
+
+func date(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
+}
+
+// serveStatus answers GET /status: 200 as long as the daemon serves.
+func (d *daemon) serveStatus(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: "GET, HEAD"}
+	}
+	body, err := json.MarshalIndent(d.status(), "", "  ")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	web.Write(w, http.StatusOK, "application/json", append(body, '\n'))
+	return nil
+}
+
+// renderStatusError writes an error of /status as JSON.
+func renderStatusError(w http.ResponseWriter, _ *http.Request, e *web.Error) {
+	if e.Allow != "" {
+		w.Header().Set("Allow", e.Allow)
+	}
+	body, err := json.Marshal(map[string]string{"error": http.StatusText(e.Status)})
+	if err != nil {
+		panic(err) // a map of strings always marshals
+	}
+	web.Write(w, e.Status, "application/json", append(body, '\n'))
+}

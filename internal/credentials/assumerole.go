@@ -1,0 +1,181 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+)
+
+// chainedDuration is the most that STS gives a caller who is on a role's credentials already (role chaining, SSO).
+const chainedDuration = time.Hour
+
+// Options are the inputs of one AssumeRole call, named as in the STS API reference. Zero values are left out of the call.
+type Options struct {
+	// Profile of the shared config files that makes the call; "" is the SDK's default chain.
+	Profile string
+	// Region whose STS endpoint is asked. AWS_ENDPOINT_URL_STS overrides the endpoint.
+	Region            string
+	RoleARN           string
+	SessionName       string
+	Duration          time.Duration
+	ExternalID        string
+	SourceIdentity    string
+	SessionTags       map[string]string
+	TransitiveTagKeys []string
+	Policy            string
+	PolicyARNs        []string
+}
+
+// AssumeRole gets a role's credentials by STS AssumeRole. The profile files are read anew at each call.
+type AssumeRole struct {
+	opt  Options
+	log  *slog.Logger
+	now  func() time.Time
+	http aws.HTTPClient
+	// stepped says that STS has refused the configured duration before.
+	stepped atomic.Bool
+}
+
+// NewAssumeRole only builds; nothing is called or read yet.
+func NewAssumeRole(opt Options, log *slog.Logger, now func() time.Time) *AssumeRole {
+	return &AssumeRole{opt: opt, log: log, now: now, http: awshttp.NewBuildableClient()}
+}
+
+// Retrieve calls STS once (twice when it finds that the duration is too long).
+func (a *AssumeRole) Retrieve(ctx context.Context) (*Credentials, error) {
+	cfg, err := a.load(ctx)
+	if err != nil {
+		return nil, a.describe(err)
+	}
+	// Apart from the call itself, so that an error says which of the two failed.
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return nil, a.describe(&sourceError{err})
+	}
+	client := sts.NewFromConfig(cfg)
+	out, err := client.AssumeRole(ctx, a.input())
+	if durationRefused(err) && a.opt.Duration > chainedDuration && !a.stepped.Swap(true) {
+		a.log.Warn("STS refuses the session duration; using 1h", "duration", a.opt.Duration, "role", a.opt.RoleARN)
+		out, err = client.AssumeRole(ctx, a.input())
+	}
+	if err != nil {
+		return nil, a.describe(err)
+	}
+	return a.credentials(out)
+}
+
+// CallerIdentity asks STS who the holder of c is.
+func (a *AssumeRole) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
+	cfg, err := a.load(ctx)
+	if err != nil {
+		return "", a.describe(err)
+	}
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
+	if err != nil {
+		return "", a.describe(err)
+	}
+	return aws.ToString(out.Arn), nil
+}
+
+// ProfileFiles are the shared config files that the SDK reads profiles from.
+func ProfileFiles() []string {
+	files := []string{awsconfig.DefaultSharedConfigFilename(), awsconfig.DefaultSharedCredentialsFilename()}
+	for i, variable := range [...]string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		if file := os.Getenv(variable); file != "" {
+			files[i] = file
+		}
+	}
+	return files
+}
+
+// load reads the profile. The instance metadata service is no source: it would be this daemon itself.
+func (a *AssumeRole) load(ctx context.Context) (aws.Config, error) {
+	opts := []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithRegion(a.opt.Region),
+		awsconfig.WithHTTPClient(a.http),
+		awsconfig.WithEC2IMDSClientEnableState(imds.ClientDisabled),
+		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours
+		// The Keeper alone decides when to try again.
+		awsconfig.WithRetryMaxAttempts(1),
+	}
+	if a.opt.Profile != "" {
+		opts = append(opts, awsconfig.WithSharedConfigProfile(a.opt.Profile))
+	}
+	return awsconfig.LoadDefaultConfig(ctx, opts...)
+}
+
+func (a *AssumeRole) input() *sts.AssumeRoleInput {
+	duration := a.opt.Duration
+	if a.stepped.Load() {
+		duration = min(duration, chainedDuration)
+	}
+	in := &sts.AssumeRoleInput{
+		RoleArn:           aws.String(a.opt.RoleARN),
+		RoleSessionName:   aws.String(a.opt.SessionName),
+		DurationSeconds:   aws.Int32(int32(duration / time.Second)), //nolint:gosec // at most 12 h
+		ExternalId:        nonEmpty(a.opt.ExternalID),
+		SourceIdentity:    nonEmpty(a.opt.SourceIdentity),
+		TransitiveTagKeys: a.opt.TransitiveTagKeys,
+		Policy:            nonEmpty(a.opt.Policy),
+	}
+	for key, value := range a.opt.SessionTags {
+		in.Tags = append(in.Tags, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+	}
+	slices.SortFunc(in.Tags, func(x, y types.Tag) int { return strings.Compare(*x.Key, *y.Key) })
+	for _, arn := range a.opt.PolicyARNs {
+		in.PolicyArns = append(in.PolicyArns, types.PolicyDescriptorType{Arn: aws.String(arn)})
+	}
+	return in
+}
+
+// credentials takes STS's answer, or says what is wrong with it: nothing blank or expired is ever handed out.
+func (a *AssumeRole) credentials(out *sts.AssumeRoleOutput) (*Credentials, error) {
+	c := out.Credentials
+	if c == nil || out.AssumedRoleUser == nil || c.Expiration == nil ||
+		aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
+		return nil, &Error{Code: codeFailed, Temporary: true, Message: "STS answered AssumeRole without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
+	}
+	now := a.now()
+	if !c.Expiration.After(now) {
+		return nil, &Error{Code: codeFailed, Temporary: true, Message: "the credentials that STS has just issued are expired already by this machine's clock (" +
+			now.UTC().Format(time.RFC3339) + "); set the clock"}
+	}
+	return &Credentials{
+		AccessKeyID:     *c.AccessKeyId,
+		SecretAccessKey: *c.SecretAccessKey,
+		SessionToken:    *c.SessionToken,
+		Expiration:      *c.Expiration,
+		LastUpdated:     now.UTC().Truncate(time.Second),
+		ARN:             aws.ToString(out.AssumedRoleUser.Arn),
+	}, nil
+}
+
+// durationRefused says whether STS has refused just the duration, by one of its two texts (imds-reference section 9).
+func durationRefused(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" &&
+		(strings.Contains(api.ErrorMessage(), "exceeds the MaxSessionDuration") ||
+			strings.Contains(api.ErrorMessage(), "1 hour session limit"))
+}
+
+func nonEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,382 @@
+package credentials
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+const (
+	roleARN    = "arn:aws:iam::123456789012:role/some/path/myrole"
+	sessionARN = "arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0"
+)
+
+// home makes an ~/.aws of its own, with the given files, and points the SDK at it and at the fake.
+func home(t *testing.T, sts *stsfake.Server, configFile, credentialsFile string) (dir string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "") // restored after the test
+			_ = os.Unsetenv(name)
+		}
+	}
+	dir = t.TempDir()
+	for name, content := range map[string]string{"config": configFile, "credentials": credentialsFile} {
+		if content == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
+	if sts != nil {
+		t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
+	}
+	return dir
+}
+
+func keys(profile string, key stsfake.Key) string {
+	return fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", profile, key.AccessKeyID, key.SecretAccessKey)
+}
+
+func options() Options {
+	return Options{
+		Profile: "default", Region: "ap-southeast-2", RoleARN: roleARN, SessionName: "i-0123456789abcdef0", Duration: time.Hour,
+	}
+}
+
+func provider(opt Options) *AssumeRole {
+	return NewAssumeRole(opt, slog.New(slog.DiscardHandler), time.Now)
+}
+
+func TestAssumeRole(t *testing.T) {
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	sts.AddRole(roleARN, stsfake.MaxSession(12*time.Hour), stsfake.ExternalID("ext"))
+	home(t, sts, "", keys("default", key))
+
+	opt := options()
+	opt.Duration = 2 * time.Hour
+	opt.ExternalID = "ext"
+	opt.SourceIdentity = "alice"
+	opt.SessionTags = map[string]string{"b": "2", "a": "1"}
+	opt.TransitiveTagKeys = []string{"a"}
+	opt.Policy = `{"Version":"2012-10-17","Statement":[]}`
+	opt.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+	a := provider(opt)
+	c, err := a.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.ARN != sessionARN {
+		t.Errorf("ARN %q, want %q", c.ARN, sessionARN)
+	}
+	if left := time.Until(c.Expiration); left < 2*time.Hour-time.Minute || left > 2*time.Hour+time.Minute {
+		t.Errorf("%v left, want 2h", left)
+	}
+	if len(sts.Requests()) != 1 {
+		t.Errorf("%d requests, want 1", len(sts.Requests()))
+	}
+	r := sts.Requests()[0]
+	got := map[string]string{}
+	for name, values := range r.Form {
+		got[name] = strings.Join(values, "|")
+	}
+	if diff := cmp.Diff(map[string]string{
+		"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": roleARN, "RoleSessionName": "i-0123456789abcdef0",
+		"DurationSeconds": "7200", "ExternalId": "ext", "SourceIdentity": "alice",
+		"Tags.member.1.Key": "a", "Tags.member.1.Value": "1", "Tags.member.2.Key": "b", "Tags.member.2.Value": "2",
+		"TransitiveTagKeys.member.1": "a", "Policy": opt.Policy, "PolicyArns.member.1.arn": opt.PolicyARNs[0],
+	}, got); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	if r.Region != "ap-southeast-2" || r.CallerARN != key.UserARN {
+		t.Errorf("signed by %s for %s", r.CallerARN, r.Region)
+	}
+	if arn, err := a.CallerIdentity(t.Context(), c); arn != sessionARN || err != nil {
+		t.Errorf("CallerIdentity = %q, %v", arn, err)
+	}
+}
+
+// TestChainStepsDown assumes a role from another one: STS allows an hour at most, and is asked for no more from then on.
+func TestChainStepsDown(t *testing.T) {
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	sts.AddRole("arn:aws:iam::123456789012:role/base")
+	sts.AddRole(roleARN, stsfake.MaxSession(12*time.Hour))
+	home(t, sts, "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/base\nsource_profile = default\n", keys("default", key))
+	opt := options()
+	opt.Profile, opt.Duration = "chained", 4*time.Hour
+	a := provider(opt)
+	for i, wantCalls := range []int{3, 5} { // base, refused, accepted; then base, accepted
+		c, err := a.Retrieve(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(c.Expiration); left > time.Hour+time.Minute {
+			t.Errorf("%v left, want 1h", left)
+		}
+		if got := sts.Calls("AssumeRole"); got != wantCalls {
+			t.Errorf("renewal %d: %d calls in all, want %d", i, got, wantCalls)
+		}
+	}
+}
+
+func TestEnvironmentWithoutProfile(t *testing.T) {
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	sts.AddRole(roleARN)
+	home(t, sts, "", "")
+	t.Setenv("AWS_ACCESS_KEY_ID", key.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", key.SecretAccessKey)
+	opt := options()
+	opt.Profile = ""
+	if c, err := provider(opt).Retrieve(t.Context()); err != nil || c.ARN != sessionARN {
+		t.Errorf("got %v, %v", c, err)
+	}
+}
+
+// TestProfileIsReadAgain mends a profile between two calls.
+func TestProfileIsReadAgain(t *testing.T) {
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	sts.AddRole(roleARN)
+	dir := home(t, sts, "", "")
+	a := provider(options())
+	if _, err := a.Retrieve(t.Context()); err == nil {
+		t.Fatal("got credentials without ~/.aws")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte(keys("default", key)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Retrieve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	process := func(script string) string { return "[default]\ncredential_process = /bin/sh -c '" + script + "'\n" }
+	for _, tt := range []struct {
+		name    string
+		prepare func(t *testing.T, sts *stsfake.Server, key stsfake.Key) (configFile, credentialsFile string)
+		opt     func(*Options)
+		ahead   time.Duration // this machine's clock
+		want    Error         // DIR stands for the folder of the profile files, KEY for the user's key id
+	}{
+		{
+			name: "no files",
+			want: Error{codeProfile, `profile "default" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile default) or name another one in credentials.source_profile`, false},
+		},
+		{
+			name: "no such profile",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "", keys("default", key)
+			},
+			opt:  func(o *Options) { o.Profile = "work" },
+			want: Error{codeProfile, `profile "work" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile work) or name another one in credentials.source_profile`, false},
+		},
+		{
+			name: "profile without credentials",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return "[default]\nregion = us-east-1\n", ""
+			},
+			want: Error{codeProfile, `profile "default" holds no credentials; add keys (aws configure --profile default), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
+		},
+		{
+			name: "metadata service as source",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\n", ""
+			},
+			want: Error{codeProfile, `profile "default" holds no credentials; add keys (aws configure --profile default), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
+		},
+		{
+			name: "file that is none",
+			prepare: func(_ *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
+				return "", "[default\naws_secret_access_key = hunter2hunter2\n"
+			},
+			want: Error{codeProfile, `profile "default" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile default) or name another one in credentials.source_profile`, false},
+		},
+		{
+			name: "profile with MFA",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\nmfa_serial = arn:aws:iam::123456789012:mfa/d\n", keys("keys", key)
+			},
+			want: Error{codeProfile, `profile "default" asks for an MFA code (mfa_serial), which is not supported yet; use a profile without`, false},
+		},
+		{
+			name: "credential_process fails",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return process("echo hunter2hunter2; exit 3"), ""
+			},
+			want: Error{codeProfile, `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`, false},
+		},
+		{
+			name: "credential_process prints rubbish",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return process("echo hunter2hunter2"), ""
+			},
+			want: Error{codeProfile, `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`, false},
+		},
+		{
+			name: "SSO without login",
+			prepare: func(t *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
+				t.Setenv("HOME", t.TempDir())
+				t.Setenv("ADDRESS", filepath.Join(os.Getenv("HOME"), ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json"))
+				return "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n", ""
+			},
+			want: Error{codeProfile, `profile "default" has no SSO session (ADDRESS: no such file or directory); run: aws sso login --profile default`, false},
+		},
+		{
+			name: "role denied",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "", keys("default", key)
+			},
+			want: Error{codeUnauthorized, `profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it`, false},
+		},
+		{
+			name: "profile's own role denied",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/other\nsource_profile = default\n", keys("default", key)
+			},
+			opt:  func(o *Options) { o.Profile = "chained" },
+			want: Error{codeUnauthorized, `profile "chained" may not assume the role that it names itself (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/other)`, false},
+		},
+		{
+			name: "unknown key",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				key.AccessKeyID = "AKIAUNKNOWN0UNKNOWN0"
+				return "", keys("default", key)
+			},
+			want: Error{codeProfile, `the credentials of profile "default" are wrong or expired (InvalidClientTokenId: The security token included in the request is invalid.); renew them (aws configure --profile default, or aws sso login --profile default)`, false},
+		},
+		{
+			name: "wrong secret",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				key.SecretAccessKey = "hunter2hunter2hunter2hunter2hunter2hunter"
+				return "", keys("default", key)
+			},
+			want: Error{codeProfile, `the secret key of profile "default" is wrong, or this machine's clock is (SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.)`, false},
+		},
+		{
+			name: "refused duration",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.Fault{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `AssumeRole of ` + roleARN + ` with profile "default" was refused (MalformedPolicyDocument: Syntax errors in policy.)`, false},
+		},
+		{
+			name: "throttled",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.Throttled)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is failing (Throttling: Rate exceeded); trying again`, true},
+		},
+		{
+			name: "500",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.InternalFailure)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); trying again`, true},
+		},
+		{
+			name: "connection refused",
+			prepare: func(t *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = l.Close()
+				t.Setenv("AWS_ENDPOINT_URL_STS", "http://"+l.Addr().String())
+				t.Setenv("ADDRESS", l.Addr().String())
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS cannot be reached: dial tcp ADDRESS: connect: connection refused; check the network, aws.region (ap-southeast-2) and AWS_ENDPOINT_URL_STS`, true},
+		},
+		{
+			name: "hanging",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Hang()
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS cannot be reached: no answer in time; check the network, aws.region (ap-southeast-2) and AWS_ENDPOINT_URL_STS`, true},
+		},
+		{
+			name: "issued in the past",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.AddRole(roleARN)
+				return "", keys("default", key)
+			},
+			ahead: 2 * time.Hour,
+			want:  Error{codeFailed, `the credentials that STS has just issued are expired already by this machine's clock (NOW); set the clock`, true},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sts := stsfake.Start(t)
+			key := sts.AddUser("developer")
+			dir := home(t, sts, "", "")
+			if tt.prepare != nil {
+				configFile, credentialsFile := tt.prepare(t, sts, key)
+				for name, content := range map[string]string{"config": configFile, "credentials": credentialsFile} {
+					if content != "" {
+						if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			opt := options()
+			if tt.opt != nil {
+				tt.opt(&opt)
+			}
+			var log bytes.Buffer
+			now := time.Now().Add(tt.ahead)
+			a := NewAssumeRole(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func() time.Time { return now })
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			_, err := a.Retrieve(ctx)
+			var got *Error
+			if !errors.As(err, &got) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			tt.want.Message = strings.NewReplacer("DIR", dir, "KEY", key.AccessKeyID, "ADDRESS", os.Getenv("ADDRESS"),
+				"NOW", now.UTC().Format(time.RFC3339)).Replace(tt.want.Message)
+			if diff := cmp.Diff(&tt.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			for _, secret := range []string{"hunter2", key.SecretAccessKey} {
+				if strings.Contains(err.Error()+log.String(), secret) {
+					t.Errorf("%q shows in %v\n%s", secret, err, log.String())
+				}
+			}
+		})
+	}
+}
+
+// TestCanceled checks that the end of the daemon is no failure of the credentials.
+func TestCanceled(t *testing.T) {
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	home(t, sts, "", keys("default", key))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := provider(options()).Retrieve(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

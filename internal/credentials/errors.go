@@ -1,0 +1,179 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Codes of the service's own error documents (imds-reference section 6.1).
+const (
+	codeUnauthorized = "AssumeRoleUnauthorizedAccess"
+	codeProfile      = "InvalidProfile"
+	codeFailed       = "Failed"
+)
+
+// Error says why there are no credentials. It never holds a secret, nor the error it was made of: those may.
+type Error struct {
+	Code    string
+	Message string // what is wrong and what to do
+	// Temporary says that trying again may help without anybody doing anything.
+	Temporary bool
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// sourceError marks a failure to get the credentials that make the call, before the call.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// describe says in our words what an error of the SDK means to the user.
+func (a *AssumeRole) describe(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
+	if e := a.describeProfile(err); e != nil {
+		return e
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return a.describeAPI(err, api)
+	}
+	if reason, ok := unreachable(err); ok {
+		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
+			a.endpoint(err), reason, a.opt.Region)}
+	}
+	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %v", a.profile(), err)}
+}
+
+// describeProfile names what is wrong with the profile, nil if it is something else.
+func (a *AssumeRole) describeProfile(err error) error {
+	var (
+		missing  awsconfig.SharedConfigProfileNotExistError
+		unread   awsconfig.SharedConfigLoadError
+		needsMFA awsconfig.AssumeRoleTokenProviderNotSetError
+		process  *processcreds.ProviderError
+		sso      *ssocreds.InvalidTokenError
+		path     *fs.PathError
+	)
+	message := ""
+	switch {
+	case errors.As(err, &missing):
+		message = fmt.Sprintf("profile %q is in neither of %s; create it (aws configure --profile %s) or name another one in credentials.source_profile",
+			missing.Profile, strings.Join(ProfileFiles(), ", "), missing.Profile)
+	case errors.As(err, &unread):
+		reason := "it is not in the format of AWS's config files"
+		if errors.As(unread.Err, &path) {
+			reason = path.Err.Error()
+		}
+		message = fmt.Sprintf("%s cannot be read: %s", unread.Filename, reason)
+	case errors.As(err, &needsMFA):
+		message = a.profile() + " asks for an MFA code (mfa_serial), which is not supported yet; use a profile without"
+	case errors.As(err, &process):
+		// The error may quote the process's output: credentials.
+		message = a.profile() + ": its credential_process failed or printed something else than credentials; run the command by hand to see why"
+	case errors.As(err, &sso):
+		message = fmt.Sprintf("the SSO session of %s has expired; run: aws sso login%s", a.profile(), a.profileFlag())
+	case errors.As(err, &path) && strings.HasSuffix(filepath.ToSlash(filepath.Dir(path.Path)), "/sso/cache"):
+		message = fmt.Sprintf("%s has no SSO session (%s: %v); run: aws sso login%s", a.profile(), path.Path, path.Err, a.profileFlag())
+	case calledMetadataService(err):
+		message = a.profile() + " holds no credentials; add keys (aws configure" + a.profileFlag() +
+			"), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon"
+	default:
+		return nil
+	}
+	return &Error{Code: codeProfile, Message: message}
+}
+
+// calledMetadataService says whether the SDK fell back on EC2's metadata service, at any depth of a chain of profiles.
+func calledMetadataService(err error) bool {
+	var op *smithy.OperationError
+	for errors.As(err, &op) {
+		if op.ServiceID == "ec2imds" {
+			return true
+		}
+		err = op.Err
+	}
+	return false
+}
+
+// describeAPI explains a refusal by STS, or by the service that the profile gets its credentials from.
+func (a *AssumeRole) describeAPI(err error, api smithy.APIError) error {
+	e := &Error{Code: codeFailed}
+	said := api.ErrorCode() + ": " + strings.TrimSpace(api.ErrorMessage())
+	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	if answered && response.HTTPStatusCode() >= 500 || strings.HasPrefix(api.ErrorCode(), "Throttling") {
+		e.Temporary = true
+		e.Message = fmt.Sprintf("%s is failing (%s); trying again", a.endpoint(err), said)
+		return e
+	}
+	_, fromSource := errors.AsType[*sourceError](err)
+	switch api.ErrorCode() {
+	case "AccessDenied":
+		e.Code = codeUnauthorized
+		if fromSource {
+			e.Message = fmt.Sprintf("%s may not assume the role that it names itself (%s)", a.profile(), said)
+			break
+		}
+		e.Message = fmt.Sprintf("%s may not assume %s (%s); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it",
+			a.profile(), a.opt.RoleARN, said)
+	case "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "UnauthorizedException", "UnrecognizedClientException":
+		e.Code = codeProfile
+		e.Message = fmt.Sprintf("the credentials of %s are wrong or expired (%s); renew them (aws configure%[3]s, or aws sso login%[3]s)",
+			a.profile(), said, a.profileFlag())
+	case "SignatureDoesNotMatch":
+		e.Code = codeProfile
+		e.Message = fmt.Sprintf("the secret key of %s is wrong, or this machine's clock is (%s)", a.profile(), said)
+	default:
+		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.opt.RoleARN, a.profile(), said)
+	}
+	return e
+}
+
+// unreachable gives the reason when an error is one of the network, without the request that failed.
+func unreachable(err error) (reason string, ok bool) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time", true
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err.Error(), true
+	}
+	if n, ok := errors.AsType[*net.OpError](err); ok {
+		return n.Error(), true
+	}
+	return "", false
+}
+
+// endpoint names who was called.
+func (a *AssumeRole) endpoint(err error) string {
+	if _, ok := errors.AsType[*sourceError](err); ok {
+		return "what " + a.profile() + " gets its credentials from"
+	}
+	return "STS"
+}
+
+func (a *AssumeRole) profile() string {
+	if a.opt.Profile == "" {
+		return "the environment"
+	}
+	return fmt.Sprintf("profile %q", a.opt.Profile)
+}
+
+func (a *AssumeRole) profileFlag() string {
+	if a.opt.Profile == "" {
+		return ""
+	}
+	return " --profile " + a.opt.Profile
+}

@@ -1,0 +1,241 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// retrieveTimeout bounds one call, credential_process and SSO included.
+	retrieveTimeout = 30 * time.Second
+	// Failures are followed by pauses that double from the first to the second of these.
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+	// answerWait is how long a request waits for the call in flight when nothing valid is at hand: most SDKs give up
+	// after one second.
+	answerWait = 900 * time.Millisecond
+	// wallClockCheck is how often a pause looks at the wall clock: timers stand still while a laptop sleeps.
+	wallClockCheck = 10 * time.Second
+)
+
+// State is what a Keeper tells about itself. It holds no secret.
+type State struct {
+	// Valid says that there are credentials to hand out.
+	Valid bool
+	// ARN, Expiration and LastRenewal belong to the last credentials got, valid or not; zero before the first.
+	ARN         string
+	Expiration  time.Time
+	LastRenewal time.Time
+	// LastError is why the last call failed, at LastAttempt; nil when it succeeded.
+	LastError   *Error
+	LastAttempt time.Time
+}
+
+// Keeper holds the credentials of one provider: it alone calls the provider, one call at a time, in the background,
+// before the credentials expire, whatever its clients do.
+type Keeper struct {
+	provider      Provider
+	refreshBefore time.Duration
+	log           *slog.Logger
+	now           func() time.Time
+	wake          chan struct{} // ends a pause
+
+	mu       sync.RWMutex
+	current  *Credentials
+	lastErr  *Error
+	lastTime time.Time
+	inFlight bool          // a call is being made, or about to be
+	ended    chan struct{} // closed, and made anew, when a call has ended
+}
+
+// NewKeeper makes a keeper that renews credentials refreshBefore their expiry. It does nothing until Run.
+func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now func() time.Time) *Keeper {
+	return &Keeper{
+		provider:      p,
+		refreshBefore: refreshBefore,
+		log:           log,
+		now:           now,
+		wake:          make(chan struct{}, 1),
+		inFlight:      true,
+		ended:         make(chan struct{}),
+	}
+}
+
+// Run gets and renews credentials until ctx is done.
+func (k *Keeper) Run(ctx context.Context) {
+	failures := 0
+	for {
+		err := k.renew(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		var pause time.Duration
+		switch {
+		case err == nil:
+			failures = 0
+			pause = k.untilRenewal()
+			select {
+			case <-k.wake: // asked for before the call succeeded
+			default:
+			}
+		case err.Temporary:
+			pause = backoff(failures)
+			failures++
+		default: // refused until somebody mends something
+			pause = jitter(maxBackoff/2, maxBackoff)
+		}
+		if !k.pause(ctx, pause) {
+			return
+		}
+	}
+}
+
+// renew makes one call and keeps its outcome.
+func (k *Keeper) renew(ctx context.Context) *Error {
+	k.mu.Lock()
+	k.inFlight = true
+	k.mu.Unlock()
+	call, cancel := context.WithTimeout(ctx, retrieveTimeout)
+	defer cancel()
+	c, err := k.provider.Retrieve(call)
+	var e *Error
+	if err != nil && !errors.As(err, &e) {
+		e = &Error{Code: codeFailed, Message: err.Error(), Temporary: true}
+	}
+	k.mu.Lock()
+	if e == nil {
+		k.current = c
+	}
+	k.lastErr, k.lastTime, k.inFlight = e, k.now(), false
+	close(k.ended)
+	k.ended = make(chan struct{})
+	k.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+	case e != nil:
+		k.log.Warn("cannot get credentials", "error", e.Message)
+	default:
+		k.log.Info("got credentials", "arn", c.ARN, "expiration", c.Expiration.UTC().Format(time.RFC3339))
+	}
+	return e
+}
+
+// untilRenewal is the pause before the next call: refreshBefore ahead of the expiry, or when a quarter of what was left
+// is left if that is shorter, and up to a third of that earlier so that many daemons do not call together.
+func (k *Keeper) untilRenewal() time.Duration {
+	left := k.current.Expiration.Sub(k.now())
+	ahead := min(k.refreshBefore, left/4)
+	return max(left-jitter(ahead, ahead+ahead/3), minBackoff)
+}
+
+// backoff doubles from minBackoff to maxBackoff, with full jitter above minBackoff.
+func backoff(failures int) time.Duration {
+	limit := maxBackoff
+	if failures < 6 {
+		limit = min(maxBackoff, 2*minBackoff<<failures)
+	}
+	return jitter(minBackoff, limit)
+}
+
+func jitter(from, to time.Duration) time.Duration {
+	return from + rand.N(to-from+1) //nolint:gosec // spreads load, protects nothing
+}
+
+// pause waits by the wall clock, or until Retry; false when ctx is done.
+func (k *Keeper) pause(ctx context.Context, d time.Duration) bool {
+	until := k.now().Round(0).Add(d)
+	for {
+		left := until.Sub(k.now().Round(0))
+		if left <= 0 {
+			return true
+		}
+		timer := time.NewTimer(min(left, wallClockCheck))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		case <-k.wake:
+			timer.Stop()
+			return true
+		case <-timer.C:
+		}
+	}
+}
+
+// Retry ends the pause after a failure, because something that it may be due to has changed. Without a failure it does
+// nothing.
+func (k *Keeper) Retry() {
+	k.mu.RLock()
+	failed := k.lastErr != nil
+	k.mu.RUnlock()
+	if failed {
+		k.endPause()
+	}
+}
+
+func (k *Keeper) endPause() {
+	select {
+	case k.wake <- struct{}{}:
+	default: // ended already
+	}
+}
+
+// Get gives valid credentials, waiting at most 900 ms for a call in flight if there are none. It fails with an *Error or,
+// when the client has gone, the context's error.
+func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
+	if c := k.valid(); c != nil {
+		return c, nil
+	}
+	timer := time.NewTimer(answerWait)
+	defer timer.Stop()
+	for {
+		k.mu.RLock()
+		lastErr, inFlight, ended := k.lastErr, k.inFlight, k.ended
+		k.mu.RUnlock()
+		if c := k.valid(); c != nil {
+			return c, nil
+		}
+		if !inFlight {
+			if lastErr != nil {
+				return nil, lastErr
+			}
+			k.endPause() // they have expired during the pause: the machine slept
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timer.C:
+			if lastErr != nil {
+				return nil, lastErr
+			}
+			return nil, &Error{Code: codeFailed, Temporary: true, Message: "credentials are still being fetched; ask again"}
+		}
+	}
+}
+
+// valid gives the credentials if they have not expired.
+func (k *Keeper) valid() *Credentials {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.current == nil || !k.current.Expiration.After(k.now()) {
+		return nil
+	}
+	return k.current
+}
+
+// State says how things stand.
+func (k *Keeper) State() State {
+	valid := k.valid()
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	s := State{Valid: valid != nil, LastError: k.lastErr, LastAttempt: k.lastTime}
+	if k.current != nil {
+		s.ARN, s.Expiration, s.LastRenewal = k.current.ARN, k.current.Expiration, k.current.LastUpdated
+	}
+	return s
+}

@@ -1,0 +1,33 @@
+package imds
+
+import (
+	"net/http"
+
+	"mock-ec2-metadata/internal/web"
+)
+
+// notFoundPage is the service's 404 page, 339 bytes, byte for byte (imds-reference section 4).
+const notFoundPage = `<?xml version="1.0" encoding="iso-8859-1"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
+` + "\t\t " + `"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+ <head>
+  <title>404 - Not Found</title>
+ </head>
+ <body>
+  <h1>404 - Not Found</h1>
+ </body>
+</html>
+`
+
+// render writes an error as the service does: a page for 404, an empty body for all others.
+func render(w http.ResponseWriter, _ *http.Request, e *web.Error) {
+	if e.Allow != "" {
+		w.Header().Set("Allow", e.Allow)
+	}
+	if e.Status == http.StatusNotFound {
+		web.Write(w, e.Status, "text/html", []byte(notFoundPage))
+		return
+	}
+	web.Write(w, e.Status, textPlain, nil)
+}

@@ -1,0 +1,200 @@
+// Package imds is the protocol of the EC2 Instance Metadata Service: routes, session tokens, headers, error bodies and
+// credential documents. What it serves hangs on a Target; whom it serves is none of its business.
+package imds
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"mock-ec2-metadata/internal/tree"
+	"mock-ec2-metadata/internal/web"
+)
+
+// Header names of IMDSv2, in Go's canonical form (imds-reference section 3).
+const (
+	tokenHeader = "X-Aws-Ec2-Metadata-Token" //nolint:gosec // a name, not a secret
+	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
+	xffHeader   = "X-Forwarded-For"
+)
+
+const (
+	textPlain = "text/plain"
+	tokenPath = "/latest/api/token" //nolint:gosec // a path, not a secret
+)
+
+// Target is all that answering one request needs. It never changes once it is made.
+type Target struct {
+	Tree *tree.Snapshot
+	// Modified is the Last-Modified of everything but credentials.
+	Modified time.Time
+	Tokens   *Tokens
+	// Credentials may be nil when the tree holds no node of that kind.
+	Credentials CredentialSource
+	// TokensRequired is the metadata option HttpTokens=required: no IMDSv1.
+	TokensRequired bool
+	// Disabled is the metadata option HttpEndpoint=disabled.
+	Disabled bool
+}
+
+// Chooser gives the target that answers a request.
+type Chooser interface {
+	Target(r *http.Request) *Target
+}
+
+// CredentialSource gives the credentials to hand out now. Its error is a *CredentialError, or the context's.
+type CredentialSource interface {
+	Credentials(ctx context.Context) (*Credentials, error)
+}
+
+// Version names the protocol version that a request speaks, for the access log: v1 or v2.
+func Version(r *http.Request) string {
+	if len(r.Header[tokenHeader]) > 0 || (r.Method == http.MethodPut && web.Clean(r.URL.Path) == tokenPath) {
+		return "v2"
+	}
+	return "v1"
+}
+
+// Mount adds the service's routes to r, which must use web.CleanPath.
+func Mount(r chi.Router, log *slog.Logger, chooser Chooser) {
+	s := &service{chooser: chooser}
+	adapter := &web.Adapter{Log: log, Render: render}
+	r.HandleFunc(tokenPath, adapter.Handle(s.token))
+	r.HandleFunc("/*", adapter.Handle(s.metadata))
+}
+
+type service struct {
+	chooser Chooser
+}
+
+// token answers the one path that hands out session tokens: rows 1 to 6 of the decision table (imds-reference section 0).
+func (s *service) token(w http.ResponseWriter, r *http.Request) error {
+	t := s.chooser.Target(r)
+	if t.Disabled {
+		return &web.Error{Status: http.StatusForbidden}
+	}
+	const allow = "OPTIONS, PUT"
+	switch r.Method {
+	case http.MethodPut:
+	case http.MethodOptions:
+		w.Header().Set("Allow", allow)
+		web.Write(w, http.StatusOK, textPlain, nil)
+		return nil
+	default:
+		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: allow}
+	}
+	if _, proxied := r.Header[xffHeader]; proxied {
+		return &web.Error{Status: http.StatusForbidden}
+	}
+	ttl, ok := parseTTL(r.Header.Get(ttlHeader))
+	if !ok {
+		return &web.Error{Status: http.StatusBadRequest}
+	}
+	w.Header()[ttlHeader] = []string{strconv.Itoa(ttl)}
+	web.Write(w, http.StatusOK, textPlain, []byte(t.Tokens.Issue(ttl)))
+	return nil
+}
+
+// parseTTL reads the seconds that a client asks for: decimal digits, 1 to MaxTokenTTL.
+func parseTTL(s string) (int, bool) {
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	ttl, err := strconv.Atoi(s)
+	return ttl, err == nil && ttl >= 1 && ttl <= MaxTokenTTL
+}
+
+// metadata answers everything else: rows 1 and 7 to 12 of the decision table.
+func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
+	t := s.chooser.Target(r)
+	path := web.Path(r)
+	if t.Disabled || (r.Method == http.MethodPut && versionedTokenPath(path)) {
+		return &web.Error{Status: http.StatusForbidden}
+	}
+	if err := checkToken(w, r, t); err != nil {
+		return err
+	}
+	const allow = "OPTIONS, GET, HEAD"
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		w.Header().Set("Allow", allow)
+		web.Write(w, http.StatusOK, textPlain, nil)
+		return nil
+	default:
+		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: allow}
+	}
+	node := t.Tree.Lookup(path)
+	if node == nil {
+		return &web.Error{Status: http.StatusNotFound}
+	}
+	if node.Kind == tree.Credentials {
+		return serveCredentials(w, r, t.Credentials)
+	}
+	writeData(w, http.StatusOK, t.Modified, node.Body)
+	return nil
+}
+
+// checkToken lets a request pass that carries a live token, or none where none is needed. Several headers count as one
+// live token if any is: node-termination-handler adds its new token to the old one (imds-reference section 3.2).
+func checkToken(w http.ResponseWriter, r *http.Request, t *Target) error {
+	sent := r.Header[tokenHeader]
+	if len(sent) == 0 {
+		if t.TokensRequired {
+			return &web.Error{Status: http.StatusUnauthorized}
+		}
+		return nil
+	}
+	left := 0
+	for _, token := range sent {
+		left = max(left, t.Tokens.Verify(token))
+	}
+	if left == 0 {
+		return &web.Error{Status: http.StatusUnauthorized}
+	}
+	w.Header()[ttlHeader] = []string{strconv.Itoa(left)}
+	if _, proxied := r.Header[xffHeader]; proxied {
+		return &web.Error{Status: http.StatusForbidden}
+	}
+	return nil
+}
+
+// versionedTokenPath says whether path is the token path under a dated version, which is refused on purpose.
+func versionedTokenPath(path string) bool {
+	version, rest, _ := strings.Cut(path[1:], "/")
+	return rest == "api/token" && tree.ServesVersion(version)
+}
+
+func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialSource) error {
+	c, err := source.Credentials(r.Context())
+	if err == nil {
+		writeData(w, http.StatusOK, c.lastUpdated, c.document)
+		return nil
+	}
+	var refused *CredentialError
+	if !errors.As(err, &refused) {
+		return &web.Error{Status: http.StatusServiceUnavailable, Err: err}
+	}
+	status := http.StatusOK
+	if refused.Temporary {
+		status = http.StatusServiceUnavailable
+	}
+	writeData(w, status, refused.LastUpdated, refused.document())
+	return nil
+}
+
+// writeData sends a body with the headers of imds-reference section 3.4.
+func writeData(w http.ResponseWriter, status int, modified time.Time, body []byte) {
+	h := w.Header()
+	h["Accept-Ranges"] = []string{"none"}
+	h["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
+	web.Write(w, status, textPlain, body)
+}

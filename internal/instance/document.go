@@ -1,0 +1,43 @@
+package instance
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// IdentityDocument is dynamic/instance-identity/document, byte for byte in the current service's form: alphabetical but
+// for marketplaceProductCodes, two-space indent, a space on both sides of the colon, no newline at the end
+// (imds-reference section 6.4).
+func (in *Instance) IdentityDocument() []byte {
+	var b bytes.Buffer
+	b.WriteString("{\n")
+	field := func(key, value, end string) {
+		b.WriteString(`  "` + key + `" : ` + value + end)
+	}
+	field("accountId", quote(in.AccountID), ",\n")
+	field("architecture", quote(in.Architecture), ",\n")
+	field("availabilityZone", quote(in.AvailabilityZone), ",\n")
+	field("billingProducts", "null", ",\n")
+	field("devpayProductCodes", "null", ",\n")
+	field("marketplaceProductCodes", "null", ",\n")
+	field("imageId", quote(in.ImageID), ",\n")
+	field("instanceId", quote(in.ID), ",\n")
+	field("instanceType", quote(in.Type), ",\n")
+	field("kernelId", "null", ",\n")
+	field("pendingTime", quote(in.PendingTime.Format(time.RFC3339)), ",\n")
+	field("privateIp", quote(in.LocalIPv4), ",\n")
+	field("ramdiskId", "null", ",\n")
+	field("region", quote(in.Region), ",\n")
+	field("version", quote("2017-09-30"), "\n}")
+	return b.Bytes()
+}
+
+// quote is the JSON string s.
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return string(b)
+}

@@ -1,0 +1,92 @@
+package stsfake
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	apiVersion = "2011-06-15"
+	maxBody    = 256 << 10
+)
+
+// call is one authenticated request on its way through an action.
+type call struct {
+	form   url.Values
+	caller *credential
+	now    time.Time
+}
+
+// actions maps the Action parameter to what answers it with a result element.
+var actions = map[string]func(*Server, call) (any, error){
+	"AssumeRole":        (*Server).assumeRole,
+	"GetSessionToken":   (*Server).getSessionToken,
+	"GetCallerIdentity": (*Server).getCallerIdentity,
+}
+
+// ServeHTTP answers one STS request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := newUUID()
+	w.Header().Set("X-Amzn-Requestid", id)
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+
+	action, result, err := s.answer(w, r)
+	if err == nil {
+		writeXML(w, http.StatusOK, newResponse(action, result, id))
+		return
+	}
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // the client is gone, or the server closes: cut the connection without a word
+	}
+	var fault Fault
+	if !errors.As(err, &fault) {
+		fault = InternalFailure
+		fault.Message = err.Error()
+	}
+	writeXML(w, fault.Status, newErrorResponse(fault, id))
+}
+
+// answer records the request, lets the moods interfere, then checks the signature's verdict and runs the action. The
+// record comes first so that tests can count what was answered with a fault or not at all.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) (action string, result any, err error) {
+	if r.Method != http.MethodPost || r.URL.Path != "/" {
+		return "", nil, Fault{Status: http.StatusNotFound, Code: "UnknownOperationException", Message: "POST / only"}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return "", nil, Fault{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: err.Error()}
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return "", nil, Fault{Status: http.StatusBadRequest, Code: "MalformedInput", Message: err.Error()}
+	}
+	action = form.Get("Action")
+	now := s.now()
+
+	auth, authErr := s.verify(r, body, now)
+	s.record(Request{
+		Action: action, Form: form, CallerARN: auth.callerARN(), AccessKeyID: auth.keyID, Region: auth.region,
+		UserAgent: r.UserAgent(), Time: now,
+	})
+	if err := s.interfere(r.Context(), action, form, auth.caller); err != nil {
+		return action, nil, err
+	}
+
+	run, ok := actions[action]
+	switch {
+	case action == "":
+		return action, nil, Fault{Status: http.StatusBadRequest, Code: "MissingAction", Message: "Missing Action"}
+	case !ok || form.Get("Version") != apiVersion:
+		return action, nil, Fault{
+			Status: http.StatusBadRequest, Code: "InvalidAction",
+			Message: "Could not find operation " + action + " for version " + form.Get("Version"),
+		}
+	case authErr != nil:
+		return action, nil, authErr
+	}
+	result, err = run(s, call{form: form, caller: auth.caller, now: now})
+	return action, result, err
+}

@@ -1,0 +1,130 @@
+// Package stsfake is an AWS Security Token Service for tests: it checks signatures, issues credentials, remembers them,
+// and can be told to be slow, refuse or hang. It owns its users, roles and clock; nothing leaves the process.
+//
+// It speaks the query protocol (POST / with a form, XML back) for AssumeRole, GetSessionToken and GetCallerIdentity, so
+// any AWS SDK works against it once its STS endpoint is set to URL.
+//
+//	sts := stsfake.Start(t)
+//	key := sts.AddUser("dev")
+//	sts.AddRole("arn:aws:iam::123456789012:role/app")
+//
+// Messages and limits are those of https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html as seen from
+// clients. See verify for what of Signature Version 4 is checked.
+package stsfake
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// DefaultAccount is the account of users when WithAccount names no other.
+const DefaultAccount = "123456789012"
+
+// Server is one fake STS. It is an http.Handler; New makes it, Start also serves it. All methods may be called at any
+// time from any goroutine.
+type Server struct {
+	now     func() time.Time
+	account string
+	http    *http.Server
+
+	mu       sync.Mutex
+	url      string
+	users    map[string]*user
+	roles    map[string]*role
+	keys     map[string]*credential
+	moods    map[string]*mood
+	lifetime time.Duration
+	requests []Request
+}
+
+// Option changes a Server before it is used.
+type Option func(*Server)
+
+// WithNow sets the clock that dates signatures, credentials and the Date header. Default time.Now. It must be safe to
+// call from several goroutines.
+func WithNow(now func() time.Time) Option { return func(s *Server) { s.now = now } }
+
+// WithAccount sets the account that users belong to. A role belongs to the account in its ARN.
+func WithAccount(id string) Option { return func(s *Server) { s.account = id } }
+
+// New makes a Server without users, roles or listener.
+func New(opts ...Option) *Server {
+	s := &Server{
+		now:     time.Now,
+		account: DefaultAccount,
+		users:   map[string]*user{},
+		roles:   map[string]*role{},
+		keys:    map[string]*credential{},
+		moods:   map[string]*mood{},
+	}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s
+}
+
+// Start serves a new Server on a free port of 127.0.0.1 until the test ends.
+func Start(t testing.TB, opts ...Option) *Server {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("stsfake: %v", err)
+	}
+	return StartOn(t, ln, opts...)
+}
+
+// StartOn serves a new Server on ln until the test ends, for callers outside the loopback, such as containers.
+func StartOn(t testing.TB, ln net.Listener, opts ...Option) *Server {
+	t.Helper()
+	s := New(opts...)
+	s.setURL(ln.Addr()) // here too: Serve may come late
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-served); err != nil {
+			t.Errorf("stsfake: %v", err)
+		}
+	})
+	return s
+}
+
+// Serve answers on ln until Close, and then returns nil. It closes ln.
+func (s *Server) Serve(ln net.Listener) error {
+	s.setURL(ln.Addr())
+	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Close stops serving at once and cuts open connections, hung and delayed requests included.
+func (s *Server) Close() error { return s.http.Close() }
+
+// URL is the endpoint being served, such as http://127.0.0.1:4711; empty before Serve. For a listener on every address
+// it names the loopback: callers elsewhere must put their own host in.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url
+}
+
+func (s *Server) setURL(addr net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.url = URL(addr)
+}
+
+// URL is the endpoint of a listener's address. Every address becomes the loopback.
+func URL(addr net.Addr) string {
+	host := addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + host
+}
