@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Builds the two images: mock-ec2-metadata (what runs) and
+# mock-ec2-metadata:dev (what rebuilds itself while you edit).
+set -euo pipefail
+
+name=mock-ec2-metadata
+
+usage() {
+	cat <<EOT
+Usage: ./build-docker.sh [OPTION FOR docker build]...
+
+Builds the images
+  $name:latest and $name:<version>   for ./run-docker.sh prd
+  $name:dev                          for ./run-docker.sh dev
+
+Options go to both runs of docker build, for instance
+  ./build-docker.sh --no-cache
+  ./build-docker.sh --build-arg GO_IMAGE=golang:1.26-bookworm --network host
+
+Environment:
+  VERSION   the version to stamp (default: git describe, else "dev")
+EOT
+}
+
+die() {
+	echo "build-docker.sh: $*" >&2
+	exit 1
+}
+
+# The folder this script is in, also when it was called through a symlink.
+script=$0
+while [ -L "$script" ]; do
+	link=$(readlink "$script")
+	case $link in
+	/*) script=$link ;;
+	*) script=$(dirname "$script")/$link ;;
+	esac
+done
+root=$(cd "$(dirname "$script")" && pwd -P)
+
+case ${1-} in
+-h | --help)
+	usage
+	exit 0
+	;;
+esac
+
+command -v docker >/dev/null 2>&1 ||
+	die "docker is not installed, or not on the PATH: https://docs.docker.com/engine/install/"
+docker info >/dev/null 2>&1 ||
+	die "Docker does not answer: is it running, and may you use it? (try: docker info)"
+
+version=${VERSION:-$(git -C "$root" describe --tags --always --dirty 2>/dev/null || echo dev)}
+# A tag takes fewer characters than a version does (1.2.0+local).
+tag=$(printf '%s' "$version" | tr -c 'A-Za-z0-9_.-' - | cut -c1-128)
+case $tag in
+latest | dev) tags=(--tag "$name:latest") ;;
+*) tags=(--tag "$name:latest" --tag "$name:$tag") ;;
+esac
+
+docker build "${tags[@]}" --build-arg "VERSION=$version" "$@" "$root"
+docker build --tag "$name:dev" --target dev "$@" "$root"
+
+megabytes() {
+	docker image inspect --format '{{.Size}}' "$1" | awk '{ printf "%.1f MB", $1 / 1e6 }'
+}
+
+echo
+echo "$name:latest  $(megabytes "$name:latest")  (version $version)"
+echo "$name:dev     $(megabytes "$name:dev")"
+echo "Next: ./run-docker.sh prd"
