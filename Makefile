@@ -1,0 +1,61 @@
+# make help lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := bin/mock-ec2-metadata
+TOOLS := $(CURDIR)/bin/tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+SHELL_SCRIPTS := $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+ARGS ?=
+
+.PHONY: build
+build: ## Build bin/mock-ec2-metadata, static and stripped
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/mock-ec2-metadata
+
+.PHONY: run
+run: build ## Build and serve on port 5000 (ARGS='--log-level debug' adds flags)
+	exec ./$(BIN) $(ARGS)
+
+.PHONY: test
+test: ## Unit tests with the race detector; needs nothing but Go
+	go test -race ./...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## golangci-lint
+	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/golangci-lint run --build-tags e2e ./test/...
+
+.PHONY: check
+check: $(TOOLS)/gofumpt lint ## Everything that reads the code: gofumpt, vet, golangci-lint, shellcheck, go.mod tidiness
+	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofumpt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go vet -tags e2e ./...
+	shellcheck $(SHELL_SCRIPTS)
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+	go mod verify
+
+.PHONY: e2e
+e2e: ## End-to-end tests with real clients; Linux, root, Docker, AWS CLI, boto3, iptables (CONTRIBUTING.md)
+	go test -count=1 -race -tags e2e -timeout 30m -v ./test/e2e/...
+
+.PHONY: bench
+bench: ## Benchmarks, beside a bare net/http server in the same run
+	go test -run '^$$' -bench . -benchmem ./test/bench/...
+
+.PHONY: image
+image: ## Build the Docker images (ARGS='--build-arg ...' adds flags)
+	./build-docker.sh $(ARGS)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The tools' versions are pinned in tools/go.mod.
+$(TOOLS)/gofumpt $(TOOLS)/golangci-lint &: tools/go.mod tools/go.sum
+	GOBIN=$(TOOLS) go -C tools install mvdan.cc/gofumpt github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $(TOOLS)/gofumpt $(TOOLS)/golangci-lint

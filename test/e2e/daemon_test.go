@@ -1,0 +1,182 @@
+//go:build e2e && linux
+
+// Package e2e runs the built daemon with real clients: the AWS CLI, boto3, the AWS SDK for Go, Docker, and iptables in
+// network namespaces. A missing tool is a failure that says what to install.
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+const (
+	roleARN    = "arn:aws:iam::123456789012:role/myrole"
+	sessionARN = "arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0"
+	region     = "ap-southeast-2"
+)
+
+// buildOnce builds the daemon with the race detector, for all tests.
+var buildOnce = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "mock-ec2-metadata-e2e-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "mock-ec2-metadata")
+	build := exec.Command("go", "build", "-race", "-o", bin, "../../cmd/mock-ec2-metadata")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bin, err := buildOnce(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(bin))
+	}
+	os.Exit(code)
+}
+
+func buildDaemon(t *testing.T) string {
+	t.Helper()
+	bin, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// local is a daemon on a loopback port of this machine.
+type local struct {
+	url string // with a slash at the end
+
+	mu    sync.Mutex
+	lines []string
+	more  chan struct{} // closed, and made anew, at each line
+}
+
+// startLocal runs the daemon in dir, its home, with the fake STS as its STS.
+func startLocal(t *testing.T, dir, stsURL string, args ...string) *local {
+	t.Helper()
+	cmd := exec.Command(buildDaemon(t), append([]string{"--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + stsURL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d := &local{more: make(chan struct{})}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			d.mu.Lock()
+			d.lines = append(d.lines, lines.Text())
+			close(d.more)
+			d.more = make(chan struct{})
+			d.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		kill := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
+		<-read
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the daemon ended with %v\n%s", err, strings.Join(d.lines, "\n"))
+		}
+	})
+	line := d.waitFor(t, `"msg":"serving"`)
+	var serving struct{ URL string }
+	if err := json.Unmarshal([]byte(line), &serving); err != nil {
+		t.Fatal(err)
+	}
+	d.url = serving.URL
+	return d
+}
+
+// waitFor gives the first line of the log that contains text.
+func (d *local) waitFor(t *testing.T, text string) string {
+	t.Helper()
+	timeout := time.After(30 * time.Second)
+	for seen := 0; ; {
+		d.mu.Lock()
+		lines, more := d.lines, d.more
+		d.mu.Unlock()
+		for ; seen < len(lines); seen++ {
+			if strings.Contains(lines[seen], text) {
+				return lines[seen]
+			}
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			t.Errorf("no %s in the log within 30 s:\n%s", text, strings.Join(lines, "\n"))
+			return ""
+		}
+	}
+}
+
+// newHome makes a home with an ~/.aws of a user of the fake, and a configuration that assumes its role.
+func newHome(t *testing.T, sts *stsfake.Server, more string) string {
+	t.Helper()
+	dir := t.TempDir()
+	key := sts.AddUser("developer")
+	sts.AddRole(roleARN)
+	for name, content := range map[string]string{
+		".aws/credentials": fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, key.SecretAccessKey),
+		"conf/config.yaml": "credentials:\n  source_profile: default\n  iam_role: " + roleARN + "\naws:\n  region: " + region + "\n" + more,
+	} {
+		writeFile(t, filepath.Join(dir, name), content)
+	}
+	return dir
+}
+
+func writeFile(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// clean is an environment with no credentials in it, and nothing of AWS but the endpoint of the metadata service.
+func clean(t *testing.T, metadata string) []string {
+	t.Helper()
+	return []string{
+		"PATH=" + systemPath, "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=" + metadata,
+	}
+}
+
+// client runs a program with just this environment and gives what it printed.
+func client(t *testing.T, env []string, name string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = env
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w\n%s", name, err, &stderr)
+	}
+	return string(out), nil
+}

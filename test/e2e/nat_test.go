@@ -1,0 +1,330 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// natScript is nat.sh, seen from this directory.
+const natScript = "../../nat.sh"
+
+// natTools is all that nat.sh runs besides iptables, ip and what asks the daemon.
+var natTools = []string{"awk", "cat", "getent", "grep", "id", "sed", "sh"}
+
+// TestNAT runs nat.sh in a box whose default gateway has the daemon, once for each kind of iptables.
+func TestNAT(t *testing.T) {
+	bin := buildDaemon(t)
+	for _, kind := range []string{"nft", "legacy"} {
+		t.Run(kind, func(t *testing.T) {
+			box, host := newBox(t)
+			box.route(t, "default", "via", hostAddress)
+			b := natBox{t, box, toolDir(t, "iptables=iptables-"+kind, "iptables-save=iptables-"+kind+"-save") + ":" + systemPath}
+			for _, rule := range []string{
+				"PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 192.0.2.9:80",
+				"OUTPUT -d 198.51.100.7/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination 192.0.2.9:80",
+				"OUTPUT -d 169.254.169.254/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata-2 -j DNAT --to-destination 192.0.2.9:80",
+				"OUTPUT -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-destination 192.0.2.9:5000",
+				"POSTROUTING -s 198.51.100.0/24 -j MASQUERADE",
+			} {
+				b.iptables("-A", rule)
+			}
+			foreign := b.rules()
+
+			b.nat(nil, 1, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"))
+			startDaemon(t, host, bin)
+			const already = "nat.sh: 169.254.169.254:80 is already redirected to 192.0.2.1:5000\n"
+			const answers = "nat.sh: the daemon answers at 192.0.2.1:5000\n"
+			b.nat([]string{"http_proxy=http://192.0.2.9:3128"}, 0, already+answers, "")
+			b.wantOurs(foreign, "192.0.2.1:5000")
+			t.Run("clients", func(t *testing.T) { askInside(t, box, host) })
+
+			b.nat([]string{"METADATA_PORT=5001"}, 1, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5001\n"+
+				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5001"))
+			b.wantOurs(foreign, "192.0.2.1:5001")
+
+			// Left behind by whatever: others' addresses, and ours three times.
+			for _, target := range []string{"192.0.2.1:5000", "192.0.2.7:5000", "192.0.2.1:5000", "192.0.2.1:5000"} {
+				b.iptables("-I", ours(target))
+			}
+			b.nat(nil, 0, already+
+				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n"+
+				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.7:5000\n"+
+				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n"+
+				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5001\n"+answers, "")
+			b.wantOurs(foreign, "192.0.2.1:5000")
+
+			// Whatever asks the daemon will do, wget or nothing.
+			b.path = toolDir(t, slices.Concat(natTools, []string{"ip", "wget", "timeout", "iptables=iptables-" + kind})...)
+			b.nat([]string{"http_proxy=http://192.0.2.9:3128"}, 0, already+answers, "")
+			b.path = toolDir(t, slices.Concat(natTools, []string{"ip", "iptables=iptables-" + kind})...)
+			b.nat(nil, 0, already+"nat.sh: could not check that the daemon answers: there is neither curl nor wget\n", "")
+
+			b.nat(nil, 0, "nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n", "", "--remove")
+			b.nat(nil, 0, "nat.sh: there was no redirect to remove\n", "", "--remove")
+			b.path = toolDir(t, "iptables-save=iptables-"+kind+"-save")
+			if diff := cmp.Diff(foreign, b.rules()); diff != "" {
+				t.Errorf("rules that are not ours, before and after (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNATWithoutComments shows the rule without its mark, where iptables cannot write it.
+func TestNATWithoutComments(t *testing.T) {
+	box, _ := newBox(t)
+	box.route(t, "default", "via", hostAddress)
+	plain := t.TempDir()
+	script := "#!/bin/sh\n" +
+		`case "$*" in *"-m comment"*) echo "Couldn't load match" >&2; exit 2 ;; esac` + "\n" +
+		`exec ` + findTool(t, "iptables", "iptables") + ` "$@"` + "\n"
+	if err := os.WriteFile(filepath.Join(plain, "iptables"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := natBox{t, box, plain + ":" + systemPath}
+
+	b.nat(nil, 1, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"))
+	b.nat(nil, 1, "nat.sh: 169.254.169.254:80 is already redirected to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"))
+	const rule = "-A OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.0.2.1:5000"
+	if got := strings.Count(b.rules(), rule+"\n"); got != 1 {
+		t.Errorf("%d rules of ours, want 1:\n%s", got, b.rules())
+	}
+	b.nat(nil, 0, "nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n", "", "--remove")
+	b.nat(nil, 0, "nat.sh: there was no redirect to remove\n", "", "--remove")
+	if strings.Contains(b.rules(), "DNAT") {
+		t.Errorf("a rule stayed:\n%s", b.rules())
+	}
+}
+
+// TestNATTarget shows where nat.sh redirects to, by routes and by its environment. No daemon runs.
+func TestNATTarget(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		routes []string
+		env    []string
+		want   string
+	}{
+		{"the lowest metric", []string{
+			"default via 192.0.2.1 dev eth0 metric 200",
+			"default via 192.0.2.5 dev eth0 onlink metric 1000",
+			"default via 192.0.2.6 dev eth0 onlink metric 90",
+		}, nil, "192.0.2.6:5000"},
+		{"no metric is the lowest", []string{
+			"default via 192.0.2.1 dev eth0 metric 1",
+			"default via 192.0.2.6 dev eth0 onlink",
+		}, nil, "192.0.2.6:5000"},
+		{"a default route without a gateway is passed over", []string{
+			"default dev lo",
+			"default via 192.0.2.1 dev eth0 metric 10",
+			"198.51.100.0/24 via 192.0.2.5 dev eth0 onlink",
+		}, nil, "192.0.2.1:5000"},
+		{"an address", []string{"default via 192.0.2.6 dev eth0 onlink"}, []string{"METADATA_HOST=192.0.2.1"}, "192.0.2.1:5000"},
+		{"a name and a port", []string{"default via 192.0.2.1"}, []string{"METADATA_HOST=localhost", "METADATA_PORT=65535"}, "127.0.0.1:65535"},
+		{"empty is unset", []string{"default via 192.0.2.1"}, []string{"METADATA_HOST=", "METADATA_PORT="}, "192.0.2.1:5000"},
+		{"an address and a route of its own", []string{"169.254.169.254 dev eth0"}, []string{"METADATA_HOST=192.0.2.1"}, "192.0.2.1:5000"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			box, _ := newBox(t)
+			for _, route := range test.routes {
+				box.route(t, strings.Fields(route)...)
+			}
+			// Without a client: what is asked for here mostly leads nowhere.
+			b := natBox{t, box, toolDir(t, slices.Concat(natTools, []string{"ip", "iptables"})...)}
+			b.nat(test.env, 0, "nat.sh: redirected 169.254.169.254:80 to "+test.want+"\n"+
+				"nat.sh: could not check that the daemon answers: there is neither curl nor wget\n", "")
+		})
+	}
+}
+
+// TestNATRefuses shows what nat.sh says when it cannot work. It leaves no rule behind then.
+func TestNATRefuses(t *testing.T) {
+	box, _ := newBox(t)
+	usage := box.output(t, nil, "sh", natScript, "--help")
+	if !strings.HasPrefix(usage, "Usage: nat.sh") {
+		t.Errorf("--help says %q", usage)
+	}
+	const badHost = `nat.sh: METADATA_HOST is "VALUE", but must be an IPv4 address or a name that has one` + "\n"
+	const badPort = `nat.sh: METADATA_PORT is "VALUE", but must be a port number from 1 to 65535` + "\n"
+	const install = "nat.sh: TOOL is missing; install it with: apt-get install iptables iproute2 (Debian, Ubuntu), " +
+		"dnf install iptables iproute (Fedora, RHEL, Amazon Linux), zypper install iptables iproute2 (SUSE), " +
+		"apk add iptables iproute2 (Alpine) or pacman -S iptables iproute2 (Arch)\n"
+	with := func(format, value string) string {
+		return strings.NewReplacer("VALUE", value, "TOOL", value).Replace(format)
+	}
+
+	for _, test := range []struct {
+		name string
+		path string
+		env  []string
+		args []string
+		code int
+		want string
+	}{
+		{name: "unknown argument", args: []string{"--flush"}, code: 2, want: usage},
+		{name: "empty argument", args: []string{""}, code: 2, want: usage},
+		{name: "too many arguments", args: []string{"--remove", "now"}, code: 2, want: usage},
+		{
+			name: "no iptables", path: toolDir(t, append([]string{"ip", "curl"}, natTools...)...), code: 1,
+			want: with(install, "iptables"),
+		},
+		{
+			name: "no ip", path: toolDir(t, append([]string{"iptables", "curl"}, natTools...)...), code: 1,
+			want: with(install, "ip"),
+		},
+		{
+			name: "no default route", code: 1,
+			want: "nat.sh: there is no default gateway to redirect to; say where the daemon runs, for example: " +
+				"METADATA_HOST=192.168.56.1 sh nat.sh\n",
+		},
+		{
+			name: "no route", env: []string{"METADATA_HOST=192.0.2.1"}, code: 1,
+			want: "nat.sh: there is no route to 169.254.169.254, so nothing sent there could be redirected; add one, " +
+				"for example: ip route add 169.254.169.254 dev eth0\n",
+		},
+		{name: "port 0", env: []string{"METADATA_PORT=0"}, code: 1, want: with(badPort, "0")},
+		{name: "port too high", env: []string{"METADATA_PORT=65536"}, code: 1, want: with(badPort, "65536")},
+		{name: "port much too high", env: []string{"METADATA_PORT=99999999999999999999"}, code: 1, want: with(badPort, "99999999999999999999")},
+		{name: "port a word", env: []string{"METADATA_PORT=http"}, code: 1, want: with(badPort, "http")},
+		{name: "octet too high", env: []string{"METADATA_HOST=192.0.2.256"}, code: 1, want: with(badHost, "192.0.2.256")},
+		{name: "three octets", env: []string{"METADATA_HOST=192.0.2"}, code: 1, want: with(badHost, "192.0.2")},
+		{name: "octal", env: []string{"METADATA_HOST=192.0.2.010"}, code: 1, want: with(badHost, "192.0.2.010")},
+		{name: "IPv6", env: []string{"METADATA_HOST=2001:db8::1"}, code: 1, want: with(badHost, "2001:db8::1")},
+		{name: "no name", env: []string{"METADATA_HOST=-j ACCEPT"}, code: 1, want: with(badHost, "-j ACCEPT")},
+		{name: "unknown name", env: []string{"METADATA_HOST=nowhere.invalid"}, code: 1, want: with(badHost, "nowhere.invalid")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := natBox{t, box, systemPath}
+			if test.path != "" {
+				b.path = test.path
+			}
+			b.nat(test.env, test.code, "", test.want, test.args...)
+		})
+	}
+
+	t.Run("not root", func(t *testing.T) {
+		// By its input, since nobody may be kept out of the directory it is in.
+		script, err := os.Open(natScript)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = script.Close() }()
+		cmd := box.command(t, nil, "setpriv", "--reuid=65534", "--clear-groups", "sh")
+		cmd.Stdin = script
+		want := result{stderr: "nat.sh: only root may change the redirect; run it with sudo\n", code: 1}
+		if diff := cmp.Diff(want, finish(t, cmd), cmp.AllowUnexported(result{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+
+	if rules := (natBox{t, box, systemPath}).rules(); strings.Contains(rules, "\n-A ") {
+		t.Errorf("rules were left:\n%s", rules)
+	}
+}
+
+// natBox is a box with the PATH that nat.sh has in it.
+type natBox struct {
+	t    *testing.T
+	box  netns
+	path string
+}
+
+// nat runs nat.sh and compares its exit code and all it says.
+func (b natBox) nat(env []string, code int, stdout, stderr string, args ...string) {
+	b.t.Helper()
+	got := b.box.run(b.t, append([]string{"PATH=" + b.path}, env...), append([]string{"/bin/sh", natScript}, args...)...)
+	got.stderr = reason.ReplaceAllString(got.stderr, "(REASON)\n")
+	want := result{stdout, stderr, code}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
+		b.t.Errorf("nat.sh %s with %q (-want +got):\n%s", strings.Join(args, " "), env, diff)
+	}
+}
+
+// reason is what curl says when a connection is refused; it counts milliseconds.
+var reason = regexp.MustCompile(`\(curl: \(7\) Failed to connect to 169\.254\.169\.254 port 80 .*\)\n$`)
+
+// noAnswer is the complaint when the redirect is there and the daemon is not, without curl's reason.
+func noAnswer(target string) string {
+	return "nat.sh: the redirect is in place, but mock-ec2-metadata does not answer at " + target +
+		"; start it there, and let this machine through the firewall (REASON)\n"
+}
+
+// iptables changes the nat table: an action, and a rule with its chain first.
+func (b natBox) iptables(action, rule string) {
+	b.t.Helper()
+	args := append([]string{"iptables", "-w", "-t", "nat", action}, strings.Fields(rule)...)
+	b.box.output(b.t, []string{"PATH=" + b.path}, args...)
+}
+
+// ours is the rule nat.sh adds.
+func ours(target string) string {
+	return "OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination " + target
+}
+
+// changing is what iptables-save writes differently each time: the date in its comments, and counters.
+var changing = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$`)
+
+// rules is the nat table.
+func (b natBox) rules() string {
+	b.t.Helper()
+	return changing.ReplaceAllString(b.box.output(b.t, []string{"PATH=" + b.path}, "iptables-save", "-t", "nat"), "")
+}
+
+// wantOurs checks that the table is the foreign rules and, before those of its chain, one of ours.
+func (b natBox) wantOurs(foreign, target string) {
+	b.t.Helper()
+	want := strings.Replace(foreign, "-A OUTPUT ", "-A "+ours(target)+"\n-A OUTPUT ", 1)
+	if diff := cmp.Diff(want, b.rules()); diff != "" {
+		b.t.Errorf("nat table (-want +got):\n%s", diff)
+	}
+}
+
+// askInside asks the service at its real address from inside the box, with clients that know of nothing else, and
+// compares with what the daemon says on its own port.
+func askInside(t *testing.T, box, host netns) {
+	const redirected, direct = "http://169.254.169.254", "http://127.0.0.1:5000"
+	const instanceID, roles = "/latest/meta-data/instance-id", "/latest/meta-data/iam/security-credentials/"
+
+	want := host.output(t, nil, "curl", "-qfsS", direct+instanceID)
+	if !strings.HasPrefix(want, "i-") {
+		t.Fatalf("the daemon's instance id is %q", want)
+	}
+	if got := box.output(t, nil, "curl", "-sS", redirected+instanceID); got != want {
+		t.Errorf("curl gets %q, want %q", got, want)
+	}
+	if got := box.output(t, nil, "wget", "-q", "-O", "-", redirected+instanceID); got != want {
+		t.Errorf("wget gets %q, want %q", got, want)
+	}
+
+	role := host.output(t, nil, "curl", "-qfsS", direct+roles)
+	var document struct {
+		AccessKeyID            string `json:"AccessKeyId"`
+		SecretAccessKey, Token string
+	}
+	if err := json.Unmarshal([]byte(host.output(t, nil, "curl", "-qfsS", direct+roles+role)), &document); err != nil {
+		t.Fatal(err)
+	}
+	const program = `
+import boto3, json
+c = boto3.Session().get_credentials()
+print(json.dumps([c.method, c.access_key, c.secret_key, c.token]))
+`
+	var got []string
+	if err := json.Unmarshal([]byte(box.output(t, nil, "/usr/bin/python3", "-c", program)), &got); err != nil {
+		t.Fatal(err)
+	}
+	wantCredentials := []string{"iam-role", document.AccessKeyID, document.SecretAccessKey, document.Token}
+	if slices.Contains(wantCredentials, "") {
+		t.Errorf("the daemon's credentials are not complete")
+	}
+	if diff := cmp.Diff(wantCredentials, got); diff != "" {
+		t.Errorf("boto3's credentials (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,207 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A virtual machine and its host, played by two network namespaces that a veth pair joins. Neither is the machine's own,
+// so nothing here touches its interfaces, routes or packet filter.
+const (
+	hostAddress = "192.0.2.1"
+	boxAddress  = "192.0.2.2"
+)
+
+// systemPath is where the tools are looked for, whatever PATH the tests were started with.
+const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+// netns is the name of a network namespace.
+type netns string
+
+// newBox makes the pair. The box has no default route yet.
+func newBox(t *testing.T) (box, host netns) {
+	t.Helper()
+	needTools(t)
+	id := fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:6]))
+	box, host = netns("mock-ec2-box-"+id), netns("mock-ec2-host-"+id)
+	for _, n := range []netns{box, host} {
+		mustIP(t, "netns", "add", string(n))
+		t.Cleanup(func() { mustIP(t, "netns", "delete", string(n)) })
+		mustIP(t, "-n", string(n), "link", "set", "lo", "up")
+	}
+	// Both ends are born where they belong: no name of theirs ever exists outside.
+	mustIP(t, "-n", string(host), "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", string(box))
+	for n, address := range map[netns]string{box: boxAddress, host: hostAddress} {
+		mustIP(t, "-n", string(n), "address", "add", address+"/30", "dev", "eth0")
+		mustIP(t, "-n", string(n), "link", "set", "eth0", "up")
+	}
+	return box, host
+}
+
+// route adds a route inside the namespace.
+func (n netns) route(t *testing.T, args ...string) {
+	t.Helper()
+	mustIP(t, append([]string{"-n", string(n), "route", "add"}, args...)...)
+}
+
+// command prepares a command inside the namespace. Its environment is env and nothing else, but for a PATH and an empty
+// home where env has none.
+func (n netns) command(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "ip", append([]string{"netns", "exec", string(n)}, args...)...)
+	cmd.Env = append([]string{"PATH=" + systemPath, "HOME=" + t.TempDir(), "LC_ALL=C"}, env...)
+	return cmd
+}
+
+// run runs a command inside the namespace to its end.
+func (n netns) run(t *testing.T, env []string, args ...string) result {
+	t.Helper()
+	return finish(t, n.command(t, env, args...))
+}
+
+// output is what a command inside the namespace prints; the command must succeed.
+func (n netns) output(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	r := n.run(t, env, args...)
+	if r.code != 0 {
+		t.Fatalf("%s: exit %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	}
+	return r.stdout
+}
+
+// result is how a command ended.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// finish runs a prepared command for at most half a minute.
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	defer limit.Stop()
+	err := cmd.Wait()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// mustIP runs ip on the machine itself.
+func mustIP(t *testing.T, args ...string) {
+	t.Helper()
+	if r := finish(t, exec.CommandContext(context.WithoutCancel(t.Context()), "ip", args...)); r.code != 0 {
+		t.Fatalf("ip %s: exit %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	}
+}
+
+// needTools fails the test where something it runs is missing.
+func needTools(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("network namespaces are made by root: run this as root")
+	}
+	for _, tool := range []struct{ name, debian string }{
+		{"ip", "iproute2"},
+		{"iptables-nft", "iptables"},
+		{"iptables-legacy", "iptables"},
+		{"setpriv", "util-linux"},
+		{"getent", "libc-bin"},
+		{"awk", "mawk"},
+		{"curl", "curl"},
+		{"wget", "wget"},
+		{"/usr/bin/python3", "python3"},
+	} {
+		if !filepath.IsAbs(tool.name) {
+			findTool(t, tool.name, tool.debian)
+		} else if _, err := os.Stat(tool.name); err != nil {
+			t.Fatalf("%s is missing: apt-get install %s", tool.name, tool.debian)
+		}
+	}
+	if err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import boto3").Run(); err != nil {
+		t.Fatalf("/usr/bin/python3 has no boto3: apt-get install python3-boto3")
+	}
+}
+
+// findTool is the path of a program in systemPath; debian is the package that brings it.
+func findTool(t *testing.T, name, debian string) string {
+	t.Helper()
+	for _, dir := range filepath.SplitList(systemPath) {
+		if path := filepath.Join(dir, name); syscall.Access(path, 1) == nil {
+			return path
+		}
+	}
+	t.Fatalf("%s is missing: apt-get install %s", name, debian)
+	return ""
+}
+
+// toolDir is a directory with links to programs, for a PATH: "awk", or "iptables=iptables-legacy" for one under another
+// name.
+func toolDir(t *testing.T, tools ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, tool := range tools {
+		name, program, renamed := strings.Cut(tool, "=")
+		if !renamed {
+			program = name
+		}
+		if err := os.Symlink(findTool(t, program, "the package of "+program), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// startDaemon runs the daemon inside the namespace, with its embedded default, until the test ends.
+func startDaemon(t *testing.T, n netns, bin string) {
+	t.Helper()
+	var log bytes.Buffer
+	cmd := n.command(t, nil, bin) // ip becomes the daemon: the process id is the daemon's
+	cmd.Dir = t.TempDir()         // no conf/config.yaml there
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("the daemon ended with %v\n%s", err, &log)
+			}
+		case <-time.After(10 * time.Second):
+			_ = cmd.Process.Kill()
+			err := <-ended // its log is complete
+			t.Errorf("the daemon did not stop within 10 s of SIGTERM: %v\n%s", err, &log)
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		r := n.run(t, nil, "curl", "-qfsS", "--max-time", "1", "http://127.0.0.1:5000/status")
+		if r.code == 0 {
+			return
+		}
+		if len(ended) > 0 || time.Now().After(deadline) {
+			t.Fatalf("the daemon does not answer: %s", r.stderr) // its log follows from the clean-up
+		}
+	}
+}
