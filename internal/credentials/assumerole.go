@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -53,14 +54,16 @@ type AssumeRole struct {
 
 // NewAssumeRole only builds; nothing is called or read yet.
 func NewAssumeRole(opt Options, log *slog.Logger, now func() time.Time) *AssumeRole {
-	return &AssumeRole{opt: opt, log: log, now: now, http: awshttp.NewBuildableClient()}
+	// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
+	return &AssumeRole{opt: opt, log: log, now: now, http: client}
 }
 
 // Retrieve calls STS once (twice when it finds that the duration is too long).
 func (a *AssumeRole) Retrieve(ctx context.Context) (*Credentials, error) {
 	cfg, err := a.load(ctx)
 	if err != nil {
-		return nil, a.describe(err)
+		return nil, a.describe(&loadError{err})
 	}
 	// Apart from the call itself, so that an error says which of the two failed.
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
@@ -82,7 +85,7 @@ func (a *AssumeRole) Retrieve(ctx context.Context) (*Credentials, error) {
 func (a *AssumeRole) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
 	cfg, err := a.load(ctx)
 	if err != nil {
-		return "", a.describe(err)
+		return "", a.describe(&loadError{err})
 	}
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -241,6 +243,50 @@ func TestErrors(t *testing.T) {
 			want: Error{codeProfile, `profile "default" has no SSO session (ADDRESS: no such file or directory); run: aws sso login --profile default`, false},
 		},
 		{
+			name: "half a key",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "", "[default]\naws_access_key_id = " + key.AccessKeyID + "\n"
+			},
+			want: Error{codeProfile, `profile "default" cannot be used: error fetching config from profile, default, Error using profile: 2, partial credentials found for profile default; mend it in DIR/config or DIR/credentials`, false},
+		},
+		{
+			name: "circle",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = b\n[profile b]\nrole_arn = " + roleARN + "\nsource_profile = default\n", ""
+			},
+			want: Error{codeProfile, `profile "default" assumes a role, but its source_profile is missing, has no credentials, or leads back to itself; mend source_profile`, false},
+		},
+		{
+			name: "profile's own role is none",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = garbage-that-is-long-enough\nsource_profile = keys\n", keys("keys", key)
+			},
+			want: Error{codeFailed, `profile "default" cannot get its own credentials (ValidationError: garbage-that-is-long-enough is invalid); mend it in DIR/config or DIR/credentials`, false},
+		},
+		{
+			name: "hanging credential_process",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return process("exec sleep 5"), ""
+			},
+			want: Error{codeFailed, `what profile "default" gets its credentials from gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network`, true},
+		},
+		{
+			name: "endpoint with a password",
+			prepare: func(t *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				t.Setenv("AWS_ENDPOINT_URL_STS", "http://user:hunter2@ba d/")
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `profile "default" cannot make the call: operation error STS: AssumeRole, failed to resolve service endpoint, Failed to parse uri: http://[redacted]@ba d/`, false},
+		},
+		{
+			name: "region switched off",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.RegionDisabled)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is switched off in ap-southeast-2 for this account (RegionDisabledException: ` + stsfake.RegionDisabled.Message + `); activate it in IAM's account settings, or set another aws.region`, false},
+		},
+		{
 			name: "role denied",
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "", keys("default", key)
@@ -366,6 +412,22 @@ func TestErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMetadataServiceIsNoSource offers the SDK a metadata service, as the daemon itself would be one.
+func TestMetadataServiceIsNoSource(t *testing.T) {
+	sts := stsfake.Start(t)
+	home(t, sts, "[default]\nregion = us-east-1\n", "")
+	asked := make(chan string, 100)
+	self := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.Path }))
+	defer self.Close()
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.URL)
+	if _, err := provider(options()).Retrieve(t.Context()); err == nil {
+		t.Error("got credentials")
+	}
+	if len(asked) > 0 {
+		t.Errorf("asked the metadata service: %s", <-asked)
 	}
 }
 

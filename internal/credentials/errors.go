@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -40,6 +41,22 @@ type sourceError struct{ err error }
 func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
+// loadError marks a failure to make anything of the shared config files.
+type loadError struct{ err error }
+
+func (e *loadError) Error() string { return e.err.Error() }
+func (e *loadError) Unwrap() error { return e.err }
+
+var (
+	userinfo = regexp.MustCompile(`://[^/@\s]*@`)
+	spaces   = regexp.MustCompile(`\s+`)
+)
+
+// harmless is an error's text on one line, without what a URL may hold of secrets.
+func harmless(err error) string {
+	return strings.TrimSpace(spaces.ReplaceAllString(userinfo.ReplaceAllString(err.Error(), "://[redacted]@"), " "))
+}
+
 // describe says in our words what an error of the SDK means to the user.
 func (a *AssumeRole) describe(err error) error {
 	if errors.Is(err, context.Canceled) {
@@ -51,11 +68,15 @@ func (a *AssumeRole) describe(err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return a.describeAPI(err, api)
 	}
+	if errors.Is(err, context.DeadlineExceeded) && isSource(err) {
+		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
+			a.endpoint(err))}
+	}
 	if reason, ok := unreachable(err); ok {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
 			a.endpoint(err), reason, a.opt.Region)}
 	}
-	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %v", a.profile(), err)}
+	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %s", a.profile(), harmless(err))}
 }
 
 // describeProfile names what is wrong with the profile, nil if it is something else.
@@ -66,7 +87,9 @@ func (a *AssumeRole) describeProfile(err error) error {
 		needsMFA awsconfig.AssumeRoleTokenProviderNotSetError
 		process  *processcreds.ProviderError
 		sso      *ssocreds.InvalidTokenError
+		assume   awsconfig.SharedConfigAssumeRoleError
 		path     *fs.PathError
+		load     *loadError
 	)
 	message := ""
 	switch {
@@ -79,6 +102,8 @@ func (a *AssumeRole) describeProfile(err error) error {
 			reason = path.Err.Error()
 		}
 		message = fmt.Sprintf("%s cannot be read: %s", unread.Filename, reason)
+	case errors.As(err, &assume):
+		message = fmt.Sprintf("profile %q assumes a role, but its source_profile is missing, has no credentials, or leads back to itself; mend source_profile", assume.Profile)
 	case errors.As(err, &needsMFA):
 		message = a.profile() + " asks for an MFA code (mfa_serial), which is not supported yet; use a profile without"
 	case errors.As(err, &process):
@@ -91,6 +116,8 @@ func (a *AssumeRole) describeProfile(err error) error {
 	case calledMetadataService(err):
 		message = a.profile() + " holds no credentials; add keys (aws configure" + a.profileFlag() +
 			"), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon"
+	case errors.As(err, &load):
+		message = fmt.Sprintf("%s cannot be used: %s; mend it in %s", a.profile(), harmless(load.err), strings.Join(ProfileFiles(), " or "))
 	default:
 		return nil
 	}
@@ -119,7 +146,7 @@ func (a *AssumeRole) describeAPI(err error, api smithy.APIError) error {
 		e.Message = fmt.Sprintf("%s is failing (%s); trying again", a.endpoint(err), said)
 		return e
 	}
-	_, fromSource := errors.AsType[*sourceError](err)
+	fromSource := isSource(err)
 	switch api.ErrorCode() {
 	case "AccessDenied":
 		e.Code = codeUnauthorized
@@ -136,10 +163,23 @@ func (a *AssumeRole) describeAPI(err error, api smithy.APIError) error {
 	case "SignatureDoesNotMatch":
 		e.Code = codeProfile
 		e.Message = fmt.Sprintf("the secret key of %s is wrong, or this machine's clock is (%s)", a.profile(), said)
+	case "RequestExpired":
+		e.Message = fmt.Sprintf("STS finds the request too old or too new: set this machine's clock (%s)", said)
+	case "RegionDisabledException":
+		e.Message = fmt.Sprintf("STS is switched off in %s for this account (%s); activate it in IAM's account settings, or set another aws.region", a.opt.Region, said)
 	default:
 		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.opt.RoleARN, a.profile(), said)
+		if fromSource {
+			e.Message = fmt.Sprintf("%s cannot get its own credentials (%s); mend it in %s", a.profile(), said, strings.Join(ProfileFiles(), " or "))
+		}
 	}
 	return e
+}
+
+// isSource says whether the credentials that make the call could not be got.
+func isSource(err error) bool {
+	_, ok := errors.AsType[*sourceError](err)
+	return ok
 }
 
 // unreachable gives the reason when an error is one of the network, without the request that failed.
@@ -158,7 +198,7 @@ func unreachable(err error) (reason string, ok bool) {
 
 // endpoint names who was called.
 func (a *AssumeRole) endpoint(err error) string {
-	if _, ok := errors.AsType[*sourceError](err); ok {
+	if isSource(err) {
 		return "what " + a.profile() + " gets its credentials from"
 	}
 	return "STS"

@@ -26,6 +26,8 @@ const (
 type State struct {
 	// Valid says that there are credentials to hand out.
 	Valid bool
+	// Since is when the keeper was made.
+	Since time.Time
 	// ARN, Expiration and LastRenewal belong to the last credentials got, valid or not; zero before the first.
 	ARN         string
 	Expiration  time.Time
@@ -43,6 +45,7 @@ type Keeper struct {
 	log           *slog.Logger
 	now           func() time.Time
 	wake          chan struct{} // ends a pause
+	since         time.Time
 
 	mu       sync.RWMutex
 	current  *Credentials
@@ -60,6 +63,7 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 		log:           log,
 		now:           now,
 		wake:          make(chan struct{}, 1),
+		since:         now(),
 		inFlight:      true,
 		ended:         make(chan struct{}),
 	}
@@ -102,6 +106,9 @@ func (k *Keeper) renew(ctx context.Context) *Error {
 	call, cancel := context.WithTimeout(ctx, retrieveTimeout)
 	defer cancel()
 	c, err := k.provider.Retrieve(call)
+	if ctx.Err() != nil {
+		return nil // the keeper ends; whoever waits is told to ask again
+	}
 	var e *Error
 	if err != nil && !errors.As(err, &e) {
 		e = &Error{Code: codeFailed, Message: err.Error(), Temporary: true}
@@ -114,11 +121,9 @@ func (k *Keeper) renew(ctx context.Context) *Error {
 	close(k.ended)
 	k.ended = make(chan struct{})
 	k.mu.Unlock()
-	switch {
-	case ctx.Err() != nil:
-	case e != nil:
+	if e != nil {
 		k.log.Warn("cannot get credentials", "error", e.Message)
-	default:
+	} else {
 		k.log.Info("got credentials", "arn", c.ARN, "expiration", c.Expiration.UTC().Format(time.RFC3339))
 	}
 	return e
@@ -166,15 +171,25 @@ func (k *Keeper) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Retry ends the pause after a failure, because something that it may be due to has changed. Without a failure it does
-// nothing.
+// Retry ends the pause after a failure, that of a call in flight included, because something that it may be due to has
+// changed. Without a failure it does nothing.
 func (k *Keeper) Retry() {
 	k.mu.RLock()
-	failed := k.lastErr != nil
+	useful := k.lastErr != nil || k.inFlight
 	k.mu.RUnlock()
-	if failed {
+	if useful {
 		k.endPause()
 	}
+}
+
+// TakeOver hands out another keeper's credentials until the first call has ended: they are the same holder's.
+func (k *Keeper) TakeOver(from *Keeper) {
+	from.mu.RLock()
+	c := from.current
+	from.mu.RUnlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.current = c
 }
 
 func (k *Keeper) endPause() {
@@ -233,7 +248,7 @@ func (k *Keeper) State() State {
 	valid := k.valid()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	s := State{Valid: valid != nil, LastError: k.lastErr, LastAttempt: k.lastTime}
+	s := State{Valid: valid != nil, Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime}
 	if k.current != nil {
 		s.ARN, s.Expiration, s.LastRenewal = k.current.ARN, k.current.Expiration, k.current.LastUpdated
 	}

@@ -181,6 +181,77 @@ func TestRefusedIsRetriedSlowlyAndAtOnceWhenMended(t *testing.T) {
 	})
 }
 
+// TestMendedDuringTheCall changes what a failing call is due to while it is in flight.
+func TestMendedDuringTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{delay: 2 * time.Second, lifetime: time.Hour, err: denied}
+		k := run(t, s)
+		time.Sleep(time.Second)
+		k.Retry()
+		time.Sleep(time.Second) // the call ends
+		synctest.Wait()
+		s.set(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !k.State().Valid {
+			t.Errorf("not asked again at once: %+v", k.State())
+		}
+		// What was asked for during a call that succeeds is not called for again.
+		calls := s.calls.Load()
+		k.Retry()
+		time.Sleep(time.Minute)
+		if s.calls.Load() != calls {
+			t.Errorf("%d calls more after a success", s.calls.Load()-calls)
+		}
+	})
+}
+
+func TestRetryDuringASuccessfulCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{delay: 2 * time.Second, lifetime: time.Hour}
+		k := run(t, s)
+		time.Sleep(time.Second)
+		k.Retry()
+		time.Sleep(time.Minute)
+		if got := s.calls.Load(); got != 1 {
+			t.Errorf("%d calls, want 1", got)
+		}
+	})
+}
+
+func TestTakeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := run(t, &scripted{lifetime: time.Hour})
+		synctest.Wait()
+		k := NewKeeper(&scripted{err: transient}, time.Minute, slog.New(slog.DiscardHandler), time.Now)
+		k.TakeOver(old)
+		go k.Run(t.Context())
+		time.Sleep(59 * time.Minute)
+		if _, err := k.Get(t.Context()); err != nil {
+			t.Errorf("the old credentials are still valid: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if _, err := k.Get(t.Context()); !errors.Is(err, transient) {
+			t.Errorf("the old credentials have expired: %v", err)
+		}
+	})
+}
+
+// TestEndOfKeeper has a client wait for a keeper that a reload replaces.
+func TestEndOfKeeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKeeper(&scripted{delay: time.Hour}, time.Minute, slog.New(slog.DiscardHandler), time.Now)
+		ctx, cancel := context.WithCancel(t.Context())
+		go k.Run(ctx)
+		time.AfterFunc(100*time.Millisecond, cancel)
+		_, err := k.Get(t.Context())
+		var e *Error
+		if !errors.As(err, &e) || !e.Temporary || e.Message != "credentials are still being fetched; ask again" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestHangingSTS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{delay: time.Hour}
