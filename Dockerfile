@@ -38,7 +38,7 @@ CMD ["air", "-c", "tools/air.toml"]
 # build: the whole file system of the final image, below /rootfs.
 FROM compile AS build
 ARG VERSION=dev
-RUN mkdir -p /rootfs/conf /rootfs/etc/ssl/certs /rootfs/home/mock/.aws /rootfs/tmp /rootfs/usr/share \
+RUN mkdir -p /rootfs/conf /rootfs/etc/ssl/certs /rootfs/home/mock/.aws /rootfs/home/mock/.local/state/mock-ec2-metadata /rootfs/tmp /rootfs/usr/share \
  && chmod 1777 /rootfs/tmp \
  && cp -L /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ \
  && cp "$(go env GOROOT)/lib/time/zoneinfo.zip" /rootfs/usr/share/ \

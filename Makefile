@@ -8,7 +8,7 @@ BIN := bin/mock-ec2-metadata
 TOOLS := $(CURDIR)/bin/tools
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-SHELL_SCRIPTS := $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 ARGS ?=
 
 .PHONY: build
@@ -20,7 +20,7 @@ run: build ## Build and serve on port 5000 (ARGS='--log-level debug' adds flags)
 	exec ./$(BIN) $(ARGS)
 
 .PHONY: test
-test: ## Unit tests with the race detector; needs nothing but Go
+test: ## Unit tests with the race detector; needs Go and a C compiler
 	go test -race ./...
 
 .PHONY: lint
@@ -37,11 +37,13 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads the code: gofumpt, vet, go
 	shellcheck $(SHELL_SCRIPTS)
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C test/clients/go-v1 vet ./...
+	go -C test/clients/go-v1 mod tidy -diff
 	go mod verify
 
 .PHONY: e2e
-e2e: ## End-to-end tests with real clients; Linux, root, Docker, AWS CLI, boto3, iptables (CONTRIBUTING.md)
-	go test -count=1 -race -tags e2e -timeout 30m -v ./test/e2e/...
+e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIBUTING.md lists
+	go test -count=1 -race -tags e2e -timeout 30m -v ./internal/identity ./test/e2e/...
 
 .PHONY: bench
 bench: ## Benchmarks, beside a bare net/http server in the same run

@@ -22,6 +22,7 @@ Usage: ./run-docker.sh dev|prd|it [ARGUMENT]...
           ./run-docker.sh it go test ./...
 
 ~/.aws is mounted read-only, except for the token caches of SSO and login.
+The daemon's key for identity documents is kept in ~/.local/state/mock-ec2-metadata.
 The daemon reads conf/config.yaml of this repository, if there is one.
 
 Environment:
@@ -137,10 +138,23 @@ add_aws() {
 	*name=userns*) run+=(--userns=host) ;;
 	esac
 	run+=(--user "${as:-$(id -u):$(id -g)}")
+	add_state "${as:-$(id -u):$(id -g)}"
 	# Relabelling ~/.aws for one container would take it from others.
 	if [ "$(getenforce 2>/dev/null || true)" = Enforcing ]; then
 		run+=(--security-opt label=disable)
 	fi
+}
+
+# add_state OWNER mounts the folder where the daemon keeps the key that signs
+# identity documents, the same as without Docker.
+add_state() {
+	local dir=${XDG_STATE_HOME:-${HOME:-}/.local/state}/mock-ec2-metadata
+	[ -n "${HOME:-}" ] || return 0
+	if [ ! -d "$dir" ]; then
+		(umask 077 && mkdir -p "$dir") || die "cannot make $dir, where the daemon keeps its key"
+		if [ "$(id -u)" -eq 0 ]; then chown "$1" "$dir"; fi
+	fi
+	add_mount "$dir" "$home/.local/state/mock-ec2-metadata"
 }
 
 # add_environment passes variables on by name only, so that no value shows

@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/config"
-	"mock-ec2-metadata/internal/instance"
-	"mock-ec2-metadata/internal/tree"
 )
 
 // checkTimeout bounds the calls of check --credentials, SSO and credential_process included.
@@ -30,7 +28,9 @@ It exits 1 on any problem, after naming the file, the line and the key.`,
 			if err != nil {
 				return err
 			}
-			printCheck(cmd, loaded)
+			if err := printCheck(cmd, loaded); err != nil {
+				return err
+			}
 			if withCredentials {
 				return checkCredentials(cmd, loaded.Config)
 			}
@@ -41,16 +41,21 @@ It exits 1 on any problem, after naming the file, the line and the key.`,
 	return cmd
 }
 
-func printCheck(cmd *cobra.Command, loaded *config.Loaded) {
+func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
+	_, snapshot, err := build(loaded)
+	if err != nil {
+		return err
+	}
 	for _, w := range loaded.Warnings {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "# the effective configuration, from %s\n%s", fileName(loaded), loaded.YAML())
 	fmt.Fprintln(out, "\n# the paths it serves")
-	for _, path := range tree.New(instance.New(loaded.Config)).Paths() {
+	for _, path := range snapshot.Paths() {
 		fmt.Fprintln(out, path)
 	}
+	return nil
 }
 
 // checkCredentials gets credentials once, as the daemon would, and asks STS whose they are.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/imds"
@@ -17,7 +19,7 @@ import (
 func newProvider(c *config.Config, log *slog.Logger, now func() time.Time) credentials.Provider {
 	if c.Credentials.Mock {
 		return &credentials.Mock{
-			ARN:      "arn:aws:sts::" + c.AWS.AccountID + ":assumed-role/" + instance.RoleName(c.Credentials.IAMRole) + "/" + sessionName(c),
+			ARN:      sessionARN(c),
 			Lifetime: c.Credentials.Duration,
 			Now:      now,
 		}
@@ -39,6 +41,17 @@ func newAssumeRole(c *config.Config, log *slog.Logger, now func() time.Time) *cr
 		Policy:            c.Credentials.Policy,
 		PolicyARNs:        c.Credentials.PolicyARNs,
 	}, log, now)
+}
+
+// sessionARN is what the session of the configured role is called, which STS says too.
+func sessionARN(c *config.Config) string {
+	role, err := arn.Parse(c.Credentials.IAMRole)
+	if err != nil { // validated
+		return ""
+	}
+	role.Service = "sts"
+	role.Resource = "assumed-role/" + instance.RoleName(c.Credentials.IAMRole) + "/" + sessionName(c)
+	return role.String()
 }
 
 // sessionName is the configured one, or the instance id, as on EC2.
@@ -69,7 +82,11 @@ func (s *credentialSource) Credentials(ctx context.Context) (*imds.Credentials, 
 	if last := s.last.Load(); last != nil && last.from == c {
 		return last.to, nil
 	}
-	document := imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, c.Expiration, c.LastUpdated)
+	account := ""
+	if holder, err := arn.Parse(c.ARN); err == nil {
+		account = holder.AccountID
+	}
+	document := imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, account, c.Expiration, c.LastUpdated)
 	s.last.Store(&encoded{c, document})
 	return document, nil
 }

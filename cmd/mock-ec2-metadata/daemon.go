@@ -4,18 +4,21 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/identity"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/instance"
-	"mock-ec2-metadata/internal/tree"
 )
 
 // daemon holds what is served now and replaces it as a whole when the configuration changes.
@@ -33,6 +36,8 @@ type daemon struct {
 	// mu serialises reloads and guards what they leave behind.
 	mu        sync.Mutex
 	reloadErr error
+	watched   []string           // files, the configuration's first
+	unwatch   context.CancelFunc // ends the watch on them
 	keepers   sync.WaitGroup
 }
 
@@ -42,6 +47,7 @@ type generation struct {
 	loadedAt time.Time
 	instance *instance.Instance
 	target   *imds.Target
+	identity *identity.Identity
 	keeper   *credentials.Keeper // nil: no instance profile
 	stop     context.CancelFunc  // ends the keeper
 	access   bool
@@ -49,18 +55,13 @@ type generation struct {
 }
 
 // newDaemon loads the configuration for the first time and begins to fetch credentials, until ctx is done.
-func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) *daemon {
+func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
 		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
 		secret: make([]byte, 32), atStart: loaded.Config,
 	}
 	_, _ = rand.Read(d.secret) // never fails
-	if loaded.File != "" {
-		// That it goes away is a mistake, not the wish for the embedded default.
-		d.sources.File = loaded.File
-	}
-	d.use(ctx, loaded)
-	return d
+	return d, d.use(ctx, loaded)
 }
 
 // Target gives every client the same instance.
@@ -73,13 +74,21 @@ func (d *daemon) wait() { d.keepers.Wait() }
 func (d *daemon) reload(ctx context.Context, why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	loaded, err := config.Load(d.sources)
+	if ctx.Err() != nil {
+		return // stopping
+	}
+	loaded, err := d.load()
+	if err == nil {
+		err = d.use(ctx, loaded)
+	}
 	d.reloadErr = err
 	if err != nil {
 		d.log.Error("configuration not reloaded, the old one stays in use", "why", why, "error", err)
 		return
 	}
-	d.use(ctx, loaded)
+	if err := d.watchConfig(ctx); err != nil {
+		d.log.Warn("changes of files are not noticed; send SIGHUP to reload", "error", err)
+	}
 	d.log.Info("configuration reloaded", "why", why, "config", fileName(loaded))
 	d.logWarnings()
 	if g := d.current.Load(); g.keeper != nil {
@@ -87,42 +96,82 @@ func (d *daemon) reload(ctx context.Context, why string) {
 	}
 }
 
-// use makes a generation and swaps it in. The keeper stays if the credentials are to be the same.
-func (d *daemon) use(ctx context.Context, loaded *config.Loaded) {
+// load reads the configuration again, and refuses what is no configuration but the trace of one being written.
+func (d *daemon) load() (*config.Loaded, error) {
+	file := d.sources.Path()
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fmt.Errorf("%s: not a regular file, so it cannot be read again", file)
+	}
+	loaded, err := config.Load(d.sources)
+	if err != nil {
+		return nil, err
+	}
+	if loaded.Empty && !d.current.Load().loaded.Empty {
+		return nil, fmt.Errorf("%s: has become empty; restart if that is meant", file)
+	}
+	return loaded, nil
+}
+
+// use makes a generation and swaps it in; when that fails nothing has changed. The keeper stays if the credentials are to
+// be the same, the identity if its files are.
+func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 	c := loaded.Config
 	now := d.now()
-	in := instance.New(c)
+	in, snapshot, err := build(loaded)
+	if err != nil {
+		return err
+	}
 	g := &generation{loaded: loaded, loadedAt: now, instance: in, access: c.Log.Access, restart: needRestart(d.atStart, c)}
 	old := d.current.Load()
+	if old != nil && old.loaded.Config.Identity == c.Identity && c.Identity.KeyFile == "" {
+		g.identity = old.identity
+	} else if g.identity, err = newIdentity(c, d.log, d.now); err != nil {
+		return err
+	}
+	g.target = &imds.Target{
+		Tree:           snapshot,
+		Modified:       now,
+		Tokens:         imds.NewTokens(d.secret, in.ID, d.now),
+		Signatures:     &signatures{identity: g.identity, document: snapshot.Document()},
+		TokensRequired: c.EC2.MetadataOptions.HTTPTokens == "required",
+		Disabled:       c.EC2.MetadataOptions.HTTPEndpoint == "disabled",
+		HopLimit:       c.EC2.MetadataOptions.HTTPPutResponseHopLimit,
+	}
+	d.keep(ctx, g, old)
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.Log.Level)) == nil { // validated
+		d.level.Set(level)
+	}
+	if loaded.File != "" {
+		// That it goes away is a mistake, not the wish for the embedded default.
+		d.sources.File = loaded.File
+	}
+	d.current.Store(g)
+	if old != nil && old.keeper != g.keeper {
+		old.stop()
+	}
+	return nil
+}
+
+// keep gives g the old generation's keeper, or one of its own that begins to fetch.
+func (d *daemon) keep(ctx context.Context, g, old *generation) {
+	c := g.loaded.Config
 	switch {
-	case in.Role == "":
+	case g.instance.Role == "":
 		g.stop = func() {}
+		return
 	case old != nil && old.keeper != nil && reflect.DeepEqual(credentialInputs(old.loaded.Config), credentialInputs(c)):
 		g.keeper, g.stop = old.keeper, old.stop
 	default:
 		keeperCtx, cancel := context.WithCancel(ctx)
 		g.stop = cancel
 		g.keeper = credentials.NewKeeper(newProvider(c, d.log, d.now), c.Credentials.RefreshBefore, d.log, d.now)
+		if old != nil && old.keeper != nil && reflect.DeepEqual(holder(old.loaded.Config), holder(c)) {
+			g.keeper.TakeOver(old.keeper)
+		}
 		d.keepers.Go(func() { g.keeper.Run(keeperCtx) })
 	}
-	g.target = &imds.Target{
-		Tree:           tree.New(in),
-		Modified:       now,
-		Tokens:         imds.NewTokens(d.secret, in.ID, d.now),
-		TokensRequired: c.EC2.MetadataOptions.HTTPTokens == "required",
-		Disabled:       c.EC2.MetadataOptions.HTTPEndpoint == "disabled",
-	}
-	if g.keeper != nil {
-		g.target.Credentials = &credentialSource{keeper: g.keeper}
-	}
-	var level slog.Level
-	if level.UnmarshalText([]byte(c.Log.Level)) == nil { // validated
-		d.level.Set(level)
-	}
-	d.current.Store(g)
-	if old != nil && old.keeper != g.keeper {
-		old.stop()
-	}
+	g.target.Credentials = &credentialSource{keeper: g.keeper}
 }
 
 // inputs are all that decides which credentials are got.
@@ -134,6 +183,15 @@ type inputs struct {
 
 func credentialInputs(c *config.Config) inputs {
 	return inputs{c.Credentials, sessionName(c), c.AWS.Region}
+}
+
+// holder is what of the inputs decides whom credentials belong to and what they allow, not how they are got.
+func holder(c *config.Config) inputs {
+	in := credentialInputs(c)
+	in.SourceProfile, in.ExternalID, in.MFASerial, in.region = "", "", "", ""
+	in.Duration, in.RefreshBefore = 0, 0
+	in.SessionName = "" // what it comes to is in sessionName
+	return in
 }
 
 // needRestart names the keys that have changed since the start and take effect only at the next.
@@ -162,18 +220,34 @@ func (d *daemon) logWarnings() {
 	}
 }
 
-// watch reloads on changes of the configuration file and hurries a failing keeper on changes of the profile files.
+// watch reloads on changes of the configuration's files and hurries a failing keeper on changes of the profile files.
 func (d *daemon) watch(ctx context.Context) error {
-	file := d.sources.Path()
-	if file == "" {
-		file = config.DefaultFile // it may yet be made
-	}
-	err := config.Watch(ctx, d.log, []string{file}, func() { d.reload(ctx, "the file has changed") })
+	d.mu.Lock()
+	err := d.watchConfig(ctx)
+	d.mu.Unlock()
 	return errors.Join(err, config.Watch(ctx, d.log, credentials.ProfileFiles(), func() {
 		if g := d.current.Load(); g.keeper != nil {
 			g.keeper.Retry()
 		}
 	}))
+}
+
+// watchConfig watches the files of the configuration in use, which a reload may change. It is called with d.mu held.
+func (d *daemon) watchConfig(ctx context.Context) error {
+	file := d.sources.Path()
+	if file == "" {
+		file = config.DefaultFile // it may yet be made
+	}
+	files := append([]string{file}, d.current.Load().loaded.Files...)
+	if slices.Equal(files, d.watched) {
+		return nil
+	}
+	if d.unwatch != nil {
+		d.unwatch()
+	}
+	watchCtx, cancel := context.WithCancel(ctx)
+	d.watched, d.unwatch = files, cancel
+	return config.Watch(watchCtx, d.log, files, func() { d.reload(ctx, "a file has changed") })
 }
 
 // fileName names where a configuration was read from.

@@ -232,64 +232,19 @@ func TestUnreachableSTS(t *testing.T) {
 	})
 }
 
-// TestReload edits the file in every way an editor does.
-func TestReload(t *testing.T) {
-	isolate(t)
-	const minimal = "credentials: {mock: true, iam_role: '" + roleARN + "'}\n"
-	write(t, "conf/config.yaml", minimal+"ec2: {hostname: one}\n")
+// TestLateCredentials has an STS that hangs: the daemon is not well, even before the call has failed.
+func TestLateCredentials(t *testing.T) {
+	home := isolate(t)
+	sts := stsfake.Start(t)
+	sts.Hang()
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
+	write(t, filepath.Join(home, ".aws/credentials"), profile(sts.AddUser("developer")))
+	write(t, "conf/config.yaml", realConfig)
 	d := start(t)
-	hostname := func() string { _, body := d.get(t, "latest/meta-data/hostname"); return body }
-	if got := hostname(); got != "one" {
-		t.Fatalf("hostname %q", got)
-	}
-	_, credentials := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
-	_, document := d.get(t, "latest/dynamic/instance-identity/document")
-
-	write(t, "conf/new.yaml", minimal+"ec2: {hostname: two}\n")
-	if err := os.Rename("conf/new.yaml", "conf/config.yaml"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the renamed file is in use", func() bool { return hostname() == "two" })
-
-	write(t, "conf/config.yaml", minimal+"ec2: {hostnam: three}\n")
-	eventually(t, "status tells the error", func() bool {
-		return strings.HasPrefix(d.status(t).Config.Error, `conf/config.yaml:2: ec2.hostnam: unknown key; did you mean hostname?`)
-	})
-	if got := hostname(); got != "two" {
-		t.Errorf("a broken file is in use: hostname %q", got)
-	}
-	if s := d.status(t); s.Status != "degraded" {
-		t.Errorf("status %q after a failed reload", s.Status)
-	}
-	if !strings.Contains(d.logged(), "configuration not reloaded, the old one stays in use") {
-		t.Error("the log does not tell of the failed reload")
-	}
-
-	write(t, "conf/config.yaml", minimal+"server: {listen: ['127.0.0.1:1']}\nlog: {level: error, access: false}\n")
-	eventually(t, "mended, and a restart is asked for", func() bool {
+	eventually(t, "degraded", func() bool {
 		s := d.status(t)
-		return s.Config.Error == "" && s.Status == "ok" && hostname() == "ip-10-0-0-10.ec2.internal"
+		return s.Status == "degraded" && s.Credentials.State == "pending"
 	})
-	if _, again := d.get(t, "latest/meta-data/iam/security-credentials/myrole"); again != credentials {
-		t.Error("a reload that changes nothing about credentials renewed them")
-	}
-	if _, again := d.get(t, "latest/dynamic/instance-identity/document"); again != document {
-		t.Errorf("pendingTime changed:\n%s\n%s", document, again)
-	}
-	if err := os.Remove("conf/config.yaml"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "status tells that the file has gone", func() bool {
-		return strings.HasPrefix(d.status(t).Config.Error, "conf/config.yaml: no such file")
-	})
-	write(t, "conf/config.yaml", "credentials: {mock: true, iam_role: 'arn:aws:iam::123456789012:role/other'}\n")
-	eventually(t, "another role", func() bool {
-		code, _ := d.get(t, "latest/meta-data/iam/security-credentials/other")
-		return code == http.StatusOK
-	})
-	if code, _ := d.get(t, "latest/meta-data/iam/security-credentials/myrole"); code != http.StatusNotFound {
-		t.Errorf("the old role answers %d", code)
-	}
 }
 
 // TestSecretsNeverShow runs everything at debug level and looks for every secret in every output.

@@ -25,7 +25,12 @@ func newHealthcheck(f *flags) *cobra.Command {
 It exits 0 as long as the daemon serves, ok or degraded, and 1 otherwise. For Docker's HEALTHCHECK and systemd.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return healthcheck(cmd, statusURL(f, cmd.ErrOrStderr()))
+			configured, standard := statusURL(f, cmd.ErrOrStderr()), pageAt(config.DefaultListen)
+			err := healthcheck(cmd, configured)
+			if err != nil && len(f.listen) == 0 && configured != standard && healthcheck(cmd, standard) == nil {
+				return nil // the file has changed, but listening elsewhere takes a restart
+			}
+			return err
 		},
 	}
 }
@@ -42,7 +47,12 @@ func statusURL(f *flags, stderr io.Writer) string {
 	default:
 		fmt.Fprintf(stderr, "the configuration is wrong, asking %s: %v\n", address, err)
 	}
-	return (&url.URL{Scheme: "http", Host: reachable(address), Path: "/status"}).String()
+	return pageAt(address)
+}
+
+// pageAt is the /status page of a listener.
+func pageAt(listen string) string {
+	return (&url.URL{Scheme: "http", Host: reachable(listen), Path: "/status"}).String()
 }
 
 // reachable is where this machine reaches a listener: the loopback address in place of an unspecified one.

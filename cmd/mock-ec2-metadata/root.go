@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,7 +35,13 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 		Args:          noArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), f, cmd.OutOrStdout()) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("config") && f.config == "" {
+				return &usageError{errors.New("--config names no file; leave it out for conf/config.yaml or the embedded default")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), f, cmd.OutOrStdout()) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 
@@ -54,6 +61,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 		},
 		newCheck(f),
 		newHealthcheck(f),
+		newIdentityCommand(f),
 		newVersion(),
 	)
 	return root
@@ -73,17 +81,17 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // sources says where the configuration comes from.
 func (f *flags) sources() config.Sources {
-	set := f.set
+	var options []config.Option
 	if len(f.listen) > 0 {
-		set = append(set, "server.listen=["+strings.Join(quoteAll(f.listen), ", ")+"]")
+		options = append(options, config.Option{Flag: "--listen", Path: "server.listen", Value: "[" + strings.Join(quoteAll(f.listen), ", ") + "]"})
 	}
 	if f.logLevel != "" {
-		set = append(set, "log.level="+f.logLevel)
+		options = append(options, config.Option{Flag: "--log-level", Path: "log.level", Value: f.logLevel})
 	}
 	if f.logFormat != "" {
-		set = append(set, "log.format="+f.logFormat)
+		options = append(options, config.Option{Flag: "--log-format", Path: "log.format", Value: f.logFormat})
 	}
-	return config.Sources{File: f.config, Environ: f.environ, Set: set}
+	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options}
 }
 
 // quoteAll makes YAML strings of whatever was given on the command line.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -28,8 +29,7 @@ func serve(ctx context.Context, f *flags, stdout io.Writer) error {
 	log := newLogger(stdout, loaded.Config.Log.Format, level)
 
 	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
 
 	s, err := server.Listen(ctx, log, loaded.Config.Server.Listen)
 	if err != nil {
@@ -37,14 +37,20 @@ func serve(ctx context.Context, f *flags, stdout io.Writer) error {
 	}
 	// What runs in the background ends after the last request has been answered.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	d := newDaemon(background, log, level, f.sources(), loaded)
-	defer d.wait()
 	defer stop()
-	d.logStart(s.Addrs())
+	d, err := newDaemon(background, log, level, f.sources(), loaded)
+	if err != nil {
+		return err
+	}
+	defer func() { stop(); d.wait() }()
 	if err := d.watch(background); err != nil {
 		log.Warn("changes of files are not noticed; send SIGHUP to reload", "error", err)
 	}
+	d.logStart(s.Addrs())
 	go d.reloadOn(background, hangup)
+	// Not at once: making a key takes the processor that the first requests need.
+	prepare := time.AfterFunc(time.Second, func() { d.current.Load().identity.Prepare() })
+	defer prepare.Stop()
 	err = s.Serve(ctx, d.routes())
 	log.Info("stopped")
 	return err

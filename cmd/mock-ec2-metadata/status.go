@@ -30,7 +30,7 @@ type configStatus struct {
 type credentialsStatus struct {
 	// Source is sts, mock or none.
 	Source string `json:"source"`
-	// State is valid, pending, failed, or none without an instance profile.
+	// State is valid, pending (the first call is in flight), expired, failed, or none without an instance profile.
 	State       string     `json:"state"`
 	ARN         string     `json:"arn,omitempty"`
 	Expiration  *time.Time `json:"expiration,omitempty"`
@@ -38,6 +38,8 @@ type credentialsStatus struct {
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	LastError   string     `json:"last_error,omitempty"`
 	Note        string     `json:"note,omitempty"`
+
+	late bool // pending for longer than clients wait
 }
 
 // status says how things stand, at one glance.
@@ -55,29 +57,32 @@ func (d *daemon) status() status {
 		},
 		InstanceID:  g.instance.ID,
 		Role:        g.instance.Role,
-		Credentials: g.credentialsStatus(),
+		Credentials: g.credentialsStatus(d.now()),
 	}
 	if reloadErr != nil {
 		s.Config.Error = reloadErr.Error()
 	}
-	if reloadErr != nil || s.Credentials.LastError != "" {
+	if reloadErr != nil || s.Credentials.LastError != "" || s.Credentials.State == "expired" || s.Credentials.late {
 		s.Status = "degraded"
 	}
 	return s
 }
 
-func (g *generation) credentialsStatus() credentialsStatus {
+func (g *generation) credentialsStatus(now time.Time) credentialsStatus {
 	if g.keeper == nil {
 		return credentialsStatus{Source: "none", State: "none", Note: "no instance profile: credentials.iam_role is not set"}
 	}
 	state := g.keeper.State()
 	s := credentialsStatus{
-		Source: "sts", State: "pending",
+		Source: "sts", State: "pending", late: !state.Valid && now.Sub(state.Since) > time.Second,
 		ARN: state.ARN, Expiration: date(state.Expiration), LastRenewal: date(state.LastRenewal), LastAttempt: date(state.LastAttempt),
 	}
 	if g.loaded.Config.Credentials.Mock {
 		s.Source = "mock"
 		s.Note = "made-up credentials: no AWS service accepts them"
+	}
+	if !state.Expiration.IsZero() {
+		s.State = "expired"
 	}
 	if state.LastError != nil {
 		s.State = "failed"

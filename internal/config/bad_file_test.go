@@ -10,6 +10,9 @@ type bad struct {
 	name, yaml, want string
 }
 
+// ec2Keys is the end of a message about an unknown key in ec2.
+const ec2Keys = "allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, public_ipv4, public_hostname, ipv6, mac, interface_id, vpc_id, subnet_id, vpc_ipv4_cidr_blocks, vpc_ipv6_cidr_blocks, subnet_ipv4_cidr_block, subnet_ipv6_cidr_blocks, security_groups, security_group_ids, network_interfaces, reservation_id, ami_launch_index, life_cycle, monitoring, pending_time, placement, product_codes, key_pairs, block_devices, tags, user_data, user_data_file, user_data_base64, metadata_options"
+
 // check loads the file and compares the error.
 func (b bad) check(t *testing.T) {
 	t.Run(b.name, func(t *testing.T) {
@@ -48,36 +51,36 @@ log: {level: debug}`, `
 f.yaml:2: a second YAML document starts here; put everything into one`},
 		{"top is a list", `
 - log`, `
-f.yaml:1: want blocks of keys, but this is a list; allowed at the top: credentials, aws, ec2, server, log`},
+f.yaml:1: want blocks of keys, but this is a list; allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},
 		{"top is a text", `
 hello`, `
-f.yaml:1: want blocks of keys, but this is a single value; allowed at the top: credentials, aws, ec2, server, log`},
+f.yaml:1: want blocks of keys, but this is a single value; allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},
 		{"unknown block", `
 ecs: {}`, `
-f.yaml:1: ecs: unknown key; did you mean ec2? allowed at the top: credentials, aws, ec2, server, log`},
+f.yaml:1: ecs: unknown key; did you mean ec2? allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},
 		{"unknown key", `
 ec2:
   colour: red`, `
-f.yaml:2: ec2.colour: unknown key; allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options`},
+f.yaml:2: ec2.colour: unknown key; ` + ec2Keys},
 		{"unknown key, near miss", `
 ec2:
   instanceid: i-0123456789abcdef0
   Hostname: a`, `
-f.yaml:2: ec2.instanceid: unknown key; did you mean instance_id? allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options
-f.yaml:3: ec2.Hostname: unknown key; did you mean hostname? allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options`},
+f.yaml:2: ec2.instanceid: unknown key; did you mean instance_id? ` + ec2Keys + `
+f.yaml:3: ec2.Hostname: unknown key; did you mean hostname? ` + ec2Keys},
 		{"unknown key, other name", `
 ec2:
   private_ip: 10.0.0.1`, `
-f.yaml:2: ec2.private_ip: unknown key; did you mean local_ipv4? allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options`},
+f.yaml:2: ec2.private_ip: unknown key; did you mean local_ipv4? ` + ec2Keys},
 		{"unknown key, other block", `
 hostname: a
 ec2:
   region: us-east-1`, `
-f.yaml:1: hostname: unknown key; did you mean ec2.hostname? allowed at the top: credentials, aws, ec2, server, log
-f.yaml:3: ec2.region: unknown key; did you mean aws.region? allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options`},
+f.yaml:1: hostname: unknown key; did you mean ec2.hostname? allowed at the top: credentials, aws, ec2, metadata, server, identity, log
+f.yaml:3: ec2.region: unknown key; did you mean aws.region? ` + ec2Keys},
 		{"unknown key with odd characters", `
 "a\nb": 1`, `
-f.yaml:1: "a\nb": unknown key; allowed at the top: credentials, aws, ec2, server, log`},
+f.yaml:1: "a\nb": unknown key; allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},
 		{"key twice", `
 log:
   level: info
@@ -166,14 +169,12 @@ f.yaml:2: log.access: "yes" is neither true nor false`},
 ec2:
   metadata_options:
     http_put_response_hop_limit: 0x10`, `
-f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: "0x10" is not a whole decimal number
-f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: not supported yet; leave it out`},
+f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: "0x10" is not a whole decimal number`},
 		{"number too large", `
 ec2:
   metadata_options:
     http_put_response_hop_limit: 99999999999999999999`, `
-f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: "99999999999999999999" is not a whole decimal number
-f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: not supported yet; leave it out`},
+f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: "99999999999999999999" is not a whole decimal number`},
 	} {
 		b.check(t)
 	}

@@ -19,19 +19,19 @@ const maxProblems = 1000
 
 // layers is a configuration in the making: sources are laid over it one after the other.
 type layers struct {
-	config *Config
-	// origins has the origin of every key that a source has set: leaves, lists and maps by dotted key, elements of
-	// lists as "key[0]", entries of maps as "key.entry". What is missing has the default.
-	origins map[string]origin
+	config  *Config
+	origins origins
 	// broken are keys whose value could not be decoded; rules that compare them with others say nothing.
 	broken map[string]bool
 	// problems stop the configuration, warnings do not.
 	problems, warnings problems
-	values             int // decoded so far, see maxValues
+	values             int    // decoded so far, see maxValues
+	empty              bool   // the file holds nothing
+	goos               string // operating system, as package runtime calls it
 }
 
 func newLayers() *layers {
-	return &layers{config: &Config{}, origins: map[string]origin{}, broken: map[string]bool{}}
+	return &layers{config: &Config{}, origins: origins{}, broken: map[string]bool{}}
 }
 
 // isSet is true for a key that a source has set.
@@ -40,19 +40,8 @@ func (l *layers) isSet(path string) bool {
 	return ok
 }
 
-// origin is where the value at path comes from. Elements and entries that have none come from where the whole does.
-func (l *layers) origin(path string) origin {
-	for {
-		if o, ok := l.origins[path]; ok {
-			return o
-		}
-		i := strings.LastIndexAny(path, ".[")
-		if i < 0 {
-			return origin{}
-		}
-		path = path[:i]
-	}
-}
+// origin is where the value at path comes from.
+func (l *layers) origin(path string) origin { return l.origins.at(path) }
 
 // forget makes a key as if no source had set it.
 func (l *layers) forget(path string, v reflect.Value) {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"time"
@@ -16,6 +18,11 @@ var regionOfZone = regexp.MustCompile(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 // know better.
 func (l *layers) setDefaults() {
 	l.complete(reflect.ValueOf(l.config).Elem(), reflect.ValueOf(defaults(l.config)).Elem(), "")
+	for i := range l.config.EC2.NetworkInterfaces {
+		if !l.isSet(interfacePath(i) + ".device_number") {
+			l.config.EC2.NetworkInterfaces[i].DeviceNumber = i + 1
+		}
+	}
 }
 
 // complete copies the leaves of a block that no source has set.
@@ -34,7 +41,7 @@ func (l *layers) complete(to, from reflect.Value, path string) {
 	}
 }
 
-// defaults is the configuration that says nothing, with the place derived from what is given of it in c.
+// defaults is the configuration that says nothing, with the place and the address derived from what is given of them in c.
 func defaults(c *Config) *Config {
 	d := &Config{
 		Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
@@ -71,5 +78,27 @@ func defaults(c *Config) *Config {
 		region = d.AWS.Region
 	}
 	d.AWS.AvailabilityZone = region + "a"
+	d.EC2.LocalIPv4 = cmp.Or(usualAddress(c.EC2.SubnetIPv4CIDRBlock), d.EC2.LocalIPv4)
+	if c.EC2.SubnetIPv4CIDRBlock == "" && len(c.EC2.VPCIPv4CIDRBlocks) > 0 {
+		d.EC2.LocalIPv4 = cmp.Or(usualAddress(c.EC2.VPCIPv4CIDRBlocks[0]), d.EC2.LocalIPv4)
+	}
 	return d
+}
+
+// usualAddress is address number 10 of a network, or the first that AWS leaves to instances in one too small for that;
+// "" when there is none.
+func usualAddress(cidr string) string {
+	p, err := netip.ParsePrefix(cidr)
+	if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > mostSubnetBits {
+		return ""
+	}
+	number := 10
+	if p.Bits() > 28 {
+		number = reservedAddresses
+	}
+	a := p.Addr()
+	for range number {
+		a = a.Next()
+	}
+	return a.String()
 }

@@ -12,13 +12,22 @@ import (
 // TestLimits holds each limit on a length or number: what is just within it loads, one more does not.
 func TestLimits(t *testing.T) {
 	a := func(n int) string { return strings.Repeat("a", n) }
-	tags := func(n int) string {
+	entries := func(n int) string {
 		var b strings.Builder
 		for i := range n {
 			fmt.Fprintf(&b, "k%d: v, ", i)
 		}
-		return "credentials: {session_tags: {" + b.String() + "}}"
+		return b.String()
 	}
+	tags := func(n int) string { return "credentials: {session_tags: {" + entries(n) + "}}" }
+	addresses := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "10.1.%d.%d, ", i/256, i%256)
+		}
+		return b.String()
+	}
+	encoded := func(n int) string { return base64.StdEncoding.EncodeToString([]byte(a(n))) }
 	arns := func(n int) string {
 		return "credentials: {policy_arns: [" + strings.Repeat("'arn:aws:iam::aws:policy/P', ", n) + "]}"
 	}
@@ -56,8 +65,52 @@ func TestLimits(t *testing.T) {
 			`f.yaml:1: ec2.instance_id: "` + a(65) + `" is not usable as an instance id; it has 2 to 64 of letters, digits and _+=,.@-`,
 		},
 		{
-			"host name", "ec2: {hostname: " + a(63) + ".b}", "ec2: {hostname: " + a(64) + ".b}",
-			`f.yaml:1: ec2.hostname: "` + a(64) + `.b" is not a host name; it has letters, digits and hyphens between dots`,
+			"tags", "ec2: {tags: {" + entries(10_000) + "}}", "ec2: {tags: {" + entries(10_001) + "}}",
+			"f.yaml:1: ec2.tags: 10001 tags; at most 10000",
+		},
+		{
+			"tag's value", "ec2: {tags: {k: " + strings.Repeat("ä", 256) + "}}", "ec2: {tags: {k: " + strings.Repeat("ä", 257) + "}}",
+			"f.yaml:1: ec2.tags.k: the tag's value has 257 characters; EC2 takes at most 256",
+		},
+		{
+			"network interfaces", "ec2: {network_interfaces: [" + strings.Repeat("{},", 64) + "]}", "ec2: {network_interfaces: [" + strings.Repeat("{},", 65) + "]}",
+			"f.yaml:1: ec2.network_interfaces: 65 interfaces; at most 64",
+		},
+		{
+			"device number", "ec2: {network_interfaces: [{device_number: 255, network_card: 255}]}", "ec2: {network_interfaces: [{device_number: 256, network_card: 255}]}",
+			"f.yaml:1: ec2.network_interfaces[0].device_number: 256 is not from 0 to 255",
+		},
+		{
+			"addresses", "ec2: {network_interfaces: [{local_ipv4s: [" + addresses(256) + "]}]}", "ec2: {network_interfaces: [{local_ipv4s: [" + addresses(257) + "]}]}",
+			"f.yaml:1: ec2.network_interfaces[0].local_ipv4s: 257 addresses; at most 256",
+		},
+		{
+			"prefixes", "ec2: {network_interfaces: [{ipv4_prefixes: [" + strings.Repeat("10.0.0.0/28,", 256) + "]}]}", "ec2: {network_interfaces: [{ipv4_prefixes: [" + strings.Repeat("10.0.0.0/28,", 257) + "]}]}",
+			"f.yaml:1: ec2.network_interfaces[0].ipv4_prefixes: 257 networks; at most 256",
+		},
+		{
+			"networks", "ec2: {vpc_ipv4_cidr_blocks: [" + strings.Repeat("10.0.0.0/16,", 256) + "]}", "ec2: {vpc_ipv4_cidr_blocks: [" + strings.Repeat("10.0.0.0/16,", 257) + "]}",
+			"f.yaml:1: ec2.vpc_ipv4_cidr_blocks: 257 networks; at most 256",
+		},
+		{
+			"user data", "ec2: {user_data: " + a(16384) + "}", "ec2: {user_data: " + a(16385) + "}",
+			"f.yaml:1: ec2.user_data: 16385 bytes; EC2 takes at most 16384",
+		},
+		{
+			"user data in base64", "ec2: {user_data_base64: " + encoded(16384) + "}", "ec2: {user_data_base64: " + encoded(16385) + "}",
+			"f.yaml:1: ec2.user_data_base64: 16385 bytes; EC2 takes at most 16384",
+		},
+		{
+			"user data in metadata", "metadata: {user-data: " + a(16384) + "}", "metadata: {user-data: " + a(16385) + "}",
+			"f.yaml:1: metadata.user-data: 16385 bytes; EC2 takes at most 16384",
+		},
+		{
+			"key pair", "ec2: {key_pairs: [{name: " + a(255) + ", public_key: ssh-rsa AAAA}]}", "ec2: {key_pairs: [{name: " + a(256) + ", public_key: ssh-rsa AAAA}]}",
+			`f.yaml:1: ec2.key_pairs[0].name: "` + a(80) + `"... is not a key pair's name; it has up to 255 ASCII characters, without / and =`,
+		},
+		{
+			"host name", "ec2: {public_ipv4: 198.18.0.1, public_hostname: " + a(63) + ".b}", "ec2: {public_ipv4: 198.18.0.1, public_hostname: " + a(64) + ".b}",
+			`f.yaml:1: ec2.public_hostname: "` + a(64) + `.b" is not a host name; it has letters, digits and hyphens between dots`,
 		},
 	}
 	for _, tt := range tests {
@@ -70,63 +123,81 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestUserDataLimit looks at the rules alone, because the keys are not supported yet.
-func TestUserDataLimit(t *testing.T) {
-	data := strings.Repeat("x", maxUserData)
-	for _, encode := range []func(string) (rule, string){
-		func(s string) (rule, string) { return userData, s },
-		func(s string) (rule, string) { return userDataBase64, base64.StdEncoding.EncodeToString([]byte(s)) },
-	} {
-		if r, s := encode(data); r(s) != "" {
-			t.Errorf("within: %s", r(s))
-		}
-		if r, s := encode(data + "x"); r(s) != "16385 bytes; EC2 takes at most 16384" {
-			t.Errorf("beyond: %s", r(s))
-		}
-	}
-}
-
-func TestRulesForUnsupportedKeysLetGoodValuesThrough(t *testing.T) {
-	content := `
-credentials: {mfa_serial: "arn:aws:iam::123456789012:mfa/me"}
-aws: {availability_zone_id: usw2-lax1-az1, partition: aws-us-gov, domain: amazonaws.com}
+// TestGoodValues has each key of the instance and its surroundings with a value that is right.
+func TestGoodValues(t *testing.T) {
+	l := mustLoad(t, `
+aws: {region: us-gov-west-1, availability_zone_id: usgw1-wl1-bos-wlz1, partition: aws-us-gov, domain: amazonaws.com}
 ec2:
+  local_ipv4: 10.0.0.4
   public_ipv4: 203.0.113.10
+  public_hostname: ec2-203-0-113-10.compute-1.amazonaws.com
   ipv6: 2001:db8::1
   mac: 0a:1b:2c:3d:4e:5f
-  vpc_ipv4_cidr_blocks: [10.0.0.0/8]
+  vpc_ipv4_cidr_blocks: [172.16.0.0/16, 10.0.0.0/16]
+  subnet_ipv4_cidr_block: 10.0.0.0/24
   vpc_ipv6_cidr_blocks: ["2001:db8::/56"]
-  security_groups: [my group]
-  network_interfaces: [{mac: 0a:1b:2c:3d:4e:60, ipv4_prefixes: [10.0.0.16/28]}]
+  subnet_ipv6_cidr_blocks: ["2001:db8::/64", "2001:db8:0:1::/64"]
+  security_groups: [my group, other]
+  security_group_ids: [sg-1, sg-2]
+  network_interfaces:
+  - mac: 0a:1b:2c:3d:4e:60
+    local_ipv4s: [10.0.0.5, 10.0.0.254]
+    public_ipv4s: [203.0.113.11, 203.0.113.12]
+    public_hostname: a.b
+    ipv6s: ["2001:db8:0:1::1"]
+    ipv4_prefixes: [10.0.0.16/28]
+    ipv6_prefixes: ["2001:db8:0:1:1::/80"]
+  - {device_number: 0, network_card: 1, public_ipv4s: [203.0.113.13]}
+  - {vpc_id: vpc-2, subnet_ipv4_cidr_block: 192.168.0.0/28, local_ipv4s: [192.168.0.14]}
+  - {subnet_id: subnet-2, local_ipv4s: [172.16.0.1]}
+  - {subnet_ipv6_cidr_blocks: ["2001:db8:0:2::/64"], ipv6s: ["2001:db8:0:2::9"]}
   life_cycle: spot
-  key_pairs: [{name: k, public_key: ssh-ed25519 AAAA}]
-  block_devices: {ami: /dev/xvda, ebs1: sdb}
-  tags: {Name: "a b/ä"}
-  user_data_base64: aGVsbG8=
-metadata: {meta-data/ami-id: ami-1, meta-data/mac: ~}
-server: {allow_clients: ["10.0.0.0/8", "fd00::/8"], allow_hosts: [metadata.example.com], user: "1000"}
-`
-	_, err := loadText(content, nil, nil)
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if !strings.HasSuffix(line, ": "+unsupportedText) {
-			t.Error(line)
-		}
+  monitoring: enabled
+  placement: {group_name: my group, partition_number: 7, host_id: h-1}
+  key_pairs:
+  - {name: my key (1), public_key: ssh-ed25519 AAAA}
+  - {name: k, public_key: 'sk-ecdsa-sha2-nistp256@openssh.com  AAAA+/8= me @ home'}
+  - {name: l, public_key: 'ecdsa-sha2-nistp521 AAAA== '}
+  block_devices: {ami: /dev/xvda, root: /dev/xvda, swap: sda3, ebs1: sdb, ephemeral0: sdc, ephemeral10: sdd}
+  tags: {Name: "a b/ä\\n", empty: "", "a:b+c=d.e,f_g@h-i": "1"}
+  metadata_options: {http_put_response_hop_limit: 1}
+metadata: {meta-data/ami-id: ami-1, meta-data/mac: ~, dynamic/a: b, meta-data/iam/info: x, user-data: y}
+`, nil, nil)
+	if len(l.Warnings) > 0 {
+		t.Errorf("warnings %q", l.Warnings)
+	}
+	var devices []int
+	for _, n := range l.Config.EC2.NetworkInterfaces {
+		devices = append(devices, n.DeviceNumber)
+	}
+	if diff := cmp.Diff([]int{1, 0, 3, 4, 5}, devices); diff != "" {
+		t.Errorf("device numbers (-want +got):\n%s", diff)
 	}
 }
 
 func TestWarnings(t *testing.T) {
 	const odd = "an instance has one of its VPC, e.g. 10.0.0.10"
 	tests := map[string]string{
-		"ec2: {local_ipv4: 0.0.0.0}":                   "f.yaml:1: ec2.local_ipv4: 0.0.0.0 is no instance's address; " + odd,
-		"ec2: {local_ipv4: 224.0.0.1}":                 "f.yaml:1: ec2.local_ipv4: 224.0.0.1 is a multicast address; " + odd,
-		"ec2: {local_ipv4: 127.0.0.2}":                 "f.yaml:1: ec2.local_ipv4: 127.0.0.2 is a loopback address; " + odd,
-		"ec2: {instance_type: large}":                  `f.yaml:1: ec2.instance_type: "large" is not an instance type as EC2 names them, e.g. t3.nano`,
-		"ec2: {image_id: ami-1}":                       `f.yaml:1: ec2.image_id: "ami-1" is not an image id as EC2 gives them, ami- and 17 hexadecimal digits`,
-		"ec2: {instance_id: i-1}":                      `f.yaml:1: ec2.instance_id: "i-1" is not an instance id as EC2 gives them, i- and 17 hexadecimal digits`,
-		"aws: {account_id: 1}":                         `f.yaml:1: aws.account_id: "1" is not an account id as AWS gives them, of 12 digits`,
-		"ec2: {instance_id: i-0a1b2c3d}":               "",
-		"ec2: {instance_type: u-6tb1.112xlarge}":       "",
-		"credentials: {mock: true, source_profile: p}": "f.yaml:1: credentials.source_profile: not used: credentials.mock is true, so nothing is called and the credentials are made up",
+		"ec2: {local_ipv4: 0.0.0.0}":                 "f.yaml:1: ec2.local_ipv4: 0.0.0.0 is no instance's address; " + odd,
+		"ec2: {local_ipv4: 224.0.0.1}":               "f.yaml:1: ec2.local_ipv4: 224.0.0.1 is a multicast address; " + odd,
+		"ec2: {local_ipv4: 127.0.0.2}":               "f.yaml:1: ec2.local_ipv4: 127.0.0.2 is a loopback address; " + odd,
+		"ec2: {instance_type: large}":                `f.yaml:1: ec2.instance_type: "large" is not an instance type as EC2 names them, e.g. t3.nano`,
+		"ec2: {image_id: ami-1}":                     `f.yaml:1: ec2.image_id: "ami-1" is not an image id as EC2 gives them, ami- and 17 hexadecimal digits`,
+		"ec2: {instance_id: i-1}":                    `f.yaml:1: ec2.instance_id: "i-1" is not an instance id as EC2 gives them, i- and 17 hexadecimal digits`,
+		"aws: {account_id: 1}":                       `f.yaml:1: aws.account_id: "1" is not an account id as AWS gives them, of 12 digits`,
+		"ec2: {instance_id: i-0a1b2c3d}":             "",
+		"ec2: {instance_type: u-6tb1.112xlarge}":     "",
+		"ec2: {public_ipv4: 10.0.0.1}":               "f.yaml:1: ec2.public_ipv4: 10.0.0.1 is not a public address",
+		"ec2: {public_ipv4: 127.0.0.1}":              "f.yaml:1: ec2.public_ipv4: 127.0.0.1 is not a public address",
+		"ec2: {vpc_ipv4_cidr_blocks: [10.0.0.0/15]}": "f.yaml:1: ec2.vpc_ipv4_cidr_blocks: 10.0.0.0/15 is not of a size that AWS makes, /16 to /28",
+		"ec2: {subnet_ipv4_cidr_block: 10.0.0.0/29}": "f.yaml:1: ec2.subnet_ipv4_cidr_block: 10.0.0.0/29 is not of a size that AWS makes, /16 to /28",
+		"ec2: {network_interfaces: [{local_ipv4s: [127.0.0.1], public_ipv4s: [192.168.0.1]}]}": "f.yaml:1: ec2.network_interfaces[0].local_ipv4s: 127.0.0.1 is a loopback address; " + odd +
+			"\nf.yaml:1: ec2.network_interfaces[0].public_ipv4s: 192.168.0.1 is not a public address",
+		"aws: {region: cn-north-1, partition: aws}":          "f.yaml:1: aws.partition: aws is not the partition of aws.region cn-north-1, which is in aws-cn",
+		"aws: {region: us-isob-east-1, partition: aws}":      "f.yaml:1: aws.partition: aws is not the partition of aws.region us-isob-east-1, which is in aws-iso-b",
+		"aws: {partition: aws-us-gov}":                       "f.yaml:1: aws.partition: aws-us-gov is not the partition of aws.region us-east-1, which is in aws",
+		"aws: {region: eusc-de-east-1, partition: aws-eusc}": "",
+		"credentials: {mock: true, source_profile: p}":       "f.yaml:1: credentials.source_profile: not used: credentials.mock is true, so nothing is called and the credentials are made up",
 	}
 	for content, want := range tests {
 		if diff := cmp.Diff(want, strings.Join(mustLoad(t, content, nil, nil).Warnings, "\n")); diff != "" {

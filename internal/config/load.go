@@ -3,7 +3,9 @@ package config
 import (
 	_ "embed"
 	"errors"
+	"fmt"
 	"reflect"
+	"runtime"
 
 	"gopkg.in/yaml.v3"
 )
@@ -15,9 +17,20 @@ var embedded []byte
 type Loaded struct {
 	Config   *Config
 	File     string   // path that was read; "" = embedded default
+	Files    []string // further files that the configuration names, absolute; their changes matter as much as File's
 	Warnings []string // each "conf/config.yaml:9: ec2.instance_id: ..."; for values EC2 would never have
+	// UserData is the user data from wherever it is given; nil when there is none. It is a secret, as ec2.user_data is.
+	UserData []byte
+	// Empty says that the file holds nothing but comments, as one does that is just being written.
+	Empty bool
 
-	origins map[string]origin
+	origins origins
+}
+
+// Problem is an error as Load's are, for what only those who use the configuration can see to be wrong: it starts with
+// the origin of the value at path and with path.
+func (l *Loaded) Problem(path, format string, args ...any) error {
+	return fmt.Errorf("%s%w", problem{at: l.origins.at(path), path: path}, fmt.Errorf(format, args...))
 }
 
 // Load reads, overrides, completes and validates a configuration. Its error has one line for each problem, with file and
@@ -31,7 +44,7 @@ func Load(src Sources) (*Loaded, error) {
 		}
 		name = file
 	}
-	loaded, err := load(name, data, src)
+	loaded, err := load(name, data, src, runtime.GOOS)
 	if err != nil {
 		return nil, err
 	}
@@ -39,21 +52,27 @@ func Load(src Sources) (*Loaded, error) {
 	return loaded, nil
 }
 
-// load does all of Load that does not touch the disk.
-func load(name string, data []byte, src Sources) (*Loaded, error) {
+// load does all of Load but finding and reading the configuration file, for an operating system as package runtime
+// calls it.
+func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	l := newLayers()
+	l.goos = goos
 	if err := l.file(name, data); err != nil {
 		return nil, err
 	}
-	l.override(src.Environ, src.Set)
+	l.override(src)
 	l.dropMock()
 	l.setDefaults()
 	l.validate()
+	l.locateFiles()
+	userData := l.readUserData()
 	l.refuseUnsupported()
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
-	return &Loaded{Config: l.config, Warnings: l.warnings.lines(), origins: l.origins}, nil
+	return &Loaded{
+		Config: l.config, Files: l.files(), Warnings: l.warnings.lines(), UserData: userData, Empty: l.empty, origins: l.origins,
+	}, nil
 }
 
 // dropMock makes the embedded default's made-up credentials give way to a profile that the environment or --set names:
@@ -81,6 +100,7 @@ func (l *layers) file(name string, data []byte) error {
 	}
 	switch {
 	case n == nil || isNull(n):
+		l.empty = true
 	case n.Kind != yaml.MappingNode:
 		l.problems.add(at(n), "", "want blocks of keys, but this is %s; allowed at the top: %s",
 			kindName(n), allowedKeys(reflect.TypeFor[Config](), ""))

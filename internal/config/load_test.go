@@ -12,7 +12,7 @@ import (
 
 // loadText loads a file's content under the name f.yaml.
 func loadText(content string, environ, set []string) (*Loaded, error) {
-	return load("f.yaml", []byte(content), Sources{Environ: environ, Set: set})
+	return load("f.yaml", []byte(content), Sources{Environ: environ, Set: set}, "linux")
 }
 
 // mustLoad is loadText for content that is valid.
@@ -280,5 +280,42 @@ func TestMockGivesWayToAProfile(t *testing.T) {
 	const want = "--set credentials.source_profile: without credentials.iam_role is not supported yet; set credentials.iam_role"
 	if err == nil || err.Error() != want {
 		t.Errorf("a profile alone: %v, want %s", err, want)
+	}
+}
+
+func TestOddOriginalValuesLoad(t *testing.T) {
+	l, err := loadText("ec2: {architecture: amd64, hostname: my_host}", nil, nil)
+	want := []string{
+		`f.yaml:1: ec2.architecture: "amd64" is not one of i386, x86_64, arm64`,
+		`f.yaml:1: ec2.hostname: "my_host" is not a host name; it has letters, digits and hyphens between dots`,
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, l.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "# nothing\n": true, "---\n": true, "~": true, "ec2:\n": false, "{}": false} {
+		if l, err := loadText(text, nil, nil); err != nil || l.Empty != want {
+			t.Errorf("%q: %v, %v; want Empty %v", text, l, err, want)
+		}
+	}
+}
+
+// TestOptions have their own names in messages, and the last word.
+func TestOptions(t *testing.T) {
+	t.Chdir(t.TempDir())
+	l, err := Load(Sources{Set: []string{"log.level=warn"}, Options: []Option{{"--log-level", "log.level", "debug"}}})
+	if err != nil || l.Config.Log.Level != "debug" || !strings.Contains(string(l.YAML()), "level: debug # --log-level\n") {
+		t.Errorf("%v, %v", l, err)
+	}
+	_, err = Load(Sources{Options: []Option{{"--log-level", "log.level", "loud"}, {"--listen", "server.listen", "[nonsense]"}}})
+	const want = `--log-level log.level: "loud" is not one of debug, info, warn, error
+--listen server.listen: "nonsense" is not host:port; write e.g. 0.0.0.0:5000`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }

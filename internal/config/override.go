@@ -48,8 +48,12 @@ func (l *layers) flags(set []string) []override {
 }
 
 // override lays the values of the environment and of --set over what the file says.
-func (l *layers) override(environ, set []string) {
-	for i, o := range append(environment(environ), l.flags(set)...) {
+func (l *layers) override(src Sources) {
+	all := append(environment(src.Environ), l.flags(src.Set)...)
+	for _, o := range src.Options {
+		all = append(all, override{origin{flag: o.Flag}, strings.Split(o.Path, "."), o.Value})
+	}
+	for i, o := range all {
 		o.at.order = i + 1
 		l.apply(o)
 	}

@@ -91,23 +91,24 @@ func variable(arg string) string {
 	return "MOCK_EC2_METADATA__" + strings.Join(parts, "__") + "=" + value
 }
 
-// TestEntriesAreAddedAndTakenBack also has the keys with dots and underscores in them, and the removal in metadata,
-// which is refused for now: so it looks at the step before.
+// TestEntriesAreAddedAndTakenBack also has keys with dots and underscores in them, and the removal in metadata.
 func TestEntriesAreAddedAndTakenBack(t *testing.T) {
-	l := newLayers()
-	if err := l.file("f.yaml", []byte("metadata: {a: file, b: file, c: ~, d: ''}")); err != nil {
-		t.Fatal(err)
-	}
-	l.override(
-		[]string{"MOCK_EC2_METADATA__METADATA__x__y=environment", "MOCK_EC2_METADATA__METADATA__e=~"},
-		[]string{"metadata.a=", "metadata.b=null", "metadata.c=set", "metadata.meta-data/x.y=set"},
+	l := mustLoad(t, `
+metadata: {meta-data/a: file, meta-data/b: file, meta-data/c: ~, meta-data/d: ''}
+ec2: {tags: {a: file, b: file}}
+`,
+		[]string{"MOCK_EC2_METADATA__METADATA__dynamic/x__y=environment", "MOCK_EC2_METADATA__METADATA__meta-data/e=~"},
+		[]string{"metadata.meta-data/a=", "metadata.meta-data/b=null", "metadata.meta-data/c=set", "metadata.meta-data/x.y=set", "ec2.tags.b=", "ec2.tags.c.d=set"},
 	)
-	if err := l.problems.err(); err != nil {
-		t.Fatal(err)
-	}
 	empty, set, environment := "", "set", "environment"
-	want := map[string]*string{"b": nil, "c": &set, "d": &empty, "e": nil, "x__y": &environment, "meta-data/x.y": &set}
-	if diff := cmp.Diff(want, l.config.Metadata); diff != "" {
+	want := map[string]*string{
+		"meta-data/b": nil, "meta-data/c": &set, "meta-data/d": &empty, "meta-data/e": nil,
+		"dynamic/x__y": &environment, "meta-data/x.y": &set,
+	}
+	if diff := cmp.Diff(want, l.Config.Metadata); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "file", "c.d": "set"}, l.Config.EC2.Tags); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -123,29 +124,30 @@ func TestOtherVariablesAreLeftAlone(t *testing.T) {
 }
 
 func TestBadOverrides(t *testing.T) {
-	const allowed = "allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options"
+	const allowed = ec2Keys
 	tests := map[string]string{
-		"ec2.foo=1":                                   "--set ec2.foo: unknown key; " + allowed,
-		"ec2.private_ip=1":                            "--set ec2.private_ip: unknown key; did you mean local_ipv4? " + allowed,
-		"ec2.hostname.x=1":                            "--set ec2.hostname.x: unknown key; ec2.hostname has no keys below it; set it as a whole",
-		"ec2.network_interfaces.0=1":                  "--set ec2.network_interfaces.0: unknown key; ec2.network_interfaces has no keys below it; set it as a whole",
-		"ec2=1":                                       "--set ec2: is a block; set one of its keys: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options",
-		"ec2.=1":                                      "--set ec2.: unknown key; " + allowed,
-		"log.level":                                   `--set "log.level": write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0`,
-		"=x":                                          `--set "": write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0`,
-		"log.access=1":                                `--set log.access: "1" is neither true nor false`,
-		"credentials.duration=60":                     `--set credentials.duration: "60" has no unit; write e.g. 60s, 15m or 1h`,
-		"server.listen=80":                            `--set server.listen: "80" is not host:port; write e.g. 0.0.0.0:5000`,
-		"server.listen=[a, {b: c}]":                   "--set server.listen: \"a\" is not host:port; write e.g. 0.0.0.0:5000\n--set server.listen[1]: want a text, but this is a block of keys",
-		"server.listen=['a]":                          "--set server.listen: not valid YAML: found unexpected end of stream",
-		"credentials.session_tags=a":                  `--set credentials.session_tags: want a block of "key: value" lines, but this is a single value`,
-		"credentials.session_tags={a: 1, a: 2}":       "--set credentials.session_tags.a: set a second time",
-		"credentials.session_tags.=1":                 "--set credentials.session_tags.: a key must not be empty",
-		"ec2.hostname=\xff":                           "--set ec2.hostname: not UTF-8 text",
-		"credentials.external_id=my secret":           "--set credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
-		"metadata.meta-data/ami-id=ami-1":             "--set metadata: not supported yet; leave it out",
-		"server.allow_clients=auto":                   "--set server.allow_clients: not supported yet; leave it out",
-		"ec2.network_interfaces=[{device_number: 1}]": "--set ec2.network_interfaces: not supported yet; leave it out",
+		"ec2.foo=1":                             "--set ec2.foo: unknown key; " + allowed,
+		"ec2.private_ip=1":                      "--set ec2.private_ip: unknown key; did you mean local_ipv4? " + allowed,
+		"ec2.hostname.x=1":                      "--set ec2.hostname.x: unknown key; ec2.hostname has no keys below it; set it as a whole",
+		"ec2.network_interfaces.0=1":            "--set ec2.network_interfaces.0: unknown key; ec2.network_interfaces has no keys below it; set it as a whole",
+		"ec2=1":                                 "--set ec2: is a block; set one of its keys: " + strings.TrimPrefix(ec2Keys, "allowed in ec2: "),
+		"ec2.=1":                                "--set ec2.: unknown key; " + allowed,
+		"log.level":                             `--set "log.level": write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0`,
+		"=x":                                    `--set "": write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0`,
+		"log.access=1":                          `--set log.access: "1" is neither true nor false`,
+		"credentials.duration=60":               `--set credentials.duration: "60" has no unit; write e.g. 60s, 15m or 1h`,
+		"server.listen=80":                      `--set server.listen: "80" is not host:port; write e.g. 0.0.0.0:5000`,
+		"server.listen=[a, {b: c}]":             "--set server.listen: \"a\" is not host:port; write e.g. 0.0.0.0:5000\n--set server.listen[1]: want a text, but this is a block of keys",
+		"server.listen=['a]":                    "--set server.listen: not valid YAML: found unexpected end of stream",
+		"credentials.session_tags=a":            `--set credentials.session_tags: want a block of "key: value" lines, but this is a single value`,
+		"credentials.session_tags={a: 1, a: 2}": "--set credentials.session_tags.a: set a second time",
+		"credentials.session_tags.=1":           "--set credentials.session_tags.: a key must not be empty",
+		"ec2.hostname=\xff":                     "--set ec2.hostname: not UTF-8 text",
+		"credentials.external_id=my secret":     "--set credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
+		"metadata.user-data/x=1":                "--set metadata.user-data/x: neither user-data nor a path below meta-data/ or dynamic/",
+		"server.allow_hosts=a.b":                "--set server.allow_hosts: not supported yet; leave it out",
+		"server.allow_clients=auto":             "--set server.allow_clients: not supported yet; leave it out",
+		"ec2.network_interfaces=[{device_number: 0}]": "--set ec2.network_interfaces[0].device_number: 0 is the interface that ec2.local_ipv4, ec2.mac and so on describe; this is a further one",
 	}
 	for arg, want := range tests {
 		_, err := loadText("", nil, []string{arg})
@@ -165,10 +167,10 @@ func TestBadOverrides(t *testing.T) {
 	}
 
 	variables := map[string]string{
-		"MOCK_EC2_METADATA__EC2__FOO=1":         "MOCK_EC2_METADATA__EC2__FOO: unknown key ec2.foo; " + allowed,
-		"MOCK_EC2_METADATA__EC2=1":              "MOCK_EC2_METADATA__EC2: ec2: is a block; set one of its keys: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, pending_time, metadata_options",
-		"MOCK_EC2_METADATA__LOG__LEVEL=trace":   `MOCK_EC2_METADATA__LOG__LEVEL: log.level: "trace" is not one of debug, info, warn, error`,
-		"MOCK_EC2_METADATA__EC2__TAGS__Name=me": "MOCK_EC2_METADATA__EC2__TAGS__Name: ec2.tags: not supported yet; leave it out",
+		"MOCK_EC2_METADATA__EC2__FOO=1":        "MOCK_EC2_METADATA__EC2__FOO: unknown key ec2.foo; " + allowed,
+		"MOCK_EC2_METADATA__EC2=1":             "MOCK_EC2_METADATA__EC2: ec2: is a block; set one of its keys: " + strings.TrimPrefix(ec2Keys, "allowed in ec2: "),
+		"MOCK_EC2_METADATA__LOG__LEVEL=trace":  `MOCK_EC2_METADATA__LOG__LEVEL: log.level: "trace" is not one of debug, info, warn, error`,
+		"MOCK_EC2_METADATA__EC2__TAGS__a/b=me": "MOCK_EC2_METADATA__EC2__TAGS__a/b: ec2.tags.a/b: not a tag key that instance metadata can hold; it has letters, digits and +=.,_:@-, or set ec2.metadata_options.instance_metadata_tags to disabled",
 	}
 	for v, want := range variables {
 		if _, err := loadText("", []string{v}, nil); err == nil || err.Error() != want {
@@ -179,12 +181,12 @@ func TestBadOverrides(t *testing.T) {
 
 func TestProblemsComeFileFirst(t *testing.T) {
 	_, err := loadText("log:\n  level: a\n  format: b\n",
-		[]string{"MOCK_EC2_METADATA__EC2__HOSTNAME=a_b", "MOCK_EC2_METADATA__AWS__REGION=x"},
+		[]string{"MOCK_EC2_METADATA__EC2__HOSTNAME=a b", "MOCK_EC2_METADATA__AWS__REGION=x"},
 		[]string{"server.listen=z", "credentials.duration=z"})
 	want := `f.yaml:2: log.level: "a" is not one of debug, info, warn, error
 f.yaml:3: log.format: "b" is not one of text, json
 MOCK_EC2_METADATA__AWS__REGION: aws.region: "x" is not a region; write e.g. us-east-1
-MOCK_EC2_METADATA__EC2__HOSTNAME: ec2.hostname: "a_b" is not a host name; it has letters, digits and hyphens between dots
+MOCK_EC2_METADATA__EC2__HOSTNAME: ec2.hostname: "a b" holds a space or a control character
 --set server.listen: "z" is not host:port; write e.g. 0.0.0.0:5000
 --set credentials.duration: "z" is not a duration; write e.g. 1h, 15m or 90s`
 	if err == nil || err.Error() != want {

@@ -39,6 +39,24 @@ func (o origin) String() string {
 	}
 }
 
+// origins has the origin of every key that a source has set: leaves, lists and maps by dotted key, elements of lists as
+// "key[0]", entries of maps as "key.entry". What is missing has the default.
+type origins map[string]origin
+
+// at is where the value at path comes from. Elements and entries that have none come from where the whole does.
+func (o origins) at(path string) origin {
+	for {
+		if found, ok := o[path]; ok {
+			return found
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			return origin{}
+		}
+		path = path[:i]
+	}
+}
+
 // problem is something wrong (or odd) with the value of a key.
 type problem struct {
 	at   origin

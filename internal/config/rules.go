@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -74,6 +73,27 @@ func word(value string) string {
 	}
 	return ""
 }
+
+// device is how the operating system calls a block device: /dev/xvda or sdb.
+func device(value string) string {
+	if value == "" {
+		return "no device; write e.g. /dev/xvda"
+	}
+	return word(value)
+}
+
+// mac wants a hardware address of one interface, as EC2 writes it.
+func mac(value string) string {
+	if wrong := anyMAC(value); wrong != "" {
+		return wrong
+	}
+	if strings.ContainsRune("13579bdf", rune(value[1])) {
+		return quote(value) + " is a multicast address; its first byte has to be even"
+	}
+	return ""
+}
+
+var anyMAC = matches(`[0-9a-f]{2}(:[0-9a-f]{2}){5}`, "a MAC address in lower case; write e.g. 0a:1b:2c:3d:4e:5f")
 
 // hostName wants a DNS name (RFC 1123 section 2.1), of one label or more.
 func hostName(value string) string {
@@ -174,24 +194,6 @@ func externalID(value string) string {
 
 var externalIDs = regexp.MustCompile(`^[\w+=,.@:/-]*$`)
 
-// maxUserData is EC2's limit, in bytes before base64 (EC2 user guide, "Run commands at launch").
-const maxUserData = 16384
-
-func userData(value string) string {
-	if len(value) > maxUserData {
-		return fmt.Sprintf("%d bytes; EC2 takes at most %d", len(value), maxUserData)
-	}
-	return ""
-}
-
-func userDataBase64(value string) string {
-	data, err := base64.StdEncoding.DecodeString(value) // ignores line breaks
-	if err != nil {
-		return "not valid base64"
-	}
-	return userData(string(data))
-}
-
 var metadataTags = regexp.MustCompile(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
 
 // metadataTag holds what EC2 asks of the keys of an instance's tags before it lets them into the metadata (EC2 user guide,
@@ -203,12 +205,15 @@ func metadataTag(key string) string {
 	return ""
 }
 
-// metadataPath is a rule for the keys of metadata: paths below the version, without slashes around.
-func metadataPath(path string) string {
-	if word(path) != "" || slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool {
-		return s == "" || s == "." || s == ".."
-	}) {
-		return "not a path below the version; write it like meta-data/ami-id"
+// tagValue holds EC2's limit on the values of an instance's tags, in characters (EC2 user guide, "Tag restrictions").
+func tagValue(value string) string {
+	if n := utf8.RuneCountInString(value); n > maxTagValue {
+		return fmt.Sprintf("the tag's value has %d characters; EC2 takes at most %d", n, maxTagValue)
 	}
 	return ""
 }
+
+// publicKey wants the one line that OpenSSH keeps a public key in. All of them start with a length below 256, which is
+// AAAA in base64.
+var publicKey = matches(`(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) +AAAA[A-Za-z0-9+/]*={0,2}( [^\n\r]*)?`,
+	"a public key of OpenSSH; write one line such as ssh-ed25519 AAAA... comment")

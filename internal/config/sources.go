@@ -20,11 +20,19 @@ const (
 	maxFileSize = 1 << 20
 )
 
-// Sources says where a configuration comes from; the later ones win: default < file < environment < --set.
+// Sources says where a configuration comes from; the later ones win: default < file < environment < --set < options.
 type Sources struct {
 	File    string   // path; "" = DefaultFile if it exists, else the embedded default
 	Environ []string // "KEY=value", as os.Environ gives
 	Set     []string // "key.path=value", in order, later wins
+	Options []Option // flags with a name of their own, which win over Set
+}
+
+// Option is a flag that sets one key: --log-level sets log.level.
+type Option struct {
+	Flag  string // as it is typed, for messages
+	Path  string
+	Value string // as for --set
 }
 
 // Path is the file that Load would read now, or "" for the embedded default: File, or the one that
@@ -73,6 +81,26 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: not UTF-8 text", oneLine(path))
 	}
 	return data, nil
+}
+
+// openRegular opens a regular file. Opening anything else, such as a named pipe, could wait for ever.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such file", oneLine(path))
+	case err != nil:
+		return nil, readError(path, err)
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: is a directory; name a file in it", oneLine(path))
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file", oneLine(path))
+	}
+	f, err := os.Open(path) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, readError(path, err)
+	}
+	return f, nil
 }
 
 // readError takes the path out of an error of package os, to put it first and only once.

@@ -6,6 +6,10 @@ const hexID = `([0-9a-f]{8}|[0-9a-f]{17})`
 // sessionName is what STS takes as RoleSessionName and SourceIdentity.
 const sessionName = `[\w+=,.@-]{2,64}`
 
+// keyName is what a key pair can be called (EC2 API reference, CreateKeyPair), without what its listing, "0=name", and
+// the path to it cannot hold.
+const keyName = `[!-.0-<>-~]([ -.0-<>-~]{0,253}[!-.0-<>-~])?`
+
 // textErrors are the rules for single texts, by key. "[]" stands for an element of a list, "*" for the entry of a map.
 var textErrors = map[string]rule{
 	"credentials.source_profile":        printable,
@@ -22,7 +26,7 @@ var textErrors = map[string]rule{
 	"aws.account_id":           matches(`[0-9]+`, "an account id; it has digits only"),
 	"aws.region":               matches(`[a-z]{2,}(-[a-z]+)+-[0-9]+`, "a region; write e.g. us-east-1"),
 	"aws.availability_zone":    matches(`[a-z]{2,}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z]+)+-[0-9]+[a-z]|-wl[0-9]+(-[a-z]+)+-[0-9]+)`, "an availability zone; write e.g. us-east-1a"),
-	"aws.availability_zone_id": matches(`[a-z]+[0-9]+(-[a-z]+[0-9]+)*-(az|wlz)[0-9]+`, "the id of an availability zone; write e.g. use1-az1"),
+	"aws.availability_zone_id": matches(`[a-z]+[0-9]+(-[a-z]+[0-9]*)*-(az|wlz)[0-9]+`, "the id of an availability zone; write e.g. use1-az1"),
 	"aws.partition":            matches(`aws(-[a-z]+)*`, "a partition; write e.g. aws or aws-cn"),
 	"aws.domain":               hostName,
 
@@ -30,8 +34,8 @@ var textErrors = map[string]rule{
 	"ec2.instance_id":               matches(sessionName, "usable as an instance id; it has 2 to 64 of letters, digits and _+=,.@-"),
 	"ec2.image_id":                  word,
 	"ec2.instance_type":             word,
-	"ec2.architecture":              oneOf("i386", "x86_64", "arm64"),
-	"ec2.hostname":                  hostName,
+	"ec2.architecture":              word,
+	"ec2.hostname":                  word,
 	"ec2.public_ipv4":               ipv4,
 	"ec2.public_hostname":           hostName,
 	"ec2.ipv6":                      ipv6,
@@ -52,9 +56,10 @@ var textErrors = map[string]rule{
 	"ec2.placement.group_name":      printable,
 	"ec2.placement.host_id":         word,
 	"ec2.product_codes[]":           word,
-	"ec2.key_pairs[].name":          printable,
-	"ec2.key_pairs[].public_key":    printable,
-	"ec2.block_devices.*":           word,
+	"ec2.key_pairs[].name":          matches(keyName, "a key pair's name; it has up to 255 ASCII characters, without / and ="),
+	"ec2.key_pairs[].public_key":    publicKey,
+	"ec2.block_devices.*":           device,
+	"ec2.tags.*":                    tagValue,
 	"ec2.user_data":                 userData,
 	"ec2.user_data_file":            printable,
 	"ec2.user_data_base64":          userDataBase64,
@@ -93,14 +98,10 @@ var textErrors = map[string]rule{
 	"log.format": oneOf("text", "json"),
 }
 
-// mac is how EC2 writes hardware addresses.
-var mac = matches(`[0-9a-f]{2}(:[0-9a-f]{2}){5}`, "a MAC address in lower case; write e.g. 0a:1b:2c:3d:4e:5f")
-
 // entryErrors are the rules for the keys of maps.
 var entryErrors = map[string]rule{
 	"credentials.session_tags.*": tagText("key", 1, maxTagKey),
-	"ec2.block_devices.*":        matches(`ami|root|swap|ebs[1-9][0-9]*|ephemeral[0-9]+`, "a block device; the names are ami, root, swap, ebsN and ephemeralN"),
-	"metadata.*":                 metadataPath,
+	"ec2.block_devices.*":        matches(`ami|root|swap|ebs[1-9][0-9]*|ephemeral(0|[1-9][0-9]*)`, "a block device; the names are ami, root, swap, ebsN and ephemeralN"),
 }
 
 // textWarnings are the rules for texts that work here and that EC2 would never have.
@@ -108,7 +109,18 @@ var textWarnings = map[string]rule{
 	"credentials.iam_role": matches(`[^:]*:[^:]*:[^:]*:[^:]*:[0-9]{12}:.*`, "in an account as AWS numbers them, with 12 digits"),
 	"aws.account_id":       matches(`[0-9]{12}`, "an account id as AWS gives them, of 12 digits"),
 	"ec2.local_ipv4":       oddAddress,
+	"ec2.architecture":     oneOf("i386", "x86_64", "arm64"),
+	"ec2.hostname":         hostName,
 	"ec2.instance_id":      matches(`i-`+hexID, "an instance id as EC2 gives them, i- and 17 hexadecimal digits"),
 	"ec2.image_id":         matches(`ami-`+hexID, "an image id as EC2 gives them, ami- and 17 hexadecimal digits"),
 	"ec2.instance_type":    matches(`[a-z][a-z0-9-]*\.[a-z0-9-]+`, "an instance type as EC2 names them, e.g. t3.nano"),
+
+	"ec2.public_ipv4":            oddPublic,
+	"ec2.vpc_ipv4_cidr_blocks[]": oddSize,
+	"ec2.subnet_ipv4_cidr_block": oddSize,
+
+	"ec2.network_interfaces[].local_ipv4s[]":          oddAddress,
+	"ec2.network_interfaces[].public_ipv4s[]":         oddPublic,
+	"ec2.network_interfaces[].vpc_ipv4_cidr_blocks[]": oddSize,
+	"ec2.network_interfaces[].subnet_ipv4_cidr_block": oddSize,
 }

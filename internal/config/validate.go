@@ -2,9 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"net/netip"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -40,7 +37,10 @@ func (l *layers) validate() {
 	l.validateCredentials()
 	l.validatePlace()
 	l.validateInstance()
+	l.validateNetwork()
+	l.validateMetadata()
 	l.validateServer()
+	l.validateIdentity()
 }
 
 // wrong reports a rule that more than a single text takes part in.
@@ -57,6 +57,9 @@ func (l *layers) comparable(paths ...string) bool {
 	}
 	return true
 }
+
+// usable is true for a key that a source has set to something that is right by itself.
+func (l *layers) usable(path string) bool { return l.isSet(path) && !l.broken[path] }
 
 // Limits of AssumeRole (STS API reference).
 const (
@@ -113,52 +116,13 @@ func (l *layers) validateDurations() {
 
 // validatePlace wants the zone to be in the region.
 func (l *layers) validatePlace() {
-	const zone, region = "aws.availability_zone", "aws.region"
+	const zone, region, partition = "aws.availability_zone", "aws.region", "aws.partition"
 	place := l.config.AWS
 	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone.FindString(place.AvailabilityZone) != place.Region {
 		l.wrong(zone, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
 	}
-}
-
-func (l *layers) validateInstance() {
-	c := l.config.EC2
-	const hopLimit = "ec2.metadata_options.http_put_response_hop_limit"
-	if n := c.MetadataOptions.HTTPPutResponseHopLimit; !l.broken[hopLimit] && (n < 1 || n > 64) {
-		l.wrong(hopLimit, "%d is not from 1 to 64", n)
-	}
-	l.notNegative("ec2.ami_launch_index", c.AMILaunchIndex)
-	l.notNegative("ec2.placement.partition_number", c.Placement.PartitionNumber)
-	for i, n := range c.NetworkInterfaces {
-		l.notNegative(fmt.Sprintf("ec2.network_interfaces[%d].device_number", i), n.DeviceNumber)
-		l.notNegative(fmt.Sprintf("ec2.network_interfaces[%d].network_card", i), n.NetworkCard)
-	}
-	if c.MetadataOptions.InstanceMetadataTags == "enabled" {
-		for _, key := range slices.Sorted(maps.Keys(c.Tags)) {
-			if wrong := metadataTag(key); wrong != "" {
-				l.wrong("ec2.tags."+key, "%s", wrong)
-			}
-		}
-	}
-	l.validateUserData()
-}
-
-func (l *layers) notNegative(path string, n int) {
-	if n < 0 {
-		l.wrong(path, "%d is less than 0", n)
-	}
-}
-
-// validateUserData wants it in one place. The size of user_data_file is its reader's to check.
-func (l *layers) validateUserData() {
-	first := ""
-	for _, path := range []string{"ec2.user_data", "ec2.user_data_file", "ec2.user_data_base64"} {
-		switch {
-		case !l.isSet(path):
-		case first == "":
-			first = path
-		default:
-			l.wrong(path, "%s is set too; keep one of them", first)
-		}
+	if its, _ := Partition(place.Region); l.usable(partition) && l.comparable(region) && place.Partition != its {
+		l.warnings.add(l.origin(partition), partition, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
 	}
 }
 
@@ -182,6 +146,20 @@ func (l *layers) validateServer() {
 	}
 }
 
+// validateIdentity wants a key pair from one place, and whole.
+func (l *layers) validateIdentity() {
+	key, cert := l.isSet(keyFile), l.isSet(certFile)
+	switch {
+	case key && !cert:
+		l.wrong(keyFile, "needs %s too, the certificate for this key", certFile)
+	case cert && !key:
+		l.wrong(certFile, "needs %s too, the key of this certificate", keyFile)
+	}
+	if l.isSet(stateDir) && (key || cert) {
+		l.wrong(stateDir, "%s is set too; keep one of them", map[bool]string{true: keyFile, false: certFile}[key])
+	}
+}
+
 // tagText holds the characters and the length that STS allows in session tags, in characters.
 func tagText(what string, least, most int) rule {
 	class := matches(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, "a tag "+what+"; it has letters, digits, spaces and _.:/=+-@")
@@ -191,22 +169,6 @@ func tagText(what string, least, most int) rule {
 		}
 		return class(value)
 	}
-}
-
-// oddAddress warns of addresses that no instance has.
-func oddAddress(value string) string {
-	a, err := netip.ParseAddr(value)
-	switch {
-	case err != nil:
-		return ""
-	case a.IsLoopback():
-		return value + " is a loopback address; an instance has one of its VPC, e.g. 10.0.0.10"
-	case a.IsUnspecified():
-		return value + " is no instance's address; an instance has one of its VPC, e.g. 10.0.0.10"
-	case a.IsMulticast():
-		return value + " is a multicast address; an instance has one of its VPC, e.g. 10.0.0.10"
-	}
-	return ""
 }
 
 // shortDuration leaves the zero units out: 1h instead of 1h0m0s.

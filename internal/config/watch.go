@@ -206,16 +206,9 @@ func (w *watcher) fingerprint() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// hashFile writes a regular file's content to h. Reading anything else could wait for ever.
+// hashFile writes a regular file's content to h.
 func hashFile(h io.Writer, path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.Open(path) //nolint:gosec // the caller names the file
+	f, err := openRegular(path)
 	if err != nil {
 		return err
 	}

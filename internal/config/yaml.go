@@ -65,6 +65,9 @@ func (p *printer) entries(v reflect.Value, key, path, indent string) {
 	for it := v.MapRange(); it.Next(); {
 		entries[it.Key().String()] = leafText(it.Value())
 	}
+	if text := entries["user-data"]; path == "metadata" && text != "" && text != "null" {
+		entries["user-data"] = strconv.Quote(redacted) // as ec2.user_data is
+	}
 	for _, k := range slices.Sorted(maps.Keys(entries)) {
 		p.leaf(indent+"  "+plainOrQuoted(k), entries[k], join(path, k))
 	}

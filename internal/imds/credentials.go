@@ -12,25 +12,28 @@ const timeLayout = "2006-01-02T15:04:05Z"
 // Credentials is a ready-made credentials document: encoded once, then sent byte for byte until the next renewal.
 type Credentials struct {
 	document    []byte
+	extended    []byte
 	lastUpdated time.Time
 }
 
-// NewCredentials encodes credentials in the form of imds-reference section 6.1.
-func NewCredentials(accessKeyID, secretAccessKey, sessionToken string, expiration, lastUpdated time.Time) *Credentials {
-	return &Credentials{
-		lastUpdated: lastUpdated,
-		document: fmt.Appendf(nil, `{
+// NewCredentials encodes credentials in the form of imds-reference section 6.1. accountID goes into the extended document
+// alone.
+func NewCredentials(accessKeyID, secretAccessKey, sessionToken, accountID string, expiration, lastUpdated time.Time) *Credentials {
+	fields := fmt.Appendf(nil, `{
   "Code" : "Success",
   "LastUpdated" : %q,
   "Type" : "AWS-HMAC",
   "AccessKeyId" : %s,
   "SecretAccessKey" : %s,
   "Token" : %s,
-  "Expiration" : %q
-}`,
-			lastUpdated.UTC().Format(timeLayout),
-			quote(accessKeyID), quote(secretAccessKey), quote(sessionToken),
-			expiration.UTC().Format(timeLayout)),
+  "Expiration" : %q`,
+		lastUpdated.UTC().Format(timeLayout),
+		quote(accessKeyID), quote(secretAccessKey), quote(sessionToken),
+		expiration.UTC().Format(timeLayout))
+	return &Credentials{
+		document:    fmt.Appendf(nil, "%s\n}", fields),
+		extended:    fmt.Appendf(nil, "%s,\n  \"AccountId\" : %s\n}", fields, quote(accountID)),
+		lastUpdated: lastUpdated,
 	}
 }
 

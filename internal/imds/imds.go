@@ -37,10 +37,15 @@ type Target struct {
 	Tokens   *Tokens
 	// Credentials may be nil when the tree holds no node of that kind.
 	Credentials CredentialSource
+	// Signatures may be nil likewise.
+	Signatures SignatureSource
 	// TokensRequired is the metadata option HttpTokens=required: no IMDSv1.
 	TokensRequired bool
 	// Disabled is the metadata option HttpEndpoint=disabled.
 	Disabled bool
+	// HopLimit is the metadata option HttpPutResponseHopLimit: the IP TTL of the answer to a token request; 0 or
+	// NoHopLimit leaves it alone.
+	HopLimit int
 }
 
 // Chooser gives the target that answers a request.
@@ -51,6 +56,11 @@ type Chooser interface {
 // CredentialSource gives the credentials to hand out now. Its error is a *CredentialError, or the context's.
 type CredentialSource interface {
 	Credentials(ctx context.Context) (*Credentials, error)
+}
+
+// SignatureSource gives a signature of the identity document: pkcs7, rsa2048 or signature.
+type SignatureSource interface {
+	Signature(ctx context.Context, name string) ([]byte, error)
 }
 
 // Version names the protocol version that a request speaks, for the access log: v1 or v2.
@@ -88,6 +98,12 @@ func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	default:
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: allow}
+	}
+	if t.HopLimit > 0 && t.HopLimit < NoHopLimit {
+		if err := limitHops(r, t.HopLimit); err != nil {
+			return err
+		}
+		w.Header().Set("Connection", "close") // the limit stays with the connection
 	}
 	if _, proxied := r.Header[xffHeader]; proxied {
 		return &web.Error{Status: http.StatusForbidden}
@@ -136,10 +152,20 @@ func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 	if node == nil {
 		return &web.Error{Status: http.StatusNotFound}
 	}
-	if node.Kind == tree.Credentials {
-		return serveCredentials(w, r, t.Credentials)
+	switch node.Kind {
+	case tree.Credentials, tree.ExtendedCredentials:
+		return serveCredentials(w, r, t.Credentials, node.Kind)
+	case tree.Signature:
+		signature, err := t.Signatures.Signature(r.Context(), string(node.Body))
+		if err != nil {
+			return err
+		}
+		writeData(w, http.StatusOK, textPlain, t.Modified, signature)
+	case tree.UserData:
+		writeData(w, http.StatusOK, "application/octet-stream", t.Modified, node.Body)
+	case tree.Value, tree.Listing:
+		writeData(w, http.StatusOK, textPlain, t.Modified, node.Body)
 	}
-	writeData(w, http.StatusOK, t.Modified, node.Body)
 	return nil
 }
 
@@ -173,10 +199,14 @@ func versionedTokenPath(path string) bool {
 	return rest == "api/token" && tree.ServesVersion(version)
 }
 
-func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialSource) error {
+func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialSource, kind tree.Kind) error {
 	c, err := source.Credentials(r.Context())
 	if err == nil {
-		writeData(w, http.StatusOK, c.lastUpdated, c.document)
+		document := c.document
+		if kind == tree.ExtendedCredentials {
+			document = c.extended
+		}
+		writeData(w, http.StatusOK, textPlain, c.lastUpdated, document)
 		return nil
 	}
 	var refused *CredentialError
@@ -187,14 +217,14 @@ func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialS
 	if refused.Temporary {
 		status = http.StatusServiceUnavailable
 	}
-	writeData(w, status, refused.LastUpdated, refused.document())
+	writeData(w, status, textPlain, refused.LastUpdated, refused.document())
 	return nil
 }
 
 // writeData sends a body with the headers of imds-reference section 3.4.
-func writeData(w http.ResponseWriter, status int, modified time.Time, body []byte) {
+func writeData(w http.ResponseWriter, status int, contentType string, modified time.Time, body []byte) {
 	h := w.Header()
 	h["Accept-Ranges"] = []string{"none"}
 	h["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
-	web.Write(w, status, textPlain, body)
+	web.Write(w, status, contentType, body)
 }

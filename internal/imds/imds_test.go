@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/instance"
 	"mock-ec2-metadata/internal/tree"
 	"mock-ec2-metadata/internal/web"
@@ -25,11 +26,15 @@ import (
 var (
 	launch  = time.Date(2026, 5, 5, 10, 11, 12, 0, time.UTC)
 	renewed = time.Date(2026, 5, 5, 11, 0, 0, 0, time.UTC)
-	sample  = &instance.Instance{
-		ID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", Type: "t3.nano", Architecture: "x86_64",
-		Hostname: "ip-10-0-0-10.ec2.internal", LocalIPv4: "10.0.0.10", AccountID: "123456789012",
-		Region: "us-east-1", AvailabilityZone: "us-east-1a", PendingTime: launch, Role: "myrole",
-	}
+	sample  = instance.New(&config.Config{
+		Credentials: config.Credentials{IAMRole: "arn:aws:iam::123456789012:role/myrole"},
+		AWS:         config.AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
+		EC2: config.EC2{
+			LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", InstanceType: "t3.nano",
+			Architecture: "x86_64", LifeCycle: "on-demand", Monitoring: "disabled", PendingTime: "2026-05-05T10:11:12Z",
+			Tags: map[string]string{"Name": ""}, MetadataOptions: config.MetadataOptions{InstanceMetadataTags: "enabled"},
+		},
+	}, []byte("\x00binary\xff\n"))
 )
 
 const credentialsDocument = `{
@@ -42,20 +47,53 @@ const credentialsDocument = `{
   "Expiration" : "2026-05-05T12:00:00Z"
 }`
 
+const topListing = "ami-id\nami-launch-index\nami-manifest-path\nblock-device-mapping/\nevents/\nhostname\niam/\nidentity-credentials/\n" +
+	"instance-action\ninstance-id\ninstance-life-cycle\ninstance-type\nlocal-hostname\nlocal-ipv4\nmac\nmetrics/\nnetwork/\n" +
+	"placement/\nprofile\nreservation-id\nsecurity-groups\nservices/\nsystem\ntags/"
+
 type fixedSource struct{ err error }
 
 func (s *fixedSource) Credentials(context.Context) (*Credentials, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	return NewCredentials("ASIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2lu+/==", renewed.Add(time.Hour), renewed), nil
+	return NewCredentials("ASIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2lu+/==", "123456789012", renewed.Add(time.Hour), renewed), nil
+}
+
+const extendedDocument = `{
+  "Code" : "Success",
+  "LastUpdated" : "2026-05-05T11:00:00Z",
+  "Type" : "AWS-HMAC",
+  "AccessKeyId" : "ASIAIOSFODNN7EXAMPLE",
+  "SecretAccessKey" : "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+  "Token" : "IQoJb3JpZ2lu+/==",
+  "Expiration" : "2026-05-05T12:00:00Z",
+  "AccountId" : "123456789012"
+}`
+
+var servedVersions = []string{
+	"1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04",
+	"2011-01-01", "2011-05-01", "2012-01-12", "2014-02-25", "2014-11-05", "2015-10-20", "2016-04-19", "2016-06-30", "2016-09-02",
+	"2018-03-28", "2018-08-17", "2018-09-24", "2019-10-01", "2020-10-27", "2021-01-03", "2021-03-23", "2021-07-15", "2022-09-24",
+	"2024-04-11", "latest",
+}
+
+type fixedSignature struct{}
+
+func (fixedSignature) Signature(_ context.Context, name string) ([]byte, error) {
+	return []byte("signed: " + name), nil
 }
 
 func (t *Target) Target(*http.Request) *Target { return t }
 
 func newTarget() *Target {
+	snapshot, err := tree.New(sample, nil)
+	if err != nil {
+		panic(err)
+	}
 	return &Target{
-		Tree: tree.New(sample), Modified: launch, Tokens: NewTokens([]byte("s"), sample.ID, time.Now), Credentials: &fixedSource{},
+		Tree: snapshot, Modified: launch, Tokens: NewTokens([]byte("s"), sample.ID, time.Now),
+		Credentials: &fixedSource{}, Signatures: fixedSignature{},
 	}
 }
 
@@ -145,8 +183,8 @@ func TestRequests(t *testing.T) {
 		{"condition ignored", "GET /latest/meta-data/instance-id\nIf-Modified-Since: Tue, 05 May 2026 10:11:12 GMT", "200 OK", idData, id},
 		{"HEAD", "HEAD /latest/meta-data/instance-id", "200 OK", idData, ""},
 		{"older version", "GET /2009-04-04/meta-data/instance-id", "200 OK", idData, id},
-		{"listing", "GET /latest/meta-data/", "200 OK", data(61), "hostname\niam/\ninstance-id\ninstance-type\nlocal-ipv4\nplacement/"},
-		{"listing without slash", "GET /latest/meta-data", "200 OK", data(61), "hostname\niam/\ninstance-id\ninstance-type\nlocal-ipv4\nplacement/"},
+		{"listing", "GET /latest/meta-data/", "200 OK", data(len(topListing)), topListing},
+		{"listing without slash", "GET /latest/meta-data", "200 OK", data(len(topListing)), topListing},
 		{"role", "GET /latest/meta-data/iam/security-credentials", "200 OK", data(6), "myrole"},
 		{"role with slash", "GET /latest/meta-data/iam/security-credentials/", "200 OK", data(6), "myrole"},
 		{
@@ -157,6 +195,20 @@ func TestRequests(t *testing.T) {
 			"credentials with slash", "GET /latest/meta-data/iam/security-credentials/myrole/", "200 OK",
 			with(data(len(credentialsDocument)), "Last-Modified", "Tue, 05 May 2026 11:00:00 GMT"), credentialsDocument,
 		},
+		{
+			"extended credentials", "GET /latest/meta-data/iam/security-credentials-extended/myrole", "200 OK",
+			with(data(len(extendedDocument)), "Last-Modified", "Tue, 05 May 2026 11:00:00 GMT"), extendedDocument,
+		},
+		{"extended role", "GET /latest/meta-data/iam/security-credentials-extended/", "200 OK", data(6), "myrole"},
+		{"extended, too early", "GET /2022-09-24/meta-data/iam/security-credentials-extended/", "404 Not Found", notFound, notFoundPage},
+		{"signature", "GET /latest/dynamic/instance-identity/pkcs7", "200 OK", data(13), "signed: pkcs7"},
+		{"user data", "GET /latest/user-data", "200 OK", with(data(9), "Content-Type", "application/octet-stream"), "\x00binary\xff\n"},
+		{"user data with slash", "GET /latest/user-data/", "200 OK", with(data(9), "Content-Type", "application/octet-stream"), "\x00binary\xff\n"},
+		{"empty value", "GET /latest/meta-data/tags/instance/Name", "200 OK", data(0), ""},
+		{"tag key with an escape", "GET /latest/meta-data/tags/instance/N%61me", "200 OK", data(0), ""},
+		{"versions", "GET /", "200 OK", data(307), strings.Join(servedVersions, "\n")},
+		{"a version", "GET /2024-04-11/", "200 OK", data(27), "dynamic\nmeta-data\nuser-data"},
+		{"no instance default role", "GET /latest/meta-data/identity-credentials/ec2/security-credentials/ec2-instance", "404 Not Found", notFound, notFoundPage},
 		{"wrong role", "GET /latest/meta-data/iam/security-credentials/other", "404 Not Found", notFound, notFoundPage},
 		{
 			"document", "GET /latest/dynamic/instance-identity/document", "200 OK",

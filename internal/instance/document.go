@@ -3,6 +3,7 @@ package instance
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -20,17 +21,29 @@ func (in *Instance) IdentityDocument() []byte {
 	field("availabilityZone", quote(in.AvailabilityZone), ",\n")
 	field("billingProducts", "null", ",\n")
 	field("devpayProductCodes", "null", ",\n")
-	field("marketplaceProductCodes", "null", ",\n")
+	field("marketplaceProductCodes", list(in.ProductCodes), ",\n")
 	field("imageId", quote(in.ImageID), ",\n")
 	field("instanceId", quote(in.ID), ",\n")
 	field("instanceType", quote(in.Type), ",\n")
 	field("kernelId", "null", ",\n")
 	field("pendingTime", quote(in.PendingTime.Format(time.RFC3339)), ",\n")
-	field("privateIp", quote(in.LocalIPv4), ",\n")
+	field("privateIp", quote(in.Interfaces[0].LocalIPv4s[0]), ",\n")
 	field("ramdiskId", "null", ",\n")
 	field("region", quote(in.Region), ",\n")
 	field("version", quote("2017-09-30"), "\n}")
 	return b.Bytes()
+}
+
+// list is a JSON list as the service writes it: [ "a", "b" ]; null when it is empty.
+func list(values []string) string {
+	if len(values) == 0 {
+		return "null"
+	}
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = quote(v)
+	}
+	return "[ " + strings.Join(quoted, ", ") + " ]"
 }
 
 // quote is the JSON string s.

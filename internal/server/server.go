@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mock-ec2-metadata/internal/web"
 )
 
 // Limits on one connection. Metadata clients send small requests at once and give up within seconds.
@@ -43,7 +45,10 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string) (*Server,
 			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			// OPTIONS * is the handler's as well.
+			DisableGeneralOptionsHandler: true,
+			ConnContext:                  web.WithConn,
+			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
 	var lc net.ListenConfig

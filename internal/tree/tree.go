@@ -4,6 +4,7 @@ package tree
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"mock-ec2-metadata/internal/instance"
@@ -14,9 +15,12 @@ type Kind uint8
 
 // The kinds of nodes.
 const (
-	Value       Kind = iota // Body is the answer
-	Listing                 // Body lists a directory
-	Credentials             // the answer is the current credentials document
+	Value               Kind = iota // Body is the answer
+	UserData                        // Body is the answer, of no known type
+	Listing                         // Body lists a directory
+	Credentials                     // the answer is the current credentials document
+	ExtendedCredentials             // the same with the account
+	Signature                       // the answer is the signature of the identity document that Body names
 )
 
 // Node is one path's answer.
@@ -38,8 +42,8 @@ type dated struct {
 	node  *Node
 }
 
-// New builds the tree of an instance.
-func New(in *instance.Instance) *Snapshot {
+// New builds the tree of an instance, with values added, replaced or (nil) removed by path. Its error is a *PathError.
+func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error) {
 	s := &Snapshot{
 		versions: make(map[string]int, len(versions)),
 		root:     &Node{Kind: Listing, Body: []byte(strings.Join(versions[:], "\n"))},
@@ -48,42 +52,64 @@ func New(in *instance.Instance) *Snapshot {
 	for i, v := range versions {
 		s.versions[v] = i
 	}
-	dirs := make(map[string]map[string]int) // directory → child's name → first version
-	for _, e := range entries(in) {
-		since := firstServing(e.since)
-		s.nodes[e.path] = []dated{{since, &Node{Kind: e.kind, Body: []byte(e.value)}}}
-		addToParents(dirs, e.path, since)
+	all := leavesOf(in)
+	if err := all.override(overrides); err != nil {
+		return nil, err
 	}
+	dirs := directories{}
+	for path, l := range all {
+		since := firstServing(sinceOf(path))
+		s.nodes[path] = []dated{{since, &Node{Kind: l.kind, Body: []byte(l.value)}}}
+		dirs.add(path, since)
+	}
+	dirs.nameKeys(in)
 	for dir, children := range dirs {
-		s.nodes[dir] = listings(dir, children)
+		s.nodes[dir] = listings(children)
 	}
-	return s
+	return s, nil
 }
 
-// addToParents lists path in every directory above it.
-func addToParents(dirs map[string]map[string]int, path string, since int) {
-	name, slash := path, ""
-	for name != "" {
-		dir := ""
-		if i := strings.LastIndexByte(name, '/'); i >= 0 {
-			dir, name = name[:i], name[i+1:]
-		}
-		if dirs[dir] == nil {
-			dirs[dir] = make(map[string]int)
+// directories maps a directory to what it lists, and that to the first version that shows it.
+type directories map[string]map[string]int
+
+// add lists path in every directory above it.
+func (d directories) add(path string, since int) {
+	for slash := ""; path != ""; slash = "/" {
+		dir, name := "", path
+		if i := strings.LastIndexByte(path, '/'); i >= 0 {
+			dir, name = path[:i], path[i+1:]
 		}
 		if dir == "" {
 			slash = "" // a version's own listing shows no slashes
 		}
-		if old, ok := dirs[dir][name+slash]; !ok || since < old {
-			dirs[dir][name+slash] = since
+		if d[dir] == nil {
+			d[dir] = make(map[string]int)
 		}
-		name, slash = dir, "/"
+		if old, ok := d[dir][name+slash]; !unlisted[path] && (!ok || since < old) {
+			d[dir][name+slash] = since
+		}
+		if unlisted[path] {
+			return // what lies above is listed for the sake of others
+		}
+		path = dir
+	}
+}
+
+// nameKeys lists the directory of each key pair as the service does: 0=my-key.
+func (d directories) nameKeys(in *instance.Instance) {
+	keys := d["meta-data/public-keys"]
+	for i, k := range in.KeyPairs {
+		number := strconv.Itoa(i)
+		if since, ok := keys[number+"/"]; ok {
+			delete(keys, number+"/")
+			keys[number+"="+k.Name] = since
+		}
 	}
 }
 
 // listings is what a directory shows from each version on that changes it: sorted, separated by newlines, none at the
 // end (imds-reference section 2).
-func listings(dir string, children map[string]int) []dated {
+func listings(children map[string]int) []dated {
 	names := make([]string, 0, len(children))
 	changes := make([]int, 0, len(children))
 	for name, since := range children {
@@ -93,9 +119,6 @@ func listings(dir string, children map[string]int) []dated {
 	slices.Sort(names)
 	slices.Sort(changes)
 	changes = slices.Compact(changes)
-	if dir == "" && changes[0] > 0 {
-		changes = slices.Insert(changes, 0, 0) // every version exists, were it empty
-	}
 	all := make([]dated, 0, len(changes))
 	for _, from := range changes {
 		shown := make([]string, 0, len(names))
@@ -123,6 +146,14 @@ func (s *Snapshot) Lookup(path string) *Node {
 		if d.since <= v {
 			return d.node
 		}
+	}
+	return nil
+}
+
+// Document is the identity document that signatures are made of, nil when an override has removed it.
+func (s *Snapshot) Document() []byte {
+	if all := s.nodes[documentPath]; len(all) > 0 {
+		return all[0].node.Body
 	}
 	return nil
 }

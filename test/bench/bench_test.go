@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/instance"
 	"mock-ec2-metadata/internal/tree"
@@ -26,9 +27,13 @@ type one struct{ target *imds.Target }
 func (o one) Target(*http.Request) *imds.Target { return o.target }
 
 // ours is the daemon's handler with its access log.
-func ours() (http.Handler, *imds.Target) {
-	in := &instance.Instance{ID: leaf, PendingTime: time.Now(), Role: "r"}
-	target := &imds.Target{Tree: tree.New(in), Modified: time.Now(), Tokens: imds.NewTokens([]byte("s"), leaf, time.Now)}
+func ours(b *testing.B) (http.Handler, *imds.Target) {
+	in := instance.New(&config.Config{EC2: config.EC2{InstanceID: leaf, LocalIPv4: "10.0.0.10"}}, nil)
+	snapshot, err := tree.New(in, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	target := &imds.Target{Tree: snapshot, Modified: time.Now(), Tokens: imds.NewTokens([]byte("s"), leaf, time.Now)}
 	log := slog.New(slog.NewTextHandler(struct{ io.Writer }{io.Discard}, nil)) // formats every line
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
@@ -47,7 +52,7 @@ func bare(w http.ResponseWriter, _ *http.Request) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	handler, target := ours()
+	handler, target := ours(b)
 	token := target.Tokens.Issue(imds.MaxTokenTTL)
 	for _, bb := range []struct {
 		name    string

@@ -1,0 +1,202 @@
+package config
+
+import "testing"
+
+// TestBadNetworks has one file for each rule about addresses and the networks around them.
+func TestBadNetworks(t *testing.T) {
+	for _, b := range []bad{
+		{"address outside the subnet", `
+ec2:
+  local_ipv4: 10.0.1.5
+  subnet_ipv4_cidr_block: 10.0.0.0/24`, `
+f.yaml:2: ec2.local_ipv4: 10.0.1.5 is not in ec2.subnet_ipv4_cidr_block 10.0.0.0/24`},
+		{"address outside the VPC", `
+ec2: {local_ipv4: 10.0.1.5, vpc_ipv4_cidr_blocks: [10.2.0.0/16, 10.3.0.0/16]}`, `
+f.yaml:1: ec2.local_ipv4: 10.0.1.5 is not in ec2.vpc_ipv4_cidr_blocks`},
+		{"the subnet's own address", `
+ec2: {local_ipv4: 10.0.0.0, subnet_ipv4_cidr_block: 10.0.0.0/24}`, `
+f.yaml:1: ec2.local_ipv4: 10.0.0.0 is AWS's own: it keeps the first four addresses and the last of ec2.subnet_ipv4_cidr_block 10.0.0.0/24`},
+		{"the fourth address", `
+ec2: {local_ipv4: 10.0.0.3, subnet_ipv4_cidr_block: 10.0.0.0/24}`, `
+f.yaml:1: ec2.local_ipv4: 10.0.0.3 is AWS's own: it keeps the first four addresses and the last of ec2.subnet_ipv4_cidr_block 10.0.0.0/24`},
+		{"the last address", `
+ec2: {local_ipv4: 255.255.255.255, subnet_ipv4_cidr_block: 255.255.255.0/24}`, `
+f.yaml:1: ec2.local_ipv4: 255.255.255.255 is AWS's own: it keeps the first four addresses and the last of ec2.subnet_ipv4_cidr_block 255.255.255.0/24`},
+		{"subnet outside the VPC", `
+ec2: {vpc_ipv4_cidr_blocks: [10.0.0.0/16], subnet_ipv4_cidr_block: 10.1.0.0/24}`, `
+f.yaml:1: ec2.subnet_ipv4_cidr_block: 10.1.0.0/24 is not in ec2.vpc_ipv4_cidr_blocks 10.0.0.0/16`},
+		{"subnet larger than the VPC", `
+ec2: {vpc_ipv4_cidr_blocks: [10.0.0.0/20], subnet_ipv4_cidr_block: 10.0.0.0/16}`, `
+f.yaml:1: ec2.subnet_ipv4_cidr_block: 10.0.0.0/16 is not in ec2.vpc_ipv4_cidr_blocks 10.0.0.0/20`},
+		{"subnet without room", `
+ec2: {local_ipv4: 10.0.0.33, subnet_ipv4_cidr_block: 10.0.0.32/30}`, `
+f.yaml:1: ec2.subnet_ipv4_cidr_block: 10.0.0.32/30 is too small: AWS keeps the first four addresses and the last; write e.g. 10.0.0.0/24`},
+		{"IPv6 address outside the subnets", `
+ec2:
+  ipv6: 2001:db8::1
+  subnet_ipv6_cidr_blocks: ["2001:db8:1::/64"]`, `
+f.yaml:2: ec2.ipv6: 2001:db8::1 is not in ec2.subnet_ipv6_cidr_blocks 2001:db8:1::/64`},
+		{"IPv6 address outside the VPC", `
+ec2: {ipv6: "2001:db8::1", vpc_ipv6_cidr_blocks: ["2001:db8:1::/56"]}`, `
+f.yaml:1: ec2.ipv6: 2001:db8::1 is not in ec2.vpc_ipv6_cidr_blocks 2001:db8:1::/56`},
+		{"IPv6 subnet outside the VPC", `
+ec2:
+  vpc_ipv6_cidr_blocks: ["2001:db8::/56"]
+  subnet_ipv6_cidr_blocks:
+  - 2001:db8::/64
+  - 2001:db8:1::/64`, `
+f.yaml:5: ec2.subnet_ipv6_cidr_blocks: 2001:db8:1::/64 is not in ec2.vpc_ipv6_cidr_blocks 2001:db8::/56`},
+		{"what is wrong by itself is not compared", `
+ec2: {local_ipv4: 10.0.1.5, ipv6: x, subnet_ipv4_cidr_block: 10.0.0.0, vpc_ipv4_cidr_blocks: [a], subnet_ipv6_cidr_blocks: ["2001:db8::/64"]}`, `
+f.yaml:1: ec2.ipv6: "x" is not an IPv6 address
+f.yaml:1: ec2.vpc_ipv4_cidr_blocks: "a" is not an IPv4 CIDR block
+f.yaml:1: ec2.subnet_ipv4_cidr_block: "10.0.0.0" is not a CIDR block; write 10.0.0.0/32`},
+		{"multicast MAC", `
+ec2: {mac: "01:00:5e:00:00:01"}`, `
+f.yaml:1: ec2.mac: "01:00:5e:00:00:01" is a multicast address; its first byte has to be even`},
+		{"public host name without address", `
+ec2: {public_hostname: a.b}`, `
+f.yaml:1: ec2.public_hostname: needs ec2.public_ipv4`},
+		{"names and ids of security groups", `
+ec2:
+  security_groups: [a, b]
+  security_group_ids: [sg-1]`, `
+f.yaml:3: ec2.security_group_ids: 1 ids, but ec2.security_groups has 2 names`},
+	} {
+		b.check(t)
+	}
+}
+
+// TestBadInterfaces has one file for each rule about the further network interfaces.
+func TestBadInterfaces(t *testing.T) {
+	for _, b := range []bad{
+		{"the instance's own device", `
+ec2: {network_interfaces: [{device_number: 0}]}`, `
+f.yaml:1: ec2.network_interfaces[0].device_number: 0 is the interface that ec2.local_ipv4, ec2.mac and so on describe; this is a further one`},
+		{"device twice", `
+ec2:
+  network_interfaces:
+  - device_number: 2
+  - {}`, `
+f.yaml:4: ec2.network_interfaces[1].device_number: 2 on network card 0 is ec2.network_interfaces[0] already`},
+		{"network card", `
+ec2: {network_interfaces: [{network_card: 256}]}`, `
+f.yaml:1: ec2.network_interfaces[0].network_card: 256 is not from 0 to 255`},
+		{"MAC of the instance", `
+ec2:
+  mac: 0a:1b:2c:3d:4e:5f
+  network_interfaces:
+  - {mac: "0a:1b:2c:3d:4e:60"}
+  - {mac: "0a:1b:2c:3d:4e:5f"}
+  - {mac: "0a:1b:2c:3d:4e:60"}`, `
+f.yaml:5: ec2.network_interfaces[1].mac: 0a:1b:2c:3d:4e:5f is that of ec2.mac too
+f.yaml:6: ec2.network_interfaces[2].mac: 0a:1b:2c:3d:4e:60 is that of ec2.network_interfaces[0].mac too`},
+		{"multicast MAC", `
+ec2: {network_interfaces: [{mac: "ff:ff:ff:ff:ff:ff"}]}`, `
+f.yaml:1: ec2.network_interfaces[0].mac: "ff:ff:ff:ff:ff:ff" is a multicast address; its first byte has to be even`},
+		{"interface twice", `
+ec2:
+  interface_id: eni-1
+  network_interfaces: [{interface_id: eni-1}]`, `
+f.yaml:3: ec2.network_interfaces[0].interface_id: eni-1 is that of ec2.interface_id too`},
+		{"addresses twice", `
+ec2:
+  ipv6: 2001:db8::1
+  public_ipv4: 203.0.113.1
+  network_interfaces:
+  - local_ipv4s: [10.0.0.10, 10.0.0.11]
+    public_ipv4s: [203.0.113.1]
+  - local_ipv4s: [10.0.0.12, 10.0.0.11]
+    ipv6s: ["2001:db8:0::1"]`, `
+f.yaml:5: ec2.network_interfaces[0].local_ipv4s: 10.0.0.10 is that of ec2.local_ipv4 too
+f.yaml:6: ec2.network_interfaces[0].public_ipv4s: 203.0.113.1 is that of ec2.public_ipv4 too
+f.yaml:7: ec2.network_interfaces[1].local_ipv4s: 10.0.0.11 is that of ec2.network_interfaces[0].local_ipv4s too
+f.yaml:8: ec2.network_interfaces[1].ipv6s: 2001:db8::1 is that of ec2.ipv6 too`},
+		{"addresses outside its subnet", `
+ec2:
+  subnet_ipv4_cidr_block: 10.0.0.0/24
+  network_interfaces:
+  - subnet_ipv4_cidr_block: 10.0.1.0/24
+    local_ipv4s:
+    - 10.0.1.4
+    - 10.0.0.11
+    - 10.0.1.255
+    subnet_ipv6_cidr_blocks: ["2001:db8::/64"]
+    ipv6s: ["2001:db8:1::1"]`, `
+f.yaml:7: ec2.network_interfaces[0].local_ipv4s: 10.0.0.11 is not in ec2.network_interfaces[0].subnet_ipv4_cidr_block 10.0.1.0/24
+f.yaml:8: ec2.network_interfaces[0].local_ipv4s: 10.0.1.255 is AWS's own: it keeps the first four addresses and the last of ec2.network_interfaces[0].subnet_ipv4_cidr_block 10.0.1.0/24
+f.yaml:10: ec2.network_interfaces[0].ipv6s: 2001:db8:1::1 is not in ec2.network_interfaces[0].subnet_ipv6_cidr_blocks 2001:db8::/64`},
+		{"addresses that follow from the instance's", `
+ec2:
+  network_interfaces:
+  - {}
+  - local_ipv4s: [10.0.0.11]
+  - subnet_ipv4_cidr_block: 10.0.1.0/24`, `
+f.yaml:4: ec2.network_interfaces[1].local_ipv4s: 10.0.0.11 is that of ec2.network_interfaces[0].local_ipv4s too
+f.yaml:5: ec2.network_interfaces[2].local_ipv4s: 10.0.0.13 (3 after ec2.local_ipv4) is not in ec2.network_interfaces[2].subnet_ipv4_cidr_block 10.0.1.0/24`},
+		{"no address follows", `
+ec2: {local_ipv4: 255.255.255.255, network_interfaces: [{}]}`, `
+f.yaml:1: ec2.network_interfaces[0].local_ipv4s: is missing, and there is none 1 after ec2.local_ipv4 255.255.255.255`},
+		{"addresses outside the instance's networks", `
+ec2:
+  subnet_id: subnet-1
+  subnet_ipv4_cidr_block: 10.0.0.0/24
+  vpc_ipv4_cidr_blocks: [10.0.0.0/16]
+  network_interfaces:
+  - local_ipv4s: [10.0.1.11]
+  - {subnet_id: subnet-1, local_ipv4s: [10.0.1.12]}
+  - {subnet_id: subnet-2, local_ipv4s: [10.0.1.13, 10.1.0.13]}
+  - {subnet_ipv4_cidr_block: 10.1.0.0/24, local_ipv4s: [10.1.0.9]}
+  - {vpc_ipv4_cidr_blocks: [10.1.0.0/16], local_ipv4s: [10.1.0.14, 10.0.0.14]}`, `
+f.yaml:7: ec2.network_interfaces[1].local_ipv4s: 10.0.1.12 is not in ec2.subnet_ipv4_cidr_block 10.0.0.0/24
+f.yaml:8: ec2.network_interfaces[2].local_ipv4s: 10.1.0.13 is not in ec2.vpc_ipv4_cidr_blocks 10.0.0.0/16
+f.yaml:9: ec2.network_interfaces[3].subnet_ipv4_cidr_block: 10.1.0.0/24 is not in ec2.vpc_ipv4_cidr_blocks 10.0.0.0/16
+f.yaml:10: ec2.network_interfaces[4].local_ipv4s: 10.0.0.14 is not in ec2.network_interfaces[4].vpc_ipv4_cidr_blocks 10.1.0.0/16`},
+		{"subnets", `
+ec2:
+  network_interfaces:
+  - subnet_ipv4_cidr_block: 10.0.0.10/31
+    vpc_ipv6_cidr_blocks: ["2001:db8::/56"]
+    subnet_ipv6_cidr_blocks: ["2001:db9::/64"]`, `
+f.yaml:3: ec2.network_interfaces[0].subnet_ipv4_cidr_block: 10.0.0.10/31 is too small: AWS keeps the first four addresses and the last; write e.g. 10.0.0.0/24
+f.yaml:5: ec2.network_interfaces[0].subnet_ipv6_cidr_blocks: 2001:db9::/64 is not in ec2.network_interfaces[0].vpc_ipv6_cidr_blocks 2001:db8::/56`},
+		{"public addresses without private ones", `
+ec2:
+  network_interfaces:
+  - public_ipv4s: [203.0.113.1, 203.0.113.2]
+  - local_ipv4s: [10.0.0.21, 10.0.0.22]
+    public_ipv4s: [203.0.113.3, 203.0.113.4, 203.0.113.5]`, `
+f.yaml:3: ec2.network_interfaces[0].public_ipv4s: 2 public addresses for 1 private; each needs its own
+f.yaml:5: ec2.network_interfaces[1].public_ipv4s: 3 public addresses for 2 private; each needs its own`},
+		{"public host name without address", `
+ec2: {network_interfaces: [{public_hostname: a.b}]}`, `
+f.yaml:1: ec2.network_interfaces[0].public_hostname: needs ec2.network_interfaces[0].public_ipv4s`},
+		{"names and ids of security groups", `
+ec2: {network_interfaces: [{security_groups: [a], security_group_ids: [sg-1, sg-2]}]}`, `
+f.yaml:1: ec2.network_interfaces[0].security_group_ids: 2 ids, but ec2.network_interfaces[0].security_groups has 1 names`},
+	} {
+		b.check(t)
+	}
+}
+
+func TestDefaultAddress(t *testing.T) {
+	tests := map[string]string{
+		"":                                                   "10.0.0.10",
+		"subnet_ipv4_cidr_block: ''":                         "10.0.0.10",
+		"local_ipv4: 10.9.9.9":                               "10.9.9.9",
+		"vpc_ipv4_cidr_blocks: []":                           "10.0.0.10",
+		"ipv6: 2001:db8::1":                                  "10.0.0.10",
+		"mac: 0a:1b:2c:3d:4e:5f":                             "10.0.0.10",
+		"subnet_ipv4_cidr_block: 10.1.16.0/20":               "10.1.16.10",
+		"subnet_ipv4_cidr_block: 192.168.7.240/28":           "192.168.7.250",
+		"subnet_ipv4_cidr_block: 192.168.7.248/29":           "192.168.7.252",
+		"subnet_ipv4_cidr_block: 0.0.0.0/0":                  "0.0.0.10",
+		"vpc_ipv4_cidr_blocks: [172.31.0.0/16, 10.0.0.0/16]": "172.31.0.10",
+		"{vpc_ipv4_cidr_blocks: [172.31.0.0/16], subnet_ipv4_cidr_block: 172.31.32.0/20}": "172.31.32.10",
+	}
+	for content, want := range tests {
+		if got := mustLoad(t, "ec2: \n  "+content+"\n", nil, nil).Config.EC2.LocalIPv4; got != want {
+			t.Errorf("%s: got %s, want %s", content, got, want)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package config
+
+import "strings"
+
+// partitions but for the standard one, by the start of their regions' names (partitions.json of the AWS SDKs).
+var partitions = [...]struct{ prefix, name, domain string }{
+	{"cn-", "aws-cn", "amazonaws.com.cn"},
+	{"us-gov-", "aws-us-gov", "amazonaws.com"},
+	{"us-iso-", "aws-iso", "c2s.ic.gov"},
+	{"us-isob-", "aws-iso-b", "sc2s.sgov.gov"},
+	{"us-isof-", "aws-iso-f", "csp.hci.ic.gov"},
+	{"eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"},
+	{"eusc-", "aws-eusc", "amazonaws.eu"},
+}
+
+// Partition is the partition that a region is in, a group of regions with accounts and ARNs of their own, and the domain
+// of its services.
+func Partition(region string) (name, domain string) {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.prefix) {
+			return p.name, p.domain
+		}
+	}
+	return "aws", "amazonaws.com"
+}

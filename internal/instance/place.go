@@ -1,0 +1,59 @@
+package instance
+
+import (
+	"strconv"
+	"strings"
+)
+
+// zoneID is the id of an availability zone (use1-az1), local zone (usw2-lax1-az1) or wavelength zone (use1-wl1-bos-wlz1):
+// the region's short name and the zone's letter as a number. The real mapping of letters differs from account to account.
+func zoneID(region, zone string) string {
+	id := shortRegion(region)
+	local := strings.Trim(strings.TrimPrefix(zone, region), "-") // "a", "lax-1a" or "wl1-bos-wlz-1"
+	if local == "" {
+		return id
+	}
+	place, last := local[:len(local)-1], local[len(local)-1]
+	if last < 'a' || last > 'z' {
+		return id + "-" + strings.TrimSuffix(place, "-") + string(last)
+	}
+	if place = strings.ReplaceAll(place, "-", ""); place != "" {
+		id += "-" + place
+	}
+	return id + "-az" + strconv.Itoa(int(last-'a')+1)
+}
+
+// shortRegion is the name of a region in ids of its zones: ap-southeast-2 → apse2, us-gov-west-1 → usgw1.
+func shortRegion(region string) string {
+	short := map[string]string{
+		"north": "n", "south": "s", "east": "e", "west": "w", "central": "c",
+		"northeast": "ne", "southeast": "se", "northwest": "nw", "southwest": "sw", "gov": "g",
+	}
+	var b strings.Builder
+	for part := range strings.SplitSeq(region, "-") {
+		if s, ok := short[part]; ok {
+			part = s
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// privateHostname is EC2's IP-based name: ip-10-0-0-10.ec2.internal in us-east-1, else
+// ip-10-0-0-10.<region>.compute.internal (imds-reference section 5).
+func privateHostname(ipv4, region string) string {
+	name := "ip-" + strings.ReplaceAll(ipv4, ".", "-")
+	if region == "us-east-1" {
+		return name + ".ec2.internal"
+	}
+	return name + "." + region + ".compute.internal"
+}
+
+// publicHostname is ec2-203-0-113-25.compute-1.amazonaws.com in us-east-1, else ec2-….<region>.compute.<domain>.
+func publicHostname(ipv4, region, domain string) string {
+	name := "ec2-" + strings.ReplaceAll(ipv4, ".", "-")
+	if region == "us-east-1" {
+		return name + ".compute-1." + domain
+	}
+	return name + "." + region + ".compute." + domain
+}

@@ -1,0 +1,79 @@
+package tree
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// PathError says why an override cannot be: its path is Path.
+type PathError struct {
+	Path   string
+	Reason string
+}
+
+func (e *PathError) Error() string { return e.Path + ": " + e.Reason }
+
+// override adds and replaces values, and removes (nil) a path with all below it. Removals come first, so that a leaf can
+// make way for a directory and the other way round.
+func (l leaves) override(overrides map[string]*string) error {
+	paths := slices.Sorted(maps.Keys(overrides))
+	for _, path := range paths {
+		if overrides[path] == nil {
+			l.remove(path)
+		}
+	}
+	dirs := map[string]string{} // directory → something in it
+	for path := range l {
+		addParents(dirs, path)
+	}
+	for _, path := range paths {
+		value := overrides[path]
+		if value == nil {
+			continue
+		}
+		if err := l.fits(path, dirs); err != nil {
+			return err
+		}
+		kind := Value
+		if path == userDataPath {
+			kind = UserData
+		}
+		l[path] = leaf{kind, *value}
+		addParents(dirs, path)
+	}
+	if _, ok := l[documentPath]; !ok {
+		maps.DeleteFunc(l, func(_ string, l leaf) bool { return l.kind == Signature }) // of nothing
+	}
+	return nil
+}
+
+func (l leaves) remove(path string) {
+	maps.DeleteFunc(l, func(p string, _ leaf) bool { return p == path || strings.HasPrefix(p, path+"/") })
+}
+
+// addParents adds all directories above path.
+func addParents(dirs map[string]string, path string) {
+	for i, c := range path {
+		if c == '/' {
+			dirs[path[:i]] = path
+		}
+	}
+}
+
+// fits says whether path can be a leaf: no directory, and all above it directories.
+func (l leaves) fits(path string, dirs map[string]string) error {
+	if inside, ok := dirs[path]; ok {
+		return &PathError{path, fmt.Sprintf("is a directory (it holds %s); remove it first by null, or set the paths below it", inside)}
+	}
+	for i, c := range path {
+		if c != '/' {
+			continue
+		}
+		if _, ok := l[path[:i]]; ok {
+			return &PathError{path, path[:i] + " above it is a value, not a directory; remove that first by null"}
+		}
+	}
+	return nil
+}

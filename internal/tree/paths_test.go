@@ -1,0 +1,318 @@
+package tree
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/instance"
+)
+
+var update = flag.Bool("update", false, "write the values of testdata/paths.yaml and the table of docs/compatibility.md anew")
+
+const pathsFile = "testdata/paths.yaml"
+
+// pathSpec is a line of testdata/paths.yaml: all that EC2 serves, and when.
+type pathSpec struct {
+	Path string `yaml:"path"`
+	// First is the first served version that has it.
+	First string `yaml:"first"`
+	// When says what an instance must have: always, never, override (only by the configuration's metadata), or a
+	// property that the rich instance of this test has and the plain one has not.
+	When string `yaml:"when"`
+	// Known says how sure that is.
+	Known string `yaml:"known"`
+	// Value is what the rich instance answers under latest. Credentials and signatures are made elsewhere.
+	Value string `yaml:"value,omitempty"`
+}
+
+// names stand for the placeholders in the rich instance.
+var names = strings.NewReplacer("{mac}", "02:29:96:8f:6a:2d", "{public-ip}", "203.0.113.25", "{role-name}", "myrole", "{N}", "0",
+	"{tag-key}", "Name", "ebsN", "ebs1", "ephemeralN", "ephemeral0", "{elastic-gpu-id}", "egpu-0123456789abcdef0",
+	"{eia-id}", "eia-bfa21c7904f64a82a21b9f4540169ce1", "{user}/", "ec2-user/", "{key-blob}", "key", "{fingerprint}", "0a1b2c")
+
+// plain is an instance of which nothing special is said; rich has everything that configuration keys can give.
+func plain() *instance.Instance {
+	return instance.New(&config.Config{
+		AWS: config.AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
+		EC2: config.EC2{
+			LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", InstanceType: "t3.micro",
+			Architecture: "x86_64", LifeCycle: "on-demand", Monitoring: "disabled",
+			MetadataOptions: config.MetadataOptions{InstanceMetadataTags: "enabled"},
+		},
+	}, nil)
+}
+
+func rich() *instance.Instance {
+	return instance.New(&config.Config{
+		Credentials: config.Credentials{IAMRole: "arn:aws:iam::123456789012:role/some/path/myrole"},
+		AWS:         config.AWS{AccountID: "123456789012", Region: "us-east-2", AvailabilityZone: "us-east-2b", AvailabilityZoneID: "use2-az3"},
+		EC2: config.EC2{
+			LocalIPv4: "172.31.44.13", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", InstanceType: "m5.large",
+			Architecture: "x86_64", LifeCycle: "spot", Monitoring: "enabled", PendingTime: "2026-05-05T10:11:12Z",
+			PublicIPv4: "203.0.113.25", IPv6: "2600:1f16:67f:f201::5", MAC: "02:29:96:8f:6a:2d", AMILaunchIndex: 2,
+			SecurityGroups: []string{"default", "web"}, SecurityGroupIDs: []string{"sg-0b07f8f6cb485d4df", "sg-0c18f9a7dc596e5ea"},
+			InterfaceID: "eni-0f95d3625f5c521cc", VPCID: "vpc-a07f62c8", SubnetID: "subnet-9d7ba0d1", ReservationID: "r-0efab123456789012",
+			Placement:    config.Placement{GroupName: "my-placement-group", HostID: "h-0da999999f9999fb9", PartitionNumber: 1},
+			ProductCodes: []string{"3iplms73etrdhxdepv72l6ywj", "1abc2defghijklm3nopqrs4tu"},
+			KeyPairs:     []config.KeyPair{{Name: "my-key", PublicKey: "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQEXAMPLE my-key"}},
+			BlockDevices: map[string]string{"root": "/dev/sda1", "ebs1": "sdb", "ephemeral0": "sdc", "swap": "sda3"},
+			Tags:         map[string]string{"Name": "web", "a:b=c@d_e+f-g.h,i": ""},
+			NetworkInterfaces: []config.NetworkInterface{{
+				DeviceNumber: 1, LocalIPv4s: []string{"172.31.45.70", "172.31.45.71"}, PublicIPv4s: []string{"203.0.113.26"},
+				IPv4Prefixes: []string{"172.31.46.16/28"}, IPv6Prefixes: []string{"2600:1f16:67f:f201:1234::/80"},
+			}},
+			MetadataOptions: config.MetadataOptions{InstanceMetadataTags: "enabled"},
+		},
+	}, []byte("#!/bin/sh\necho hello\n"))
+}
+
+// overridden is what no configuration key gives, and metadata: does.
+var overridden = map[string]*string{
+	"meta-data/ancestor-ami-ids":                                                    new("ami-11111111\nami-22222222"),
+	"meta-data/autoscaling/target-lifecycle-state":                                  new("InService"),
+	"meta-data/elastic-gpus/associations/egpu-0123456789abcdef0":                    new("{}"),
+	"meta-data/elastic-inference/associations/eia-bfa21c7904f64a82a21b9f4540169ce1": new("{}"),
+	"meta-data/events/recommendations/rebalance":                                    new(`{"noticeTime": "2020-10-27T08:22:00Z"}`),
+	"meta-data/hibernation/configured":                                              new("false"),
+	"meta-data/kernel-id":                                                           new("aki-5c21674b"),
+	"meta-data/managed-ssh-keys/active-keys/ec2-user/key":                           new("ssh-rsa AAAA"),
+	"meta-data/managed-ssh-keys/signer-cert":                                        new("-----BEGIN CERTIFICATE-----"),
+	"meta-data/managed-ssh-keys/signer-ocsp/0a1b2c":                                 new("MA=="),
+	"meta-data/ramdisk-id":                                                          new("ari-01bb5768"),
+	"meta-data/spot/instance-action":                                                new(`{"action": "terminate", "time": "2017-09-18T08:22:00Z"}`),
+	"meta-data/spot/termination-time":                                               new("2015-01-05T18:02:00Z"),
+}
+
+// TestPaths walks all of testdata/paths.yaml under every version, for an instance that has nothing special, one that has
+// everything, and one with the rest added by overrides; and back, that nothing else is served.
+func TestPaths(t *testing.T) {
+	specs := readPaths(t)
+	trees := map[string]*Snapshot{"plain": mustNew(t, plain(), nil), "rich": mustNew(t, rich(), nil), "overridden": mustNew(t, rich(), overridden)}
+	known := map[string]bool{}
+	for i := range specs {
+		spec := &specs[i]
+		// The second interface has what the first has not.
+		path := names.Replace(spec.Path)
+		if strings.HasSuffix(path, "-prefix") {
+			path = strings.Replace(path, "02:29:96:8f:6a:2d", rich().Interfaces[1].MAC, 1)
+		}
+		isDir := strings.HasSuffix(path, "/") || path == ""
+		path = strings.TrimSuffix(path, "/")
+		known[path] = true
+		for which, s := range trees {
+			inPlain := path
+			if which == "plain" {
+				inPlain = strings.Replace(path, "02:29:96:8f:6a:2d", plain().Interfaces[0].MAC, 1)
+			}
+			for v, version := range versions {
+				node := s.Lookup(strings.TrimSuffix("/"+version+"/"+inPlain, "/"))
+				want := versionIndex(spec.First) <= v && spec.servedBy(which)
+				if (node != nil) != want {
+					t.Errorf("%s instance, /%s/%s: served %v, want %v (since %s, %s)", which, version, inPlain, node != nil, want, spec.First, spec.When)
+				}
+				if node != nil && (node.Kind == Listing) != isDir {
+					t.Errorf("%s instance, /%s/%s: directory %v, want %v", which, version, inPlain, node.Kind == Listing, isDir)
+				}
+			}
+		}
+		if spec.When == "never" {
+			continue
+		}
+		node := trees["overridden"].Lookup(strings.TrimSuffix("/latest/"+path, "/"))
+		if spec.When != "override" {
+			node = trees["rich"].Lookup(strings.TrimSuffix("/latest/"+path, "/"))
+		}
+		if node == nil || node.Kind == Credentials || node.Kind == ExtendedCredentials || node.Kind == Signature {
+			continue
+		}
+		if *update {
+			spec.Value = string(node.Body)
+		}
+		if diff := cmp.Diff(spec.Value, string(node.Body)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+	if *update {
+		writePaths(t, specs)
+		writeCompatibility(t, specs)
+	}
+	for path := range trees["overridden"].nodes {
+		if !known[path] && !strings.Contains(path, rich().Interfaces[1].MAC) && !strings.HasPrefix(path, "meta-data/tags/instance/a:b") &&
+			path != "meta-data/managed-ssh-keys/active-keys/ec2-user/key" {
+			t.Errorf("%s is served, but not in %s", path, pathsFile)
+		}
+	}
+}
+
+// servedBy says whether one of the test's instances has the path.
+func (p *pathSpec) servedBy(which string) bool {
+	switch p.When {
+	case "always":
+		return true
+	case "never":
+		return false
+	case "override":
+		return which == "overridden"
+	default:
+		return which != "plain"
+	}
+}
+
+func readPaths(t *testing.T) []pathSpec {
+	t.Helper()
+	data, err := os.ReadFile(pathsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []pathSpec
+	if err := yaml.Unmarshal(data, &specs); err != nil {
+		t.Fatal(err)
+	}
+	if len(specs) < 121 {
+		t.Fatalf("%s has %d paths, want at least 121", pathsFile, len(specs))
+	}
+	return specs
+}
+
+func writePaths(t *testing.T, specs []pathSpec) {
+	t.Helper()
+	out, err := yaml.Marshal(specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := "# All that EC2 serves below a version, the first served version that has it, and when. paths_test.go walks it.\n" +
+		"# Values are those of the test's rich instance: go test ./internal/tree -run Paths -update writes them anew.\n"
+	if err := os.WriteFile(pathsFile, append([]byte(header), out...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const (
+	compatibilityFile = "../../docs/compatibility.md"
+	tableStart        = "<!-- table of paths: go test ./internal/tree -run Paths -update -->\n"
+	tableEnd          = "<!-- end of the table -->\n"
+)
+
+// compatibilityTable is the table of docs/compatibility.md.
+func compatibilityTable(specs []pathSpec) string {
+	var b strings.Builder
+	b.WriteString(tableStart + "\n| path below the version | since | served when | known how |\n|---|---|---|---|\n")
+	when := map[string]string{
+		"always": "always", "never": "never: see below", "override": "set by `metadata:`", "role": "`credentials.iam_role` is set",
+	}
+	for _, s := range specs {
+		path := s.Path
+		if path == "" {
+			path = "(the version itself)"
+		}
+		served, ok := when[s.When]
+		if !ok {
+			served = "the instance has " + s.When
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", path, s.First, served, s.Known)
+	}
+	return b.String() + "\n" + tableEnd
+}
+
+func writeCompatibility(t *testing.T, specs []pathSpec) {
+	t.Helper()
+	before, _, after := splitCompatibility(t)
+	if err := os.WriteFile(compatibilityFile, []byte(before+compatibilityTable(specs)+after), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func splitCompatibility(t *testing.T) (before, table, after string) {
+	t.Helper()
+	data, err := os.ReadFile(compatibilityFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), tableStart)
+	table, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s lacks the marks of its table", compatibilityFile)
+	}
+	return before, tableStart + table + tableEnd, after
+}
+
+func TestCompatibilityIsUpToDate(t *testing.T) {
+	_, table, _ := splitCompatibility(t)
+	if diff := cmp.Diff(compatibilityTable(readPaths(t)), table); diff != "" {
+		t.Errorf("%s differs from %s; go test ./internal/tree -run Paths -update (-want +got):\n%s", compatibilityFile, pathsFile, diff)
+	}
+}
+
+// TestCatalogueIsUsed checks that no line of the catalogue is misspelt: each is the since of a path of the table.
+func TestCatalogueIsUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, spec := range readPaths(t) {
+		path := strings.TrimSuffix(names.Replace(spec.Path), "/")
+		if !strings.HasSuffix(spec.Path, "/") && path != "" {
+			if got := versions[firstServing(sinceOf(path))]; got != spec.First {
+				t.Errorf("%s exists since %s, want %s", path, got, spec.First)
+			}
+		}
+		for pattern := range catalogue {
+			if matches(pattern, path) {
+				used[pattern] = true
+			}
+		}
+	}
+	used["meta-data/managed-ssh-keys/active-keys/*/*"] = true // below the directory of the table
+	for _, pattern := range slices.Sorted(maps.Keys(catalogue)) {
+		if !used[pattern] {
+			t.Errorf("the catalogue has %s, the table has not", pattern)
+		}
+	}
+}
+
+func matches(pattern, path string) bool {
+	p, q := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(p) != len(q) {
+		return false
+	}
+	for i := range p {
+		if p[i] != "*" && p[i] != q[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// TestLargeTree has 10,000 tags: look-ups are map accesses, and building is quick enough to be done at each reload.
+func TestLargeTree(t *testing.T) {
+	in := plain()
+	in.Tags = map[string]string{}
+	for i := range 10_000 {
+		in.Tags[fmt.Sprintf("tag-%05d", i)] = strings.Repeat("v", 256)
+	}
+	start := time.Now()
+	s := mustNew(t, in, nil)
+	t.Logf("built in %v", time.Since(start))
+	if n := s.Lookup("/latest/meta-data/tags/instance/tag-09999"); n == nil || len(n.Body) != 256 {
+		t.Errorf("the last tag is %v", n)
+	}
+	if n := strings.Count(string(s.Lookup("/latest/meta-data/tags/instance").Body), "\n"); n != 9999 {
+		t.Errorf("%d tags listed", n+1)
+	}
+}
+
+func mustNew(t *testing.T, in *instance.Instance, overrides map[string]*string) *Snapshot {
+	t.Helper()
+	s, err := New(in, overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
