@@ -154,4 +154,3 @@ func TestCredentialsSurviveEdits(t *testing.T) {
 		return code == http.StatusServiceUnavailable
 	})
 }
-

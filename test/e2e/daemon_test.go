@@ -36,6 +36,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	build := exec.Command("go", "build", "-race", "-o", bin, "../../cmd/mock-ec2-metadata")
 	build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := build.CombinedOutput(); err != nil {
+		_ = os.RemoveAll(dir)
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return bin, nil
@@ -73,6 +74,12 @@ func startLocal(t *testing.T, dir, stsURL string, args ...string) *local {
 	cmd := exec.Command(buildDaemon(t), append([]string{"--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + stsURL}
+	return follow(t, cmd)
+}
+
+// follow starts a daemon that logs JSON, waits until it serves, and stops it when the test ends.
+func follow(t *testing.T, cmd *exec.Cmd) *local {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -99,12 +106,14 @@ func startLocal(t *testing.T, dir, stsURL string, args ...string) *local {
 		defer kill.Stop()
 		<-read
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the daemon ended with %v\n%s", err, strings.Join(d.lines, "\n"))
+			t.Errorf("the daemon ended with %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the daemon's log:\n%s", strings.Join(d.lines, "\n"))
 		}
 	})
-	line := d.waitFor(t, `"msg":"serving"`)
 	var serving struct{ URL string }
-	if err := json.Unmarshal([]byte(line), &serving); err != nil {
+	if err := json.Unmarshal([]byte(d.waitFor(t, `"msg":"serving"`)), &serving); err != nil {
 		t.Fatal(err)
 	}
 	d.url = serving.URL

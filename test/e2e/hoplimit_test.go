@@ -1,0 +1,119 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestHopLimit changes the hop limit of a running daemon and asks for a token from two places: from the router next to the
+// daemon, as a process on the instance does, and from behind it, as a container with a network of its own does.
+func TestHopLimit(t *testing.T) {
+	needTools(t)
+	for name, listen := range map[string][]string{
+		"a socket each": {listenIPv4, listenIPv6},
+		"one socket":    {":80"}, // of IPv6, which IPv4 comes to as well
+	} {
+		t.Run(name, func(t *testing.T) { testHopLimit(t, listen...) })
+	}
+}
+
+func testHopLimit(t *testing.T, listen ...string) {
+	behind, router, daemon := newRoute(t)
+	home := t.TempDir()
+	configure := func(limit int) {
+		writeMockConfig(t, home, fmt.Sprintf("ec2:\n  hostname: limit-%d\n  metadata_options: {http_put_response_hop_limit: %[1]d}\n", limit))
+	}
+	configure(1)
+	daemon.serve(t, home, listen...)
+
+	const timeout = "curl: (28)" // connected, and no answer
+	for _, step := range []struct {
+		limit            int
+		router, behindIt string
+		reuse            bool // of the connection that the token came by
+	}{
+		{1, "200", timeout, false},
+		{2, "200", "200", false},
+		{64, "200", "200", true},
+		{1, "200", timeout, false},
+	} {
+		configure(step.limit)
+		waitUntil(t, "the hop limit is used", func() bool {
+			return router.get(t, "/latest/meta-data/hostname") == "limit-"+strconv.Itoa(step.limit)
+		})
+		for _, host := range []string{serviceIPv4, "[" + serviceIPv6 + "]"} {
+			t.Run(fmt.Sprintf("%d %s", step.limit, host), func(t *testing.T) {
+				want := hops{step.router, step.behindIt, "limit-" + strconv.Itoa(step.limit), step.reuse}
+				got := hops{
+					router.putToken(t, host), behind.putToken(t, host),
+					behind.output(t, nil, "curl", "-qfsSg", "--max-time", "2", "http://"+host+"/latest/meta-data/hostname"),
+					router.reuses(t, host),
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// hops is who gets a token, what a GET from behind the router gives, and whether a connection outlives the token request.
+type hops struct {
+	TokenAtRouter, TokenBehind string
+	GetBehind                  string
+	Reused                     bool
+}
+
+// putToken asks for a token and gives the status of the answer or, without one, curl's error number.
+func (n netns) putToken(t *testing.T, host string) string {
+	t.Helper()
+	r := n.run(t, nil, "curl", "-qsSg", "--max-time", "0.6", "-o", "/dev/null", "-w", "%{http_code} %{time_connect}",
+		"-X", "PUT", "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60", "http://"+host+"/latest/api/token")
+	status, connected, _ := strings.Cut(r.stdout, " ")
+	if seconds, err := strconv.ParseFloat(connected, 64); err != nil || seconds == 0 {
+		t.Errorf("no connection to %s: %s", host, r.stderr)
+	}
+	if r.code != 0 {
+		return fmt.Sprintf("curl: (%d)", r.code)
+	}
+	return status
+}
+
+// reuses says whether a GET after a token request goes the same connection.
+func (n netns) reuses(t *testing.T, host string) bool {
+	t.Helper()
+	connections := n.output(t, nil, "curl", "-qfsSg", "--max-time", "2", "-o", "/dev/null", "-w", "%{num_connects} ",
+		"-X", "PUT", "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60", "http://"+host+"/latest/api/token",
+		"--next", "-qfsSg", "--max-time", "2", "-o", "/dev/null", "-w", "%{num_connects}", "http://"+host+"/latest/meta-data/hostname")
+	return connections == "1 0"
+}
+
+// newRoute makes three network namespaces in a row. The last one has the service's addresses.
+func newRoute(t *testing.T) (behind, router, daemon netns) {
+	t.Helper()
+	behind, router, daemon = newNamespace(t, "behind"), newNamespace(t, "router"), newNamespace(t, "daemon")
+	router.kernel(t, "ipv4/ip_forward", "1")
+	router.kernel(t, "ipv6/conf/all/forwarding", "1")
+	for i, end := range []netns{behind, daemon} {
+		link := fmt.Sprintf("eth%d", i)
+		mustIP(t, "-n", string(router), "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", string(end))
+		mustIP(t, "-n", string(router), "address", "add", fmt.Sprintf("192.0.2.%d/30", 4*i+1), "dev", link)
+		mustIP(t, "-n", string(router), "address", "add", fmt.Sprintf("2001:db8:%d::1/64", i), "dev", link)
+		mustIP(t, "-n", string(router), "link", "set", link, "up")
+		mustIP(t, "-n", string(end), "address", "add", fmt.Sprintf("192.0.2.%d/30", 4*i+2), "dev", "eth0")
+		mustIP(t, "-n", string(end), "address", "add", fmt.Sprintf("2001:db8:%d::2/64", i), "dev", "eth0")
+		mustIP(t, "-n", string(end), "link", "set", "eth0", "up")
+		end.route(t, "default", "via", fmt.Sprintf("192.0.2.%d", 4*i+1))
+		end.route(t, "default", "via", fmt.Sprintf("2001:db8:%d::1", i))
+	}
+	daemon.own(t, serviceIPv4, serviceIPv6)
+	router.route(t, serviceIPv4, "via", "192.0.2.6")
+	router.route(t, serviceIPv6, "via", "2001:db8:1::2")
+	return behind, router, daemon
+}
