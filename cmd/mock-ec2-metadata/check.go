@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/instance"
 )
 
 // checkTimeout bounds the calls of check --credentials, SSO and credential_process included.
@@ -62,8 +63,8 @@ func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
 func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	out := cmd.OutOrStdout()
 	fmt.Fprintln(out, "\n# the credentials it hands out")
-	if c.Credentials.IAMRole == "" {
-		fmt.Fprintln(out, "none: credentials.iam_role is not set")
+	if instance.RoleOf(c) == "" {
+		fmt.Fprintln(out, "none: neither credentials.iam_role nor credentials.source_profile is set")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
@@ -78,7 +79,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 		fmt.Fprintf(out, "made up (credentials.mock), as %s until %s\n", got.ARN, expiration)
 		return nil
 	}
-	arn, err := newAssumeRole(c, log, time.Now).CallerIdentity(ctx, got)
+	arn, err := newSTS(c, log, time.Now).CallerIdentity(ctx, got)
 	if err != nil {
 		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
 	}

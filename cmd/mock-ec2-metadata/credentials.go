@@ -24,11 +24,11 @@ func newProvider(c *config.Config, log *slog.Logger, now func() time.Time) crede
 			Now:      now,
 		}
 	}
-	return newAssumeRole(c, log, now)
+	return newSTS(c, log, now)
 }
 
-func newAssumeRole(c *config.Config, log *slog.Logger, now func() time.Time) *credentials.AssumeRole {
-	return credentials.NewAssumeRole(credentials.Options{
+func newSTS(c *config.Config, log *slog.Logger, now func() time.Time) *credentials.STS {
+	return credentials.NewSTS(credentials.Options{
 		Profile:           c.Credentials.SourceProfile,
 		Region:            c.AWS.Region,
 		RoleARN:           c.Credentials.IAMRole,
@@ -64,8 +64,9 @@ func sessionName(c *config.Config) string {
 
 // credentialSource makes the service's documents out of a keeper's credentials, once a renewal.
 type credentialSource struct {
-	keeper *credentials.Keeper
-	last   atomic.Pointer[encoded]
+	keeper  *credentials.Keeper
+	account string // the instance's, for credentials that do not tell theirs
+	last    atomic.Pointer[encoded]
 }
 
 type encoded struct {
@@ -82,9 +83,9 @@ func (s *credentialSource) Credentials(ctx context.Context) (*imds.Credentials, 
 	if last := s.last.Load(); last != nil && last.from == c {
 		return last.to, nil
 	}
-	account := ""
-	if holder, err := arn.Parse(c.ARN); err == nil {
-		account = holder.AccountID
+	account := c.AccountID
+	if account == "" {
+		account = s.account
 	}
 	document := imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, account, c.Expiration, c.LastUpdated)
 	s.last.Store(&encoded{c, document})

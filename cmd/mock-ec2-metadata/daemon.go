@@ -171,7 +171,7 @@ func (d *daemon) keep(ctx context.Context, g, old *generation) {
 		}
 		d.keepers.Go(func() { g.keeper.Run(keeperCtx) })
 	}
-	g.target.Credentials = &credentialSource{keeper: g.keeper}
+	g.target.Credentials = &credentialSource{keeper: g.keeper, account: c.AWS.AccountID}
 }
 
 // inputs are all that decides which credentials are got.
@@ -188,7 +188,10 @@ func credentialInputs(c *config.Config) inputs {
 // holder is what of the inputs decides whom credentials belong to and what they allow, not how they are got.
 func holder(c *config.Config) inputs {
 	in := credentialInputs(c)
-	in.SourceProfile, in.ExternalID, in.MFASerial, in.region = "", "", "", ""
+	if in.IAMRole != "" {
+		in.SourceProfile = ""
+	}
+	in.ExternalID, in.MFASerial, in.region = "", "", ""
 	in.Duration, in.RefreshBefore = 0, 0
 	in.SessionName = "" // what it comes to is in sessionName
 	return in

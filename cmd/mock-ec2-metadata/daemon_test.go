@@ -220,6 +220,32 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+// TestOwnCredentials hands out the profile's own, under its name.
+func TestOwnCredentials(t *testing.T) {
+	home := isolate(t)
+	sts := stsfake.Start(t)
+	key := sts.AddUser("developer")
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
+	write(t, filepath.Join(home, ".aws/credentials"), profile(key))
+	d := start(t, "--set", "credentials.source_profile=default", "--set", "aws.account_id=210987654321")
+	eventually(t, "credentials are valid", func() bool { return d.status(t).Credentials.State == "valid" })
+	if _, roles := d.get(t, "latest/meta-data/iam/security-credentials/"); roles != "default" {
+		t.Errorf("they go by %q, want the profile's name", roles)
+	}
+	code, body := d.get(t, "latest/meta-data/iam/security-credentials-extended/default")
+	if code != http.StatusOK || !strings.Contains(body, `"AccountId" : "210987654321"`) || strings.Contains(body, key.AccessKeyID) || strings.Contains(body, key.SecretAccessKey) {
+		t.Errorf("credentials: %d %s", code, body)
+	}
+	if _, info := d.get(t, "latest/meta-data/iam/info"); !strings.Contains(info, `"arn:aws:iam::210987654321:instance-profile/default"`) {
+		t.Errorf("iam/info: %s", info)
+	}
+	var check strings.Builder
+	err := run(t.Context(), []string{"check", "--credentials", "--set", "credentials.source_profile=default"}, os.Environ(), &check, &check)
+	if err != nil || !strings.Contains(check.String(), "you would be "+key.UserARN+" until ") {
+		t.Errorf("check --credentials: %v\n%s", err, check.String())
+	}
+}
+
 func TestUnreachableSTS(t *testing.T) {
 	home := isolate(t)
 	sts := stsfake.New()

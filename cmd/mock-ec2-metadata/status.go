@@ -70,7 +70,7 @@ func (d *daemon) status() status {
 
 func (g *generation) credentialsStatus(now time.Time) credentialsStatus {
 	if g.keeper == nil {
-		return credentialsStatus{Source: "none", State: "none", Note: "no instance profile: credentials.iam_role is not set"}
+		return credentialsStatus{Source: "none", State: "none", Note: "no instance profile: neither credentials.iam_role nor credentials.source_profile is set"}
 	}
 	state := g.keeper.State()
 	s := credentialsStatus{

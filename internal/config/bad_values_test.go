@@ -61,9 +61,9 @@ f.yaml:2: credentials.policy_arns: "arn:aws:s3:::bucket" is not the ARN of a pol
 credentials: {mfa_serial: "12 34"}`, `
 f.yaml:1: credentials.mfa_serial: "12 34" is not a serial number or ARN; it has 9 to 256 of letters, digits and _+=/:,.@-
 f.yaml:1: credentials.mfa_serial: not supported yet; leave it out`},
-		{"source_profile without role", `
-credentials: {source_profile: default}`, `
-f.yaml:1: credentials.source_profile: without credentials.iam_role is not supported yet; set credentials.iam_role`},
+		{"profile that cannot go by its name", `
+credentials: {source_profile: my/profile}`, `
+f.yaml:1: credentials.source_profile: "my/profile" is not a name that credentials can go by, which has 1 to 64 of letters, digits and _+=,.@-; rename the profile, or set credentials.iam_role`},
 		{"account_id", `
 aws: {account_id: 1234-5678-9012}`, `
 f.yaml:1: aws.account_id: "1234-5678-9012" is not an account id; it has digits only`},

@@ -266,6 +266,7 @@ func TestMockGivesWayToAProfile(t *testing.T) {
 		{[]string{"credentials.iam_role=" + role}, true, role},
 		{[]string{"credentials.iam_role=" + role, "credentials.source_profile=default"}, false, role},
 		{[]string{"credentials.iam_role=" + role, "credentials.source_profile=default", "credentials.mock=true"}, true, role},
+		{[]string{"credentials.source_profile=default"}, false, ""}, // the profile's own
 	} {
 		l, err := Load(Sources{Set: tt.set})
 		if err != nil {
@@ -275,11 +276,6 @@ func TestMockGivesWayToAProfile(t *testing.T) {
 		if got := l.Config.Credentials; got.Mock != tt.mock || got.IAMRole != tt.wantRole {
 			t.Errorf("%q: mock %v, role %s; want %v, %s", tt.set, got.Mock, got.IAMRole, tt.mock, tt.wantRole)
 		}
-	}
-	_, err := Load(Sources{Set: []string{"credentials.source_profile=default"}})
-	const want = "--set credentials.source_profile: without credentials.iam_role is not supported yet; set credentials.iam_role"
-	if err == nil || err.Error() != want {
-		t.Errorf("a profile alone: %v, want %s", err, want)
 	}
 }
 
@@ -317,5 +313,19 @@ func TestOptions(t *testing.T) {
 --listen server.listen: "nonsense" is not host:port; write e.g. 0.0.0.0:5000`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestWithoutRole(t *testing.T) {
+	l, err := loadText("credentials:\n  source_profile: default\n  session_tags: {a: b}\n  policy: \"{}\"\n", nil, nil)
+	want := []string{
+		"f.yaml:3: credentials.session_tags: without effect: only a role takes it, and credentials.iam_role is not set",
+		"f.yaml:4: credentials.policy: without effect: only a role takes it, and credentials.iam_role is not set",
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, l.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

@@ -10,12 +10,8 @@ import (
 // that quietly ignores it would be worse.
 type notYet struct {
 	key string
-	// when limits it to certain configurations; nil: always.
-	when func(l *layers) bool
 	// evenDefault refuses the default's value too, where writing it down promises something.
 	evenDefault bool
-	// text is the message; "": unsupportedText.
-	text string
 }
 
 const unsupportedText = "not supported yet; leave it out"
@@ -23,16 +19,10 @@ const unsupportedText = "not supported yet; leave it out"
 // unsupported shrinks by a line with each feature. Nothing else has to change but conf/sample-config.yaml and
 // docs/configuration.md.
 var unsupported = []notYet{
-	{key: "credentials.source_profile", when: withoutRole, text: "without credentials.iam_role is not supported yet; set credentials.iam_role"},
 	{key: "credentials.mfa_serial"},
 	{key: "server.allow_clients", evenDefault: true}, // "auto" promises a filter
 	{key: "server.allow_hosts"},
 	{key: "server.user"},
-}
-
-// withoutRole is a profile whose own credentials would have to be served.
-func withoutRole(l *layers) bool {
-	return l.config.Credentials.IAMRole == "" && !l.config.Credentials.Mock && l.comparable("credentials.iam_role", "credentials.mock")
 }
 
 // refuseUnsupported reports the keys of the table that a source has set.
@@ -40,17 +30,13 @@ func (l *layers) refuseUnsupported() {
 	standard := defaults(l.config)
 	for _, u := range unsupported {
 		at, ok := l.firstOrigin(u.key)
-		if !ok || u.when != nil && !u.when(l) {
+		if !ok {
 			continue
 		}
 		if !u.evenDefault && !l.broken[u.key] && same(find(l.config, u.key), find(standard, u.key)) {
 			continue
 		}
-		text := u.text
-		if text == "" {
-			text = unsupportedText
-		}
-		l.problems.add(at, u.key, "%s", text)
+		l.problems.add(at, u.key, unsupportedText)
 	}
 }
 
@@ -80,5 +66,5 @@ func same(a, b reflect.Value) bool {
 
 // isUnsupported is true for keys that have no effect at all yet, so that the effective configuration leaves them out.
 func isUnsupported(path string) bool {
-	return slices.ContainsFunc(unsupported, func(u notYet) bool { return u.key == path && u.when == nil })
+	return slices.ContainsFunc(unsupported, func(u notYet) bool { return u.key == path })
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -89,11 +90,35 @@ func (l *layers) validateCredentials() {
 	if len(c.PolicyARNs) > maxPolicyARNs {
 		l.wrong("credentials.policy_arns", "%d ARNs; STS takes at most %d", len(c.PolicyARNs), maxPolicyARNs)
 	}
+	l.validateOwn()
 	if c.Mock && c.SourceProfile != "" {
 		const path = "credentials.source_profile"
 		l.warnings.add(l.origin(path), path, "not used: credentials.mock is true, so nothing is called and the credentials are made up")
 	}
 }
+
+// validateOwn judges a configuration without a role: the profile's own credentials go out under its name, in paths, and
+// what only AssumeRole takes would be without effect.
+func (l *layers) validateOwn() {
+	const profile = "credentials.source_profile"
+	if l.config.Credentials.IAMRole != "" || l.broken["credentials.iam_role"] {
+		return
+	}
+	if l.usable(profile) {
+		if wrong := ownName(l.config.Credentials.SourceProfile); wrong != "" {
+			l.wrong(profile, "%s", wrong)
+		}
+	}
+	for _, key := range []string{"session_name", "external_id", "source_identity", "session_tags", "transitive_tag_keys", "policy", "policy_arns"} {
+		v := find(l.config, "credentials."+key)
+		if at, ok := l.firstOrigin("credentials." + key); ok && (v.Kind() == reflect.String || v.Len() > 0) {
+			l.warnings.add(at, "credentials."+key, "without effect: only a role takes it, and credentials.iam_role is not set")
+		}
+	}
+}
+
+// ownName is the rule for a profile that goes by its name where a role would.
+var ownName = matches(`[\w+=,.@-]{1,64}`, "a name that credentials can go by, which has 1 to 64 of letters, digits and _+=,.@-; rename the profile, or set credentials.iam_role")
 
 func (l *layers) validateDurations() {
 	d, r := l.config.Credentials.Duration, l.config.Credentials.RefreshBefore

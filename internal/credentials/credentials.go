@@ -18,8 +18,10 @@ type Credentials struct {
 	// Expiration is the issuer's, never altered; LastUpdated is when they were issued.
 	Expiration  time.Time
 	LastUpdated time.Time
-	// ARN is who the holder is, e.g. arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0.
-	ARN string
+	// ARN is who the holder is, e.g. arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0; "" when the issuer
+	// does not say, as AccountID is.
+	ARN       string
+	AccountID string
 }
 
 // String shows nothing that could be used.
@@ -60,5 +62,6 @@ func (m *Mock) Retrieve(context.Context) (*Credentials, error) {
 		Expiration:      now.Add(m.Lifetime),
 		LastUpdated:     now,
 		ARN:             m.ARN,
+		AccountID:       accountOf(m.ARN),
 	}, nil
 }

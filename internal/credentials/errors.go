@@ -58,7 +58,7 @@ func harmless(err error) string {
 }
 
 // describe says in our words what an error of the SDK means to the user.
-func (a *AssumeRole) describe(err error) error {
+func (a *STS) describe(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
@@ -80,7 +80,7 @@ func (a *AssumeRole) describe(err error) error {
 }
 
 // describeProfile names what is wrong with the profile, nil if it is something else.
-func (a *AssumeRole) describeProfile(err error) error {
+func (a *STS) describeProfile(err error) error {
 	var (
 		missing  awsconfig.SharedConfigProfileNotExistError
 		unread   awsconfig.SharedConfigLoadError
@@ -137,7 +137,7 @@ func calledMetadataService(err error) bool {
 }
 
 // describeAPI explains a refusal by STS, or by the service that the profile gets its credentials from.
-func (a *AssumeRole) describeAPI(err error, api smithy.APIError) error {
+func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	e := &Error{Code: codeFailed}
 	said := api.ErrorCode() + ": " + strings.TrimSpace(api.ErrorMessage())
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
@@ -150,6 +150,10 @@ func (a *AssumeRole) describeAPI(err error, api smithy.APIError) error {
 	switch api.ErrorCode() {
 	case "AccessDenied":
 		e.Code = codeUnauthorized
+		if a.opt.RoleARN == "" && !fromSource {
+			e.Message = fmt.Sprintf("%s may not get a session of its own (%s); set credentials.iam_role to a role that it may assume", a.profile(), said)
+			break
+		}
 		if fromSource {
 			e.Message = fmt.Sprintf("%s may not assume the role that it names itself (%s)", a.profile(), said)
 			break
@@ -169,6 +173,9 @@ func (a *AssumeRole) describeAPI(err error, api smithy.APIError) error {
 		e.Message = fmt.Sprintf("STS is switched off in %s for this account (%s); activate it in IAM's account settings, or set another aws.region", a.opt.Region, said)
 	default:
 		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.opt.RoleARN, a.profile(), said)
+		if a.opt.RoleARN == "" {
+			e.Message = fmt.Sprintf("GetSessionToken with %s was refused (%s)", a.profile(), said)
+		}
 		if fromSource {
 			e.Message = fmt.Sprintf("%s cannot get its own credentials (%s); mend it in %s", a.profile(), said, strings.Join(ProfileFiles(), " or "))
 		}
@@ -197,21 +204,21 @@ func unreachable(err error) (reason string, ok bool) {
 }
 
 // endpoint names who was called.
-func (a *AssumeRole) endpoint(err error) string {
+func (a *STS) endpoint(err error) string {
 	if isSource(err) {
 		return "what " + a.profile() + " gets its credentials from"
 	}
 	return "STS"
 }
 
-func (a *AssumeRole) profile() string {
+func (a *STS) profile() string {
 	if a.opt.Profile == "" {
 		return "the environment"
 	}
 	return fmt.Sprintf("profile %q", a.opt.Profile)
 }
 
-func (a *AssumeRole) profileFlag() string {
+func (a *STS) profileFlag() string {
 	if a.opt.Profile == "" {
 		return ""
 	}

@@ -28,8 +28,8 @@ func mac(owner string) string {
 }
 
 // profileID is the id of an instance profile: AIPA and 17 characters of base32, as IAM makes ids.
-func profileID(roleARN string) string {
-	sum := draw("instance profile", roleARN)
+func profileID(profileARN string) string {
+	sum := draw("instance profile", profileARN)
 	return "AIPA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
 }
 

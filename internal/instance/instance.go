@@ -102,12 +102,24 @@ func New(c *config.Config, userData []byte) *Instance {
 	if c.EC2.MetadataOptions.InstanceMetadataTags == "enabled" {
 		in.Tags = c.EC2.Tags
 	}
-	if c.Credentials.IAMRole != "" {
-		in.Role = RoleName(c.Credentials.IAMRole)
-		in.ProfileARN = "arn:" + arnField(c.Credentials.IAMRole, 1) + ":iam::" + arnField(c.Credentials.IAMRole, 4) + ":instance-profile/" + in.Role
-		in.ProfileID = profileID(c.Credentials.IAMRole)
+	if in.Role = RoleOf(c); in.Role != "" {
+		partition, account := in.Partition, in.AccountID
+		if c.Credentials.IAMRole != "" {
+			partition, account = arnField(c.Credentials.IAMRole, 1), arnField(c.Credentials.IAMRole, 4)
+		}
+		in.ProfileARN = "arn:" + partition + ":iam::" + account + ":instance-profile/" + in.Role
+		in.ProfileID = profileID(in.ProfileARN)
 	}
 	return in
+}
+
+// RoleOf is the name that credentials are handed out under: the role's, or that of the profile whose own they are; "" when
+// there is no instance profile.
+func RoleOf(c *config.Config) string {
+	if c.Credentials.IAMRole != "" {
+		return RoleName(c.Credentials.IAMRole)
+	}
+	return c.Credentials.SourceProfile
 }
 
 // rootDevice is where Amazon's own HVM images have their root volume.

@@ -61,8 +61,8 @@ func options() Options {
 	}
 }
 
-func provider(opt Options) *AssumeRole {
-	return NewAssumeRole(opt, slog.New(slog.DiscardHandler), time.Now)
+func provider(opt Options) *STS {
+	return NewSTS(opt, slog.New(slog.DiscardHandler), time.Now)
 }
 
 func TestAssumeRole(t *testing.T) {
@@ -393,7 +393,7 @@ func TestErrors(t *testing.T) {
 			}
 			var log bytes.Buffer
 			now := time.Now().Add(tt.ahead)
-			a := NewAssumeRole(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func() time.Time { return now })
+			a := NewSTS(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func() time.Time { return now })
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			_, err := a.Retrieve(ctx)

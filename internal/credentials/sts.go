@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -25,12 +26,14 @@ import (
 // chainedDuration is the most that STS gives a caller who is on a role's credentials already (role chaining, SSO).
 const chainedDuration = time.Hour
 
-// Options are the inputs of one AssumeRole call, named as in the STS API reference. Zero values are left out of the call.
+// Options are the inputs of the call, AssumeRole or GetSessionToken, named as in the STS API reference. Zero values are
+// left out of it.
 type Options struct {
 	// Profile of the shared config files that makes the call; "" is the SDK's default chain.
 	Profile string
 	// Region whose STS endpoint is asked. AWS_ENDPOINT_URL_STS overrides the endpoint.
-	Region            string
+	Region string
+	// RoleARN is the role to assume; "" hands out the profile's own credentials.
 	RoleARN           string
 	SessionName       string
 	Duration          time.Duration
@@ -42,8 +45,9 @@ type Options struct {
 	PolicyARNs        []string
 }
 
-// AssumeRole gets a role's credentials by STS AssumeRole. The profile files are read anew at each call.
-type AssumeRole struct {
+// STS gets a role's credentials by AssumeRole, or those of the profile itself. The profile files are read anew at each
+// call.
+type STS struct {
 	opt  Options
 	log  *slog.Logger
 	now  func() time.Time
@@ -52,24 +56,28 @@ type AssumeRole struct {
 	stepped atomic.Bool
 }
 
-// NewAssumeRole only builds; nothing is called or read yet.
-func NewAssumeRole(opt Options, log *slog.Logger, now func() time.Time) *AssumeRole {
+// NewSTS only builds; nothing is called or read yet.
+func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
 	// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
-	return &AssumeRole{opt: opt, log: log, now: now, http: client}
+	return &STS{opt: opt, log: log, now: now, http: client}
 }
 
 // Retrieve calls STS once (twice when it finds that the duration is too long).
-func (a *AssumeRole) Retrieve(ctx context.Context) (*Credentials, error) {
+func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
 	cfg, err := a.load(ctx)
 	if err != nil {
 		return nil, a.describe(&loadError{err})
 	}
 	// Apart from the call itself, so that an error says which of the two failed.
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+	source, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
 		return nil, a.describe(&sourceError{err})
 	}
 	client := sts.NewFromConfig(cfg)
+	if a.opt.RoleARN == "" {
+		return a.own(ctx, client, source)
+	}
 	out, err := client.AssumeRole(ctx, a.input())
 	if durationRefused(err) && a.opt.Duration > chainedDuration && !a.stepped.Swap(true) {
 		a.log.Warn("STS refuses the session duration; using 1h", "duration", a.opt.Duration, "role", a.opt.RoleARN)
@@ -82,7 +90,7 @@ func (a *AssumeRole) Retrieve(ctx context.Context) (*Credentials, error) {
 }
 
 // CallerIdentity asks STS who the holder of c is.
-func (a *AssumeRole) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
+func (a *STS) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
 	cfg, err := a.load(ctx)
 	if err != nil {
 		return "", a.describe(&loadError{err})
@@ -107,11 +115,13 @@ func ProfileFiles() []string {
 }
 
 // load reads the profile. The instance metadata service is no source: it would be this daemon itself.
-func (a *AssumeRole) load(ctx context.Context) (aws.Config, error) {
+func (a *STS) load(ctx context.Context) (aws.Config, error) {
 	opts := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.opt.Region),
 		awsconfig.WithHTTPClient(a.http),
 		awsconfig.WithEC2IMDSClientEnableState(imds.ClientDisabled),
+		// Expiry times are the issuer's: for container credentials the SDK would shift them.
+		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours
 		// The Keeper alone decides when to try again.
 		awsconfig.WithRetryMaxAttempts(1),
@@ -122,7 +132,7 @@ func (a *AssumeRole) load(ctx context.Context) (aws.Config, error) {
 	return awsconfig.LoadDefaultConfig(ctx, opts...)
 }
 
-func (a *AssumeRole) input() *sts.AssumeRoleInput {
+func (a *STS) input() *sts.AssumeRoleInput {
 	duration := a.opt.Duration
 	if a.stepped.Load() {
 		duration = min(duration, chainedDuration)
@@ -146,12 +156,21 @@ func (a *AssumeRole) input() *sts.AssumeRoleInput {
 	return in
 }
 
-// credentials takes STS's answer, or says what is wrong with it: nothing blank or expired is ever handed out.
-func (a *AssumeRole) credentials(out *sts.AssumeRoleOutput) (*Credentials, error) {
-	c := out.Credentials
-	if c == nil || out.AssumedRoleUser == nil || c.Expiration == nil ||
+// credentials takes STS's answer about a role, or says what is wrong with it.
+func (a *STS) credentials(out *sts.AssumeRoleOutput) (*Credentials, error) {
+	c, err := a.issued(out.Credentials)
+	if err == nil && out.AssumedRoleUser != nil {
+		c.ARN = aws.ToString(out.AssumedRoleUser.Arn)
+		c.AccountID = accountOf(c.ARN)
+	}
+	return c, err
+}
+
+// issued takes what STS has just issued: nothing blank or expired is ever handed out.
+func (a *STS) issued(c *types.Credentials) (*Credentials, error) {
+	if c == nil || c.Expiration == nil ||
 		aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
-		return nil, &Error{Code: codeFailed, Temporary: true, Message: "STS answered AssumeRole without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
+		return nil, &Error{Code: codeFailed, Temporary: true, Message: "STS answered without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
 	}
 	now := a.now()
 	if !c.Expiration.After(now) {
@@ -164,8 +183,16 @@ func (a *AssumeRole) credentials(out *sts.AssumeRoleOutput) (*Credentials, error
 		SessionToken:    *c.SessionToken,
 		Expiration:      *c.Expiration,
 		LastUpdated:     now.UTC().Truncate(time.Second),
-		ARN:             aws.ToString(out.AssumedRoleUser.Arn),
 	}, nil
+}
+
+// accountOf is the account in an ARN, "" if there is none.
+func accountOf(text string) string {
+	parsed, err := arn.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return parsed.AccountID
 }
 
 // durationRefused says whether STS has refused just the duration, by one of its two texts (imds-reference section 9).

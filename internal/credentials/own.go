@@ -1,0 +1,44 @@
+package credentials
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// own makes credentials to hand out of the profile's own. Long-lived keys are exchanged for a session's, by
+// GetSessionToken, and never leave the daemon; temporary ones pass as they are.
+func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credentials) (*Credentials, error) {
+	if source.SessionToken == "" {
+		out, err := client.GetSessionToken(ctx, &sts.GetSessionTokenInput{
+			DurationSeconds: aws.Int32(int32(a.opt.Duration / time.Second)), //nolint:gosec // at most 12 h
+		})
+		if err != nil {
+			return nil, a.describe(err)
+		}
+		c, err := a.issued(out.Credentials)
+		if err == nil {
+			c.AccountID = source.AccountID
+		}
+		return c, err
+	}
+	if !source.CanExpire {
+		return nil, &Error{Code: codeProfile, Message: a.profile() +
+			" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume"}
+	}
+	now := a.now()
+	if !source.Expires.After(now) {
+		return nil, &Error{Code: codeProfile, Message: "the credentials of " + a.profile() + " expired at " +
+			source.Expires.UTC().Format(time.RFC3339) + "; renew them, or set this machine's clock (" + now.UTC().Format(time.RFC3339) + ")"}
+	}
+	return &Credentials{
+		AccessKeyID:     source.AccessKeyID,
+		SecretAccessKey: source.SecretAccessKey,
+		SessionToken:    source.SessionToken,
+		Expiration:      source.Expires,
+		LastUpdated:     now.UTC().Truncate(time.Second),
+		AccountID:       source.AccountID,
+	}, nil
+}
