@@ -57,6 +57,6 @@ ENV HOME=/home/mock ZONEINFO=/usr/share/zoneinfo.zip
 WORKDIR /
 USER 65532:65532
 EXPOSE 5000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=8s --start-period=5s --retries=3 \
   CMD ["/mock-ec2-metadata", "healthcheck"]
 ENTRYPOINT ["/mock-ec2-metadata"]

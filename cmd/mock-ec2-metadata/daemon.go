@@ -223,12 +223,13 @@ func (d *daemon) logWarnings() {
 	}
 }
 
-// watch reloads on changes of the configuration's files and hurries a failing keeper on changes of the profile files.
+// watch reloads on changes of the configuration's files and hurries a failing keeper on changes of the profile files and
+// after a login.
 func (d *daemon) watch(ctx context.Context) error {
 	d.mu.Lock()
 	err := d.watchConfig(ctx)
 	d.mu.Unlock()
-	return errors.Join(err, config.Watch(ctx, d.log, credentials.ProfileFiles(), func() {
+	return errors.Join(err, config.Watch(ctx, d.log, append(credentials.ProfileFiles(), credentials.CacheDirs()...), func() {
 		if g := d.current.Load(); g.keeper != nil {
 			g.keeper.Retry()
 		}

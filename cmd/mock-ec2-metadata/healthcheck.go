@@ -15,7 +15,7 @@ import (
 	"mock-ec2-metadata/internal/config"
 )
 
-const healthcheckTimeout = 4 * time.Second
+const healthcheckTimeout = 7 * time.Second // /status may wait 5
 
 func newHealthcheck(f *flags) *cobra.Command {
 	return &cobra.Command{

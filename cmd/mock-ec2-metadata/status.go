@@ -102,10 +102,14 @@ func date(t time.Time) *time.Time {
 	return &t
 }
 
-// serveStatus answers GET /status: 200 as long as the daemon serves.
+// serveStatus answers GET /status: 200 as long as the daemon serves. At the start it waits for the first credentials, or for
+// why there are none, at most 5 seconds.
 func (d *daemon) serveStatus(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: "GET, HEAD"}
+	}
+	if keeper := d.current.Load().keeper; keeper != nil {
+		keeper.Settled(r.Context()) // so that who waits for the daemon waits for its credentials
 	}
 	body, err := json.MarshalIndent(d.status(), "", "  ")
 	if err != nil {

@@ -25,7 +25,8 @@ const (
 	restless = time.Second
 )
 
-// Watch calls changed (never concurrently) soon after the content of one of the files changes, until ctx is done. A file
+// Watch calls changed (never concurrently) soon after the content of one of the files changes, until ctx is done. What is
+// a directory counts as the files in it. A file
 // may be written in place, replaced by renaming, deleted, made later in a directory that does not exist yet, or be
 // reached through links that are switched, as in a Kubernetes ConfigMap. Nothing that happens after Watch has returned is
 // missed.
@@ -153,7 +154,8 @@ func (w *watcher) release(keep []string) {
 }
 
 // route lists the directories whose entries decide which file a path leads to: those with a link on the way, and the one
-// with the file, or, if that does not exist yet, the last one on the way there that does.
+// with the file, or, if that does not exist yet, the last one on the way there that does. A path that leads to a directory
+// has that one beside.
 func route(path string) []string {
 	const maxLinks = 40 // as Linux has it
 	root := filepath.VolumeName(path) + string(filepath.Separator)
@@ -175,8 +177,10 @@ func route(path string) []string {
 				at = root
 			}
 			rest = append(parts(target), rest[1:]...)
-		case len(rest) == 1 || !info.IsDir():
+		case !info.IsDir():
 			return append(dirs, at)
+		case len(rest) == 1:
+			return append(dirs, at, entry)
 		default:
 			at, rest = entry, rest[1:]
 		}
@@ -196,7 +200,7 @@ func (w *watcher) fingerprint() (sum [sha256.Size]byte) {
 	for _, f := range w.files {
 		one := sha256.New()
 		state := "read"
-		if err := hashFile(one, f); err != nil {
+		if err := hashPath(one, f); err != nil {
 			state = "unreadable"
 			one.Reset()
 		}
@@ -204,6 +208,24 @@ func (w *watcher) fingerprint() (sum [sha256.Size]byte) {
 	}
 	all.Sum(sum[:0])
 	return sum
+}
+
+// hashPath writes to h what a file holds, or what the files in a directory do.
+func hashPath(h io.Writer, path string) error {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return hashFile(h, path)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		fmt.Fprintf(h, "%q\n", e.Name())
+		if err := hashFile(h, filepath.Join(path, e.Name())); err != nil {
+			fmt.Fprintln(h, "unreadable")
+		}
+	}
+	return nil
 }
 
 // hashFile writes a regular file's content to h.

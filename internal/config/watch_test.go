@@ -287,3 +287,21 @@ func TestWatchEndsWithContext(t *testing.T) {
 func TestWatchNothing(t *testing.T) {
 	must(t, Watch(t.Context(), slog.New(slog.DiscardHandler), nil, func() {}))
 }
+
+// TestWatchDirectory has a directory of files that is made later, as ~/.aws/sso/cache is by the first login.
+func TestWatchDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "sso", "cache")
+	w := watch(t, dir)
+	must(t, os.MkdirAll(filepath.Join(dir, "below"), 0o700))
+	w.noticed("made")
+	put(t, filepath.Join(dir, "a.json"), "1")
+	w.noticed("a file in it")
+	put(t, filepath.Join(dir, "a.json"), "2")
+	w.noticed("changed")
+	put(t, filepath.Join(dir, "a.json"), "2")
+	w.unnoticed("the same again")
+	put(t, filepath.Join(dir, "below", "b.json"), "1")
+	w.unnoticed("further down")
+	must(t, os.Remove(filepath.Join(dir, "a.json")))
+	w.noticed("removed")
+}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
@@ -166,9 +168,10 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 			a.profile(), said, a.profileFlag())
 	case "SignatureDoesNotMatch":
 		e.Code = codeProfile
-		e.Message = fmt.Sprintf("the secret key of %s is wrong, or this machine's clock is (%s)", a.profile(), said)
-	case "RequestExpired":
-		e.Message = fmt.Sprintf("STS finds the request too old or too new: set this machine's clock (%s)", said)
+		e.Message = fmt.Sprintf("the secret key of %s is wrong (%s); put it right (aws configure%s)", a.profile(), said, a.profileFlag())
+		if answered {
+			e = a.describeClock(e, response, said)
+		}
 	case "RegionDisabledException":
 		e.Message = fmt.Sprintf("STS is switched off in %s for this account (%s); activate it in IAM's account settings, or set another aws.region", a.opt.Region, said)
 	default:
@@ -181,6 +184,22 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		}
 	}
 	return e
+}
+
+// describeClock blames this machine's clock instead, if it is more than the five minutes off that a signature allows.
+func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said string) *Error {
+	date, err := http.ParseTime(response.Response.Header.Get("Date"))
+	if err != nil {
+		return e
+	}
+	skew, direction := a.now().Sub(date), "ahead of"
+	if skew < 0 {
+		skew, direction = -skew, "behind"
+	}
+	if skew < 5*time.Minute {
+		return e
+	}
+	return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("this machine's clock is %v %s STS's; set it (%s)", skew.Round(time.Minute), direction, said)}
 }
 
 // isSource says whether the credentials that make the call could not be got.

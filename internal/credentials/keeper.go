@@ -18,6 +18,8 @@ const (
 	// answerWait is how long a request waits for the call in flight when nothing valid is at hand: most SDKs give up
 	// after one second.
 	answerWait = 900 * time.Millisecond
+	// readyWait is how long a keeper counts as starting.
+	readyWait = 5 * time.Second
 	// wallClockCheck is how often a pause looks at the wall clock: timers stand still while a laptop sleeps.
 	wallClockCheck = 10 * time.Second
 )
@@ -241,6 +243,24 @@ func (k *Keeper) valid() *Credentials {
 		return nil
 	}
 	return k.current
+}
+
+// Settled waits until the first call has ended, or the keeper is readyWait old.
+func (k *Keeper) Settled(ctx context.Context) {
+	k.mu.RLock()
+	first, ended := k.lastTime.IsZero(), k.ended
+	k.mu.RUnlock()
+	left := readyWait - k.now().Sub(k.since)
+	if !first || left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // State says how things stand.

@@ -219,6 +219,23 @@ func TestRetryDuringASuccessfulCall(t *testing.T) {
 	})
 }
 
+func TestSettled(t *testing.T) {
+	for _, tt := range []struct{ delay, want time.Duration }{{2 * time.Second, 2 * time.Second}, {time.Minute, readyWait}} {
+		synctest.Test(t, func(t *testing.T) {
+			k := run(t, &scripted{delay: tt.delay, lifetime: time.Hour})
+			start := time.Now()
+			k.Settled(t.Context())
+			if got := time.Since(start); got != tt.want {
+				t.Errorf("a call of %v: settled after %v, want %v", tt.delay, got, tt.want)
+			}
+			k.Settled(t.Context())
+			if got := time.Since(start); got != tt.want {
+				t.Errorf("a call of %v: waited a second time", tt.delay)
+			}
+		})
+	}
+}
+
 func TestTakeOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := run(t, &scripted{lifetime: time.Hour})

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
@@ -112,6 +114,16 @@ func ProfileFiles() []string {
 		}
 	}
 	return files
+}
+
+// CacheDirs are where aws sso login and aws login leave what the SDK takes credentials from.
+func CacheDirs() []string {
+	token, err := ssocreds.StandardCachedTokenFilepath("any")
+	if err != nil {
+		return nil
+	}
+	sso := filepath.Dir(token)
+	return []string{sso, filepath.Join(filepath.Dir(filepath.Dir(sso)), "login", "cache")}
 }
 
 // load reads the profile. The instance metadata service is no source: it would be this daemon itself.

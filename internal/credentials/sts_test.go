@@ -138,6 +138,20 @@ func TestChainStepsDown(t *testing.T) {
 	}
 }
 
+// TestClockIsWrong has an STS whose clock is two hours behind this machine's.
+func TestClockIsWrong(t *testing.T) {
+	behind := stsfake.WithNow(func() time.Time { return time.Now().Add(-2 * time.Hour) })
+	sts := stsfake.Start(t, behind)
+	key := sts.AddUser("developer")
+	sts.AddRole(roleARN)
+	home(t, sts, "", keys("default", key))
+	_, err := provider(options()).Retrieve(t.Context())
+	var e *Error
+	if !errors.As(err, &e) || !e.Temporary || !strings.HasPrefix(e.Message, "this machine's clock is 2h0m0s ahead of STS's; set it (SignatureDoesNotMatch: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEnvironmentWithoutProfile(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
@@ -315,7 +329,7 @@ func TestErrors(t *testing.T) {
 				key.SecretAccessKey = "hunter2hunter2hunter2hunter2hunter2hunter"
 				return "", keys("default", key)
 			},
-			want: Error{codeProfile, `the secret key of profile "default" is wrong, or this machine's clock is (SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.)`, false},
+			want: Error{codeProfile, `the secret key of profile "default" is wrong (SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.); put it right (aws configure --profile default)`, false},
 		},
 		{
 			name: "refused duration",
