@@ -70,7 +70,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	got, err := newProvider(c, log, time.Now).Retrieve(ctx)
+	got, err := newProvider(c, "", log, time.Now).Retrieve(ctx)
 	if err != nil {
 		return fmt.Errorf("no credentials: %w", err)
 	}
@@ -79,7 +79,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 		fmt.Fprintf(out, "made up (credentials.mock), as %s until %s\n", got.ARN, expiration)
 		return nil
 	}
-	arn, err := newSTS(c, log, time.Now).CallerIdentity(ctx, got)
+	arn, err := newSTS(c, "", log, time.Now).CallerIdentity(ctx, got)
 	if err != nil {
 		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
 	}

@@ -29,6 +29,7 @@ type daemon struct {
 	sources config.Sources
 	started time.Time
 	secret  []byte // keys the session tokens of this process
+	origin  string // marks what this process sends
 	atStart *config.Config
 
 	current atomic.Pointer[generation]
@@ -58,7 +59,7 @@ type generation struct {
 func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
 		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
-		secret: make([]byte, 32), atStart: loaded.Config,
+		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config,
 	}
 	_, _ = rand.Read(d.secret) // never fails
 	return d, d.use(ctx, loaded)
@@ -165,7 +166,7 @@ func (d *daemon) keep(ctx context.Context, g, old *generation) {
 	default:
 		keeperCtx, cancel := context.WithCancel(ctx)
 		g.stop = cancel
-		g.keeper = credentials.NewKeeper(newProvider(c, d.log, d.now), c.Credentials.RefreshBefore, d.log, d.now)
+		g.keeper = credentials.NewKeeper(newProvider(c, d.origin, d.log, d.now), c.Credentials.RefreshBefore, d.log, d.now)
 		if old != nil && old.keeper != nil && reflect.DeepEqual(holder(old.loaded.Config), holder(c)) {
 			g.keeper.TakeOver(old.keeper)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -244,6 +245,24 @@ func TestOwnCredentials(t *testing.T) {
 	if err != nil || !strings.Contains(check.String(), "you would be "+key.UserARN+" until ") {
 		t.Errorf("check --credentials: %v\n%s", err, check.String())
 	}
+}
+
+// TestLoop has a profile that takes its credentials from the daemon.
+func TestLoop(t *testing.T) {
+	isolate(t)
+	write(t, ".aws/config", "[default]\nrole_arn = "+roleARN+"\ncredential_source = Ec2InstanceMetadata\n")
+	t.Setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+addr)
+	d := startWith(t, []string{"--listen", addr, "--log-format", "json", "--set", "credentials.source_profile=default", "--set", "credentials.iam_role=" + roleARN})
+	eventually(t, "the loop is named", func() bool {
+		return strings.HasPrefix(d.status(t).Credentials.LastError, `profile "default" takes its credentials from EC2's metadata service, which here is this daemon itself; `)
+	})
 }
 
 func TestUnreachableSTS(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/server"
 	"mock-ec2-metadata/internal/web"
@@ -71,7 +72,7 @@ func (d *daemon) routes() http.Handler {
 	r.Use(web.CleanPath)
 	own := &web.Adapter{Log: d.log, Render: renderStatusError}
 	r.HandleFunc("/status", own.Handle(d.serveStatus))
-	imds.Mount(r, d.log, d)
+	imds.Mount(r, d.log, d, func(r *http.Request) bool { return r.Header.Get(credentials.OriginHeader) == d.origin })
 
 	access := &web.AccessLog{
 		Log:     d.log,

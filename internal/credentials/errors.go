@@ -115,6 +115,10 @@ func (a *STS) describeProfile(err error) error {
 		message = fmt.Sprintf("the SSO session of %s has expired; run: aws sso login%s", a.profile(), a.profileFlag())
 	case errors.As(err, &path) && strings.HasSuffix(filepath.ToSlash(filepath.Dir(path.Path)), "/sso/cache"):
 		message = fmt.Sprintf("%s has no SSO session (%s: %v); run: aws sso login%s", a.profile(), path.Path, path.Err, a.profileFlag())
+	case calledMetadataService(err) && isLoop(err):
+		message = a.profile() + " takes its credentials from EC2's metadata service, which here is this daemon itself; set AWS_EC2_METADATA_SERVICE_ENDPOINT to the real one, or name a profile with keys or SSO"
+	case calledMetadataService(err) && !notAsked(err):
+		return &Error{Code: codeFailed, Temporary: true, Message: a.profile() + " takes its credentials from EC2's metadata service, which gives none here; elsewhere than on EC2 name a profile with keys or SSO"}
 	case calledMetadataService(err):
 		message = a.profile() + " holds no credentials; add keys (aws configure" + a.profileFlag() +
 			"), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon"
@@ -137,6 +141,15 @@ func calledMetadataService(err error) bool {
 	}
 	return false
 }
+
+// isLoop says whether the daemon has refused itself.
+func isLoop(err error) bool {
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() == http.StatusLoopDetected
+}
+
+// notAsked says whether the SDK was told not to ask the metadata service.
+func notAsked(err error) bool { return strings.Contains(err.Error(), "access disabled to EC2 IMDS") }
 
 // describeAPI explains a refusal by STS, or by the service that the profile gets its credentials from.
 func (a *STS) describeAPI(err error, api smithy.APIError) error {

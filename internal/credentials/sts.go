@@ -18,7 +18,6 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
@@ -45,6 +44,8 @@ type Options struct {
 	TransitiveTagKeys []string
 	Policy            string
 	PolicyARNs        []string
+	// Origin marks the daemon's requests, see OriginHeader.
+	Origin string
 }
 
 // STS gets a role's credentials by AssumeRole, or those of the profile itself. The profile files are read anew at each
@@ -62,7 +63,7 @@ type STS struct {
 func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
 	// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
-	return &STS{opt: opt, log: log, now: now, http: client}
+	return &STS{opt: opt, log: log, now: now, http: &marked{client, opt.Origin}}
 }
 
 // Retrieve calls STS once (twice when it finds that the duration is too long).
@@ -126,12 +127,12 @@ func CacheDirs() []string {
 	return []string{sso, filepath.Join(filepath.Dir(filepath.Dir(sso)), "login", "cache")}
 }
 
-// load reads the profile. The instance metadata service is no source: it would be this daemon itself.
+// load reads the profile.
 func (a *STS) load(ctx context.Context) (aws.Config, error) {
 	opts := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.opt.Region),
 		awsconfig.WithHTTPClient(a.http),
-		awsconfig.WithEC2IMDSClientEnableState(imds.ClientDisabled),
+		awsconfig.WithEC2IMDSClientEnableState(a.metadataService(ctx)),
 		// Expiry times are the issuer's: for container credentials the SDK would shift them.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours

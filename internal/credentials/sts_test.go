@@ -191,7 +191,9 @@ func TestErrors(t *testing.T) {
 		prepare func(t *testing.T, sts *stsfake.Server, key stsfake.Key) (configFile, credentialsFile string)
 		opt     func(*Options)
 		ahead   time.Duration // this machine's clock
-		want    Error         // DIR stands for the folder of the profile files, KEY for the user's key id
+
+		patience time.Duration // 2 s if zero
+		want     Error         // DIR stands for the folder of the profile files, KEY for the user's key id
 	}{
 		{
 			name: "no files",
@@ -214,10 +216,12 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			name: "metadata service as source",
-			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+			prepare: func(t *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
+				t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
 				return "[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\n", ""
 			},
-			want: Error{codeProfile, `profile "default" holds no credentials; add keys (aws configure --profile default), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
+			want:     Error{codeFailed, `profile "default" takes its credentials from EC2's metadata service, which gives none here; elsewhere than on EC2 name a profile with keys or SSO`, true},
+			patience: 20 * time.Second, // the SDK asks three times
 		},
 		{
 			name: "file that is none",
@@ -408,7 +412,7 @@ func TestErrors(t *testing.T) {
 			var log bytes.Buffer
 			now := time.Now().Add(tt.ahead)
 			a := NewSTS(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func() time.Time { return now })
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), max(tt.patience, 2*time.Second))
 			defer cancel()
 			_, err := a.Retrieve(ctx)
 			var got *Error

@@ -23,7 +23,7 @@ func TestHopLimit(t *testing.T) {
 			target.HopLimit = 3
 			r := chi.NewRouter()
 			r.Use(web.CleanPath)
-			Mount(r, slog.New(slog.DiscardHandler), target)
+			Mount(r, slog.New(slog.DiscardHandler), target, func(*http.Request) bool { return false })
 			hops := make(chan int, 1)
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				r.ServeHTTP(w, req)

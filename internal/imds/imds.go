@@ -71,9 +71,10 @@ func Version(r *http.Request) string {
 	return "v1"
 }
 
-// Mount adds the service's routes to r, which must use web.CleanPath.
-func Mount(r chi.Router, log *slog.Logger, chooser Chooser) {
-	s := &service{chooser: chooser}
+// Mount adds the service's routes to r, which must use web.CleanPath. Requests for which isOwn holds are the daemon's: it
+// is about to take its credentials from itself, and is told so by 508.
+func Mount(r chi.Router, log *slog.Logger, chooser Chooser, isOwn func(*http.Request) bool) {
+	s := &service{chooser: chooser, isOwn: isOwn}
 	adapter := &web.Adapter{Log: log, Render: render}
 	r.HandleFunc(tokenPath, adapter.Handle(s.token))
 	r.HandleFunc("/*", adapter.Handle(s.metadata))
@@ -81,11 +82,15 @@ func Mount(r chi.Router, log *slog.Logger, chooser Chooser) {
 
 type service struct {
 	chooser Chooser
+	isOwn   func(*http.Request) bool
 }
 
 // token answers the one path that hands out session tokens: rows 1 to 6 of the decision table (imds-reference section 0).
 func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 	t := s.chooser.Target(r)
+	if s.isOwn(r) {
+		return &web.Error{Status: http.StatusLoopDetected}
+	}
 	if t.Disabled {
 		return &web.Error{Status: http.StatusForbidden}
 	}
@@ -132,6 +137,9 @@ func parseTTL(s string) (int, bool) {
 func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 	t := s.chooser.Target(r)
 	path := web.Path(r)
+	if s.isOwn(r) {
+		return &web.Error{Status: http.StatusLoopDetected}
+	}
 	if t.Disabled || (r.Method == http.MethodPut && versionedTokenPath(path)) {
 		return &web.Error{Status: http.StatusForbidden}
 	}

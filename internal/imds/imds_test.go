@@ -101,7 +101,7 @@ func start(t *testing.T, target *Target) string {
 	t.Helper()
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
-	Mount(r, slog.New(slog.DiscardHandler), target)
+	Mount(r, slog.New(slog.DiscardHandler), target, func(*http.Request) bool { return false })
 	srv := httptest.NewServer(r)
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
@@ -363,7 +363,7 @@ func FuzzPath(f *testing.F) {
 	target := newTarget()
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
-	Mount(r, slog.New(slog.DiscardHandler), target)
+	Mount(r, slog.New(slog.DiscardHandler), target, func(*http.Request) bool { return false })
 	for _, path := range target.Tree.Paths() {
 		f.Add(path)
 	}

@@ -37,7 +37,7 @@ func ours(b *testing.B) (http.Handler, *imds.Target) {
 	log := slog.New(slog.NewTextHandler(struct{ io.Writer }{io.Discard}, nil)) // formats every line
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
-	imds.Mount(r, log, one{target})
+	imds.Mount(r, log, one{target}, func(*http.Request) bool { return false })
 	access := &web.AccessLog{Log: log, Enabled: func() bool { return true }, Version: imds.Version, Now: time.Now}
 	return access.Wrap(r), target
 }

@@ -1,0 +1,50 @@
+package credentials
+
+import (
+	"context"
+	"net/http"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+)
+
+// OriginHeader marks what the daemon itself sends, so that it can tell when its metadata service is asked by itself.
+const OriginHeader = "X-Mock-Ec2-Metadata-Origin"
+
+// marked sends every request with the daemon's mark.
+type marked struct {
+	client aws.HTTPClient
+	origin string
+}
+
+func (m *marked) Do(r *http.Request) (*http.Response, error) {
+	r.Header.Set(OriginHeader, m.origin)
+	return m.client.Do(r)
+}
+
+// metadataService says whether the SDK may ask EC2's metadata service: only for a profile that names it as its source. As
+// a last resort, which it is for the SDK, it would mostly be this daemon, or nobody.
+func (a *STS) metadataService(ctx context.Context) imds.ClientEnableState {
+	name := a.opt.Profile
+	if name == "" {
+		name = os.Getenv("AWS_PROFILE")
+	}
+	if name == "" {
+		name = "default"
+	}
+	files := ProfileFiles()
+	profile, err := awsconfig.LoadSharedConfigProfile(ctx, name, func(o *awsconfig.LoadSharedConfigOptions) {
+		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
+	})
+	if err != nil {
+		return imds.ClientDisabled // the SDK will find the same, and say so
+	}
+	for p := &profile; p != nil; p = p.Source {
+		if p.CredentialSource == "Ec2InstanceMetadata" {
+			return imds.ClientEnabled
+		}
+	}
+	return imds.ClientDisabled
+}
