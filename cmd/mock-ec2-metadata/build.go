@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 // build makes the instance and the tree that a configuration describes.
 func build(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
 	in := instance.New(l.Config, l.UserData)
+	if e, ok := errors.AsType[*instance.KeyError](in.Check()); ok {
+		return nil, nil, l.Problem(e.Key, "%s", e.Reason)
+	}
 	snapshot, err := tree.New(in, l.Config.Metadata)
 	if e, ok := errors.AsType[*tree.PathError](err); ok {
 		err = l.Problem("metadata."+e.Path, "%s", e.Reason)
@@ -25,10 +29,18 @@ func build(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
 }
 
 // newIdentity makes what signs the identity document.
-func newIdentity(c *config.Config, log *slog.Logger, now func() time.Time) (*identity.Identity, error) {
-	return identity.New(identity.Options{
-		KeyFile: c.Identity.KeyFile, CertFile: c.Identity.CertFile, StateDir: c.Identity.StateDir, Log: log, Now: now,
-	})
+func newIdentity(l *config.Loaded, log *slog.Logger, now func() time.Time) (*identity.Identity, error) {
+	c := l.Config.Identity
+	id, err := identity.New(identity.Options{KeyFile: c.KeyFile, CertFile: c.CertFile, StateDir: c.StateDir, Log: log, Now: now})
+	if err == nil {
+		return id, nil
+	}
+	for _, key := range []string{"identity.key_file", "identity.cert_file"} {
+		if reason, ok := strings.CutPrefix(err.Error(), key+" "); ok {
+			return nil, l.Problem(key, "%s", reason)
+		}
+	}
+	return nil, err
 }
 
 // signatures are those of one document, made when they are first asked for.

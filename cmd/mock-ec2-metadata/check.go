@@ -47,6 +47,9 @@ func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
 	if err != nil {
 		return err
 	}
+	if _, err := newIdentity(loaded, slog.New(slog.DiscardHandler), time.Now); err != nil {
+		return err
+	}
 	for _, w := range loaded.Warnings {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -49,6 +50,7 @@ type generation struct {
 	instance *instance.Instance
 	target   *imds.Target
 	identity *identity.Identity
+	signed   *signatures
 	keeper   *credentials.Keeper // nil: no instance profile
 	stop     context.CancelFunc  // ends the keeper
 	access   bool
@@ -126,14 +128,19 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 	old := d.current.Load()
 	if old != nil && old.loaded.Config.Identity == c.Identity && c.Identity.KeyFile == "" {
 		g.identity = old.identity
-	} else if g.identity, err = newIdentity(c, d.log, d.now); err != nil {
+	} else if g.identity, err = newIdentity(loaded, d.log, d.now); err != nil {
 		return err
 	}
+	signed := &signatures{identity: g.identity, document: snapshot.Document()}
+	if old != nil && old.identity == g.identity && bytes.Equal(old.signed.document, signed.document) {
+		signed = old.signed // the same bytes over reloads
+	}
+	g.signed = signed
 	g.target = &imds.Target{
 		Tree:           snapshot,
 		Modified:       now,
 		Tokens:         imds.NewTokens(d.secret, in.ID, d.now),
-		Signatures:     &signatures{identity: g.identity, document: snapshot.Document()},
+		Signatures:     signed,
 		TokensRequired: c.EC2.MetadataOptions.HTTPTokens == "required",
 		Disabled:       c.EC2.MetadataOptions.HTTPEndpoint == "disabled",
 		HopLimit:       c.EC2.MetadataOptions.HTTPPutResponseHopLimit,

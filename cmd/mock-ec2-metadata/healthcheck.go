@@ -92,7 +92,7 @@ func healthcheck(cmd *cobra.Command, address string) error {
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintln(out, s.Status)
-	for _, problem := range []string{s.Config.Error, s.Credentials.LastError} {
+	for _, problem := range []string{s.Config.Error, s.Credentials.LastError, s.IdentityError} {
 		if problem != "" {
 			fmt.Fprintln(out, problem)
 		}

@@ -34,7 +34,7 @@ for pkcs7 and rsa2048, and once for document and signature:
 				return err
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			id, err := newIdentity(loaded.Config, log, time.Now)
+			id, err := newIdentity(loaded, log, time.Now)
 			if err != nil {
 				return err
 			}

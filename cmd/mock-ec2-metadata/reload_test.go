@@ -154,3 +154,64 @@ func TestCredentialsSurviveEdits(t *testing.T) {
 		return code == http.StatusServiceUnavailable
 	})
 }
+
+// TestOptionsAreLive switches the metadata options, and the key that signs, under a running daemon.
+func TestOptionsAreLive(t *testing.T) {
+	isolate(t)
+	options := func(o string) { write(t, "conf/config.yaml", "ec2: {tags: {Name: x}, metadata_options: {"+o+"}}\n") }
+	options("http_tokens: optional")
+	d := start(t)
+	code := func(path string) int { c, _ := d.get(t, path); return c }
+	for _, tt := range []struct {
+		options, path string
+		want          int
+	}{
+		{"http_endpoint: disabled", "latest/meta-data/instance-id", http.StatusForbidden},
+		{"http_endpoint: enabled", "latest/meta-data/instance-id", http.StatusOK},
+		{"http_tokens: required", "latest/meta-data/instance-id", http.StatusUnauthorized},
+		{"instance_metadata_tags: disabled", "latest/meta-data/tags/instance/Name", http.StatusNotFound},
+		{"instance_metadata_tags: enabled", "latest/meta-data/tags/instance/Name", http.StatusOK},
+	} {
+		options(tt.options)
+		eventually(t, tt.options, func() bool { return code(tt.path) == tt.want })
+	}
+	closes := func() bool {
+		req, _ := http.NewRequest(http.MethodPut, d.url+"latest/api/token", nil)
+		req.Header.Set("X-aws-ec2-metadata-token-ttl-seconds", "60")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.Close
+	}
+	options("http_put_response_hop_limit: 2")
+	eventually(t, "a hop limit", closes)
+	options("http_put_response_hop_limit: 64")
+	eventually(t, "no hop limit", func() bool { return !closes() })
+}
+
+// TestIdentityIsLive keeps signatures over reloads that change nothing about them, and takes up another key.
+func TestIdentityIsLive(t *testing.T) {
+	isolate(t)
+	config := func(dir string) { write(t, "conf/config.yaml", "identity: {state_dir: "+dir+"}\nlog: {level: info}\n") }
+	config("one")
+	d := start(t)
+	signature := func() string { _, body := d.get(t, "latest/dynamic/instance-identity/pkcs7"); return body }
+	first := signature()
+	write(t, "conf/config.yaml", "identity: {state_dir: one}\nlog: {level: debug}\n")
+	eventually(t, "reloaded", func() bool { return strings.Contains(d.logged(), "configuration reloaded") })
+	if signature() != first {
+		t.Error("a reload that changes nothing about the document signs it anew")
+	}
+	config("two")
+	eventually(t, "another key signs", func() bool { return signature() != first })
+
+	write(t, "conf/three/identity.pem", "damaged")
+	config("three")
+	eventually(t, "status tells that the key is damaged", func() bool {
+		signature()
+		s := d.status(t)
+		return s.Status == "degraded" && strings.Contains(s.IdentityError, "identity.pem")
+	})
+}

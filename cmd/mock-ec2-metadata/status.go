@@ -17,6 +17,8 @@ type status struct {
 	InstanceID    string            `json:"instance_id"`
 	Role          string            `json:"role,omitempty"`
 	Credentials   credentialsStatus `json:"credentials"`
+	// IdentityError is why the identity document cannot be signed.
+	IdentityError string `json:"identity_error,omitempty"`
 }
 
 type configStatus struct {
@@ -61,6 +63,10 @@ func (d *daemon) status() status {
 	}
 	if reloadErr != nil {
 		s.Config.Error = reloadErr.Error()
+	}
+	if err := g.identity.Failure(); err != nil {
+		s.IdentityError = err.Error()
+		s.Status = "degraded"
 	}
 	if reloadErr != nil || s.Credentials.LastError != "" || s.Credentials.State == "expired" || s.Credentials.late {
 		s.Status = "degraded"

@@ -178,7 +178,7 @@ ec2:
   user_data_base64: bXk=`, `
 f.yaml:3: ec2.user_data_base64: ec2.user_data is set too; keep one of them`},
 		{"user data is not shown", `
-ec2: {user_data_base64: my secret}`, `
+ec2: {user_data_base64: my secret!}`, `
 f.yaml:1: ec2.user_data_base64: not valid base64`},
 		{"listen", `
 server:

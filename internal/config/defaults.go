@@ -14,6 +14,10 @@ const defaultAccount = "123456789012"
 // regionOfZone is the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
 var regionOfZone = regexp.MustCompile(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 
+// arm64Types are those with Graviton processors: m6g.large, c7gn.xlarge, t4g.nano, a1.metal (EC2 user guide, "Amazon EC2
+// instance type naming conventions").
+var arm64Types = regexp.MustCompile(`^(?:a1|[a-z-]+[0-9]+g[a-z]*)\.`)
+
 // setDefaults completes what no source has set. What is derived (host name, session name) stays empty: other packages
 // know better.
 func (l *layers) setDefaults() {
@@ -66,6 +70,9 @@ func defaults(c *Config) *Config {
 	}
 	if c.Credentials.Duration > 0 {
 		d.Credentials.RefreshBefore = min(d.Credentials.RefreshBefore, c.Credentials.Duration/4)
+	}
+	if arm64Types.MatchString(c.EC2.InstanceType) {
+		d.EC2.Architecture = "arm64"
 	}
 	if m := roleARN.FindStringSubmatch(c.Credentials.IAMRole); m != nil {
 		d.AWS.AccountID = m[1]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 )
 
 // Keys that name files and directories.
@@ -58,11 +59,16 @@ func userData(value string) string {
 }
 
 func userDataBase64(value string) string {
-	data, err := base64.StdEncoding.DecodeString(value) // ignores line breaks
+	data, err := decodeBase64(value)
 	if err != nil {
 		return "not valid base64"
 	}
 	return userData(string(data))
+}
+
+// decodeBase64 takes base64 however YAML has broken and folded its lines.
+func decodeBase64(value string) ([]byte, error) {
+	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
 }
 
 // validateUserData wants it in one place.
@@ -87,7 +93,7 @@ func (l *layers) readUserData() []byte {
 	case l.usable("ec2.user_data"):
 		data = []byte(c.UserData.Reveal())
 	case l.usable("ec2.user_data_base64"):
-		data, err = base64.StdEncoding.DecodeString(c.UserDataBase64.Reveal())
+		data, err = decodeBase64(c.UserDataBase64.Reveal())
 	case l.usable(userDataFile):
 		if data, err = readSmall(c.UserDataFile, maxUserData); err != nil {
 			l.wrong(userDataFile, "%v", err)

@@ -106,7 +106,7 @@ func TestPartitionOf(t *testing.T) {
 		"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
 		"eusc-de-east-1": "aws-eusc", "ca-central-1": "aws",
 	} {
-		if got, _ := Partition(region); got != want {
+		if got := Partition(region); got != want {
 			t.Errorf("%s: got %s, want %s", region, got, want)
 		}
 	}

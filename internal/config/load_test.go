@@ -329,3 +329,40 @@ func TestWithoutRole(t *testing.T) {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
+
+func TestArchitectureFollowsType(t *testing.T) {
+	for instanceType, want := range map[string]string{
+		"t3.nano": "x86_64", "g5.xlarge": "x86_64", "g4dn.xlarge": "x86_64", "m6g.large": "arm64", "c7gn.xlarge": "arm64", "g5g.xlarge": "arm64",
+		"a1.metal": "arm64", "im4gn.large": "arm64", "hpc7g.4xlarge": "arm64",
+	} {
+		l, err := loadText("ec2: {instance_type: "+instanceType+"}", nil, nil)
+		if err != nil || l.Config.EC2.Architecture != want {
+			t.Errorf("%s: %v, %v; want %s", instanceType, l, err, want)
+		}
+	}
+	if l, err := loadText("ec2: {instance_type: m6g.large, architecture: x86_64}", nil, nil); err != nil || l.Config.EC2.Architecture != "x86_64" {
+		t.Errorf("what is said is overruled: %v, %v", l, err)
+	}
+}
+
+func TestRoleOfAnotherPlace(t *testing.T) {
+	l, err := loadText("credentials: {iam_role: 'arn:aws:iam::123456789012:role/r'}\naws: {account_id: '210987654321', region: cn-north-1}\n", nil, nil)
+	want := []string{
+		"f.yaml:1: credentials.iam_role: the role is of account 123456789012 and the instance of aws.account_id 210987654321; EC2 has both in one",
+		"f.yaml:1: credentials.iam_role: the role is of partition aws, but aws.region cn-north-1 is in aws-cn",
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, l.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// TestSpellings are ways that YAML's blocks have of writing values.
+func TestSpellings(t *testing.T) {
+	l, err := loadText("ec2:\n  key_pairs:\n    - name: k\n      public_key: |\n        ssh-ed25519 AAAAC3Nz me\n  user_data_base64: >-\n    aGVs\n    bG8=\n", nil, nil)
+	if err != nil || string(l.UserData) != "hello" {
+		t.Errorf("%v, %v", l, err)
+	}
+}

@@ -33,7 +33,7 @@ func (l *layers) validateMetadata() {
 func metadataPath(path string, removed bool) string {
 	segments := strings.Split(path, "/")
 	switch {
-	case word(path) != "" || slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." }):
+	case word(path) != "" || strings.ContainsAny(path, "%?#") || slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." }):
 		return "not a path below the version; write it like meta-data/ami-id"
 	case holdsCredentials(segments, removed):
 		return "the role's credentials are not for metadata to change; set credentials.iam_role, or leave that out for an instance without a role"

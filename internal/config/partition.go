@@ -13,13 +13,22 @@ var partitions = [...]struct{ prefix, name, domain string }{
 	{"eusc-", "aws-eusc", "amazonaws.eu"},
 }
 
-// Partition is the partition that a region is in, a group of regions with accounts and ARNs of their own, and the domain
-// of its services.
-func Partition(region string) (name, domain string) {
+// Partition is the partition that a region is in, a group of regions with accounts and ARNs of their own.
+func Partition(region string) string {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.prefix) {
-			return p.name, p.domain
+			return p.name
 		}
 	}
-	return "aws", "amazonaws.com"
+	return "aws"
+}
+
+// PartitionDomain is the domain of a partition's services.
+func PartitionDomain(name string) string {
+	for _, p := range partitions {
+		if p.name == name {
+			return p.domain
+		}
+	}
+	return "amazonaws.com"
 }

@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // Ids as EC2 makes them: 8 hexadecimal digits until 2016, 17 since.
 const hexID = `([0-9a-f]{8}|[0-9a-f]{17})`
 
@@ -57,7 +59,7 @@ var textErrors = map[string]rule{
 	"ec2.placement.host_id":         word,
 	"ec2.product_codes[]":           word,
 	"ec2.key_pairs[].name":          matches(keyName, "a key pair's name; it has up to 255 ASCII characters, without / and ="),
-	"ec2.key_pairs[].public_key":    publicKey,
+	"ec2.key_pairs[].public_key":    func(value string) string { return publicKey(strings.TrimSpace(value)) },
 	"ec2.block_devices.*":           device,
 	"ec2.tags.*":                    tagValue,
 	"ec2.user_data":                 userData,

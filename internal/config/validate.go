@@ -146,7 +146,16 @@ func (l *layers) validatePlace() {
 	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone.FindString(place.AvailabilityZone) != place.Region {
 		l.wrong(zone, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
 	}
-	if its, _ := Partition(place.Region); l.usable(partition) && l.comparable(region) && place.Partition != its {
+	if m := roleARN.FindStringSubmatch(l.config.Credentials.IAMRole); m != nil && l.comparable("aws.account_id", region) {
+		const role = "credentials.iam_role"
+		if l.isSet("aws.account_id") && m[1] != place.AccountID {
+			l.warnings.add(l.origin(role), role, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)
+		}
+		if its, of, _ := strings.Cut(strings.TrimPrefix(l.config.Credentials.IAMRole, "arn:"), ":"); of != "" && l.isSet(region) && its != Partition(place.Region) {
+			l.warnings.add(l.origin(role), role, "the role is of partition %s, but aws.region %s is in %s", its, place.Region, Partition(place.Region))
+		}
+	}
+	if its := Partition(place.Region); l.usable(partition) && l.comparable(region) && place.Partition != its {
 		l.warnings.add(l.origin(partition), partition, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
 	}
 }

@@ -35,6 +35,7 @@ type Identity struct {
 
 	mu      sync.Mutex
 	attempt *attempt // the one under way, or the one that succeeded
+	failure error    // of the last attempt
 }
 
 // An attempt gets the key pair, once for all who wait for it. pair and err are set when done is closed.
@@ -105,6 +106,13 @@ func (i *Identity) Kept(ctx context.Context) (bool, error) {
 	return err == nil && !p.volatile, err
 }
 
+// Failure is why the document could not be signed when that was last tried, nil otherwise.
+func (i *Identity) Failure() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.failure
+}
+
 // Format redacts under every verb, %#v included: the key pair hangs on i.
 func (i *Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "identity [redacted]") }
 
@@ -138,14 +146,15 @@ func (i *Identity) start(logFailure bool) *attempt {
 
 func (i *Identity) run(a *attempt, logFailure bool) {
 	a.pair, a.err = i.obtain()
-	if a.err != nil {
-		if logFailure {
-			i.opt.Log.Error("the identity document cannot be signed", "error", a.err)
-		}
-		i.mu.Lock()
-		i.attempt = nil
-		i.mu.Unlock()
+	if a.err != nil && logFailure {
+		i.opt.Log.Error("the identity document cannot be signed", "error", a.err)
 	}
+	i.mu.Lock()
+	i.failure = a.err
+	if a.err != nil {
+		i.attempt = nil
+	}
+	i.mu.Unlock()
 	close(a.done)
 }
 

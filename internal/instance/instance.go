@@ -61,7 +61,7 @@ type KeyPair struct {
 // New derives the instance that a valid configuration describes. userData is what an instance gets to run, nil for none.
 func New(c *config.Config, userData []byte) *Instance {
 	id := c.EC2.InstanceID
-	partition, domain := config.Partition(c.AWS.Region)
+	partition := config.Partition(c.AWS.Region)
 	in := &Instance{
 		ID:             id,
 		ImageID:        c.EC2.ImageID,
@@ -80,7 +80,7 @@ func New(c *config.Config, userData []byte) *Instance {
 		AvailabilityZone:   c.AWS.AvailabilityZone,
 		AvailabilityZoneID: either(c.AWS.AvailabilityZoneID, zoneID(c.AWS.Region, c.AWS.AvailabilityZone)),
 		Partition:          either(c.AWS.Partition, partition),
-		Domain:             either(c.AWS.Domain, domain),
+		Domain:             either(c.AWS.Domain, config.PartitionDomain(either(c.AWS.Partition, partition))),
 		GroupName:          c.EC2.Placement.GroupName,
 		HostID:             c.EC2.Placement.HostID,
 		PartitionNumber:    c.EC2.Placement.PartitionNumber,
@@ -141,7 +141,10 @@ func arnField(arn string, n int) string {
 // system names the virtualisation of an instance type. All types of recent years are Nitro (EC2 user guide, "Amazon EC2
 // instance types"); these families are not.
 func system(instanceType string) string {
-	family, _, _ := strings.Cut(instanceType, ".")
+	family, size, _ := strings.Cut(instanceType, ".")
+	if strings.HasPrefix(size, "metal") {
+		return "nitro" // bare metal always is
+	}
 	switch family {
 	case "t1", "t2", "m1", "m2", "m3", "m4", "c1", "c3", "c4", "r3", "r4", "x1", "x1e", "i2", "i3", "d2", "h1", "hs1",
 		"g2", "g3", "g3s", "p2", "p3", "f1", "cc2", "cr1":

@@ -49,7 +49,7 @@ func TestDerived(t *testing.T) {
 		Partition: "aws", Domain: "amazonaws.com", Hostname: "ip-10-0-0-10.ec2.internal",
 		BlockDevices: map[string]string{"ami": "/dev/xvda", "root": "/dev/xvda"},
 		Interfaces: []Interface{{
-			MAC: n.MAC, ID: n.ID, OwnerID: "123456789012", Hostname: "ip-10-0-0-10.ec2.internal", LocalIPv4s: []string{"10.0.0.10"},
+			Key: "ec2", MAC: n.MAC, ID: n.ID, OwnerID: "123456789012", Hostname: "ip-10-0-0-10.ec2.internal", LocalIPv4s: []string{"10.0.0.10"},
 			SecurityGroups: []string{"default"}, SecurityGroupIDs: n.SecurityGroupIDs, VPCID: n.VPCID, SubnetID: n.SubnetID,
 			VPCIPv4CIDRBlocks: []string{"10.0.0.0/16"}, SubnetIPv4CIDRBlock: "10.0.0.0/20",
 		}},
@@ -132,7 +132,7 @@ func TestPlaces(t *testing.T) {
 }
 
 func TestSystem(t *testing.T) {
-	for instanceType, want := range map[string]string{"t2.micro": "xen", "m4.large": "xen", "t3.nano": "nitro", "m7g.metal": "nitro", "odd": "nitro"} {
+	for instanceType, want := range map[string]string{"t2.micro": "xen", "m4.large": "xen", "t3.nano": "nitro", "m7g.metal": "nitro", "i3.metal": "nitro", "i3.large": "xen", "x1.16xlarge": "xen", "odd": "nitro"} {
 		if got := system(instanceType); got != want {
 			t.Errorf("%s is %s, want %s", instanceType, got, want)
 		}

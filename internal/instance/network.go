@@ -13,6 +13,9 @@ import (
 
 // Interface is an elastic network interface. Lists have the primary value first; empty ones are absent.
 type Interface struct {
+	// Key is the configuration key that describes it: ec2, or ec2.network_interfaces[1].
+	Key string
+
 	MAC          string
 	ID           string
 	DeviceNumber int
@@ -35,24 +38,22 @@ type Interface struct {
 	VPCIPv6CIDRBlocks    []string
 	SubnetIPv4CIDRBlock  string
 	SubnetIPv6CIDRBlocks []string
+	// SubnetGiven says that SubnetIPv4CIDRBlock is the configuration's, not derived.
+	SubnetGiven bool
 }
-
-// Sizes of the networks that are derived around an address: those of a default VPC and its subnets.
-const (
-	vpcBits, subnetBits   = 16, 20
-	vpcBits6, subnetBits6 = 56, 64
-)
 
 // defaultSecurityGroup is what every VPC has.
 const defaultSecurityGroup = "default"
 
-// interfaces are device 0, which the values of ec2 describe, and those of ec2.network_interfaces, by device number.
+// interfaces are device 0, which the values of ec2 describe, and those of ec2.network_interfaces, by device number. What
+// one says of a VPC, subnet or security group holds for all that are in it.
 func interfaces(c *config.Config, in *Instance) []Interface {
-	first := primary(c, in)
-	all := []Interface{first}
+	all := []Interface{primary(c, in)}
 	for i, n := range c.EC2.NetworkInterfaces {
-		all = append(all, further(&n, i, &first, in))
+		all = append(all, further(&n, i, &all[0], in))
 	}
+	deriveGroups(all, in.ID)
+	deriveNetworks(all, in.ID)
 	slices.SortStableFunc(all[1:], func(a, b Interface) int {
 		return cmp.Or(a.NetworkCard-b.NetworkCard, a.DeviceNumber-b.DeviceNumber)
 	})
@@ -61,7 +62,8 @@ func interfaces(c *config.Config, in *Instance) []Interface {
 
 func primary(c *config.Config, in *Instance) Interface {
 	e := c.EC2
-	n := Interface{
+	return Interface{
+		Key:                  "ec2",
 		MAC:                  either(e.MAC, mac(in.ID)),
 		ID:                   either(e.InterfaceID, hexID("eni-", in.ID)),
 		OwnerID:              in.AccountID,
@@ -69,7 +71,7 @@ func primary(c *config.Config, in *Instance) Interface {
 		LocalIPv4s:           one(e.LocalIPv4),
 		PublicIPv4s:          one(e.PublicIPv4),
 		PublicHostname:       in.PublicHostname,
-		IPv6s:                one(e.IPv6),
+		IPv6s:                canonical(one(e.IPv6)),
 		SecurityGroups:       e.SecurityGroups,
 		SecurityGroupIDs:     e.SecurityGroupIDs,
 		VPCID:                either(e.VPCID, hexID("vpc-", in.ID)),
@@ -79,15 +81,13 @@ func primary(c *config.Config, in *Instance) Interface {
 		SubnetIPv4CIDRBlock:  e.SubnetIPv4CIDRBlock,
 		SubnetIPv6CIDRBlocks: long(e.SubnetIPv6CIDRBlocks),
 	}
-	n.deriveGroups(in.ID)
-	n.deriveNetworks()
-	return n
 }
 
-// further is the i-th interface beside device 0: what it leaves out, it shares with device 0 or has drawn for it.
+// further is the i-th interface beside device 0, of the same VPC and groups unless it says otherwise.
 func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) Interface {
 	owner := fmt.Sprintf("%s %d", in.ID, i+1)
 	n := Interface{
+		Key:                  fmt.Sprintf("ec2.network_interfaces[%d]", i),
 		MAC:                  either(c.MAC, mac(owner)),
 		ID:                   either(c.InterfaceID, hexID("eni-", owner)),
 		DeviceNumber:         c.DeviceNumber,
@@ -96,7 +96,7 @@ func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) 
 		LocalIPv4s:           c.LocalIPv4s,
 		PublicIPv4s:          c.PublicIPv4s,
 		PublicHostname:       c.PublicHostname,
-		IPv6s:                c.IPv6s,
+		IPv6s:                canonical(c.IPv6s),
 		IPv4Prefixes:         c.IPv4Prefixes,
 		IPv6Prefixes:         c.IPv6Prefixes,
 		SecurityGroups:       c.SecurityGroups,
@@ -114,9 +114,6 @@ func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) 
 	if len(n.SecurityGroups) == 0 && len(n.SecurityGroupIDs) == 0 {
 		n.SecurityGroups, n.SecurityGroupIDs = first.SecurityGroups, first.SecurityGroupIDs
 	}
-	n.deriveGroups(in.ID)
-	n.shareNetworks(first, owner)
-	n.deriveNetworks()
 	n.Hostname = privateHostname(n.LocalIPv4s[0], in.Region)
 	if n.PublicHostname == "" && len(n.PublicIPv4s) > 0 {
 		n.PublicHostname = publicHostname(n.PublicIPv4s[0], in.Region, in.Domain)
@@ -124,79 +121,36 @@ func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) 
 	return n
 }
 
-// shareNetworks takes over device 0's VPC, and its subnet when the interface's address lies in it.
-func (n *Interface) shareNetworks(first *Interface, owner string) {
-	if n.VPCID == first.VPCID {
-		if len(n.VPCIPv4CIDRBlocks) == 0 && within(n.LocalIPv4s[0], first.VPCIPv4CIDRBlocks...) {
-			n.VPCIPv4CIDRBlocks = first.VPCIPv4CIDRBlocks
-		}
-		if len(n.VPCIPv6CIDRBlocks) == 0 && (len(n.IPv6s) == 0 || within(n.IPv6s[0], first.VPCIPv6CIDRBlocks...)) {
-			n.VPCIPv6CIDRBlocks = first.VPCIPv6CIDRBlocks
-		}
-	}
-	same := n.SubnetIPv4CIDRBlock == "" && within(n.LocalIPv4s[0], first.SubnetIPv4CIDRBlock) ||
-		n.SubnetIPv4CIDRBlock == first.SubnetIPv4CIDRBlock
-	if n.SubnetID == "" {
-		n.SubnetID = hexID("subnet-", owner)
-		if same && n.VPCID == first.VPCID {
-			n.SubnetID = first.SubnetID
+// deriveGroups names security groups of which only the ids are known, and the other way round: by what another interface
+// says of the group, else drawn. Without either there is the VPC's default one.
+func deriveGroups(all []Interface, instanceID string) {
+	ids, names := map[string]string{}, map[string]string{}
+	for _, n := range all {
+		for i := range min(len(n.SecurityGroups), len(n.SecurityGroupIDs)) {
+			ids[n.SecurityGroups[i]] = n.SecurityGroupIDs[i]
+			names[n.SecurityGroupIDs[i]] = n.SecurityGroups[i]
 		}
 	}
-	if n.SubnetID != first.SubnetID {
-		return
-	}
-	n.SubnetIPv4CIDRBlock = either(n.SubnetIPv4CIDRBlock, first.SubnetIPv4CIDRBlock)
-	if len(n.SubnetIPv6CIDRBlocks) == 0 && (len(n.IPv6s) == 0 || within(n.IPv6s[0], first.SubnetIPv6CIDRBlocks...)) {
-		n.SubnetIPv6CIDRBlocks = first.SubnetIPv6CIDRBlocks
-	}
-}
-
-// deriveNetworks puts networks of a default VPC's sizes around the addresses where none are given. A subnet is never
-// larger than the VPC's block that it lies in, nor that smaller than the subnet.
-func (n *Interface) deriveNetworks() {
-	if n.SubnetIPv4CIDRBlock == "" {
-		bits := subnetBits
-		for _, block := range n.VPCIPv4CIDRBlocks {
-			if p, err := netip.ParsePrefix(block); err == nil && within(n.LocalIPv4s[0], block) {
-				bits = max(bits, p.Bits())
+	for i := range all {
+		n := &all[i]
+		if len(n.SecurityGroups) == 0 && len(n.SecurityGroupIDs) == 0 {
+			n.SecurityGroups = []string{defaultSecurityGroup}
+		}
+		if len(n.SecurityGroups) == 0 {
+			for j, id := range n.SecurityGroupIDs {
+				name := defaultSecurityGroup
+				if j > 0 {
+					name = fmt.Sprintf("%s-%d", defaultSecurityGroup, j+1)
+				}
+				n.SecurityGroups = append(n.SecurityGroups, either(names[id], name))
 			}
 		}
-		n.SubnetIPv4CIDRBlock = around(n.LocalIPv4s[0], bits).String()
-	}
-	if len(n.VPCIPv4CIDRBlocks) == 0 {
-		bits := vpcBits
-		if p, err := netip.ParsePrefix(n.SubnetIPv4CIDRBlock); err == nil {
-			bits = min(bits, p.Bits())
+		if len(n.SecurityGroupIDs) == 0 {
+			for _, name := range n.SecurityGroups {
+				n.SecurityGroupIDs = append(n.SecurityGroupIDs, either(ids[name], hexID("sg-", instanceID+" "+name)))
+			}
 		}
-		n.VPCIPv4CIDRBlocks = one(around(n.LocalIPv4s[0], bits).String())
 	}
-	if len(n.IPv6s) == 0 {
-		return
-	}
-	if len(n.SubnetIPv6CIDRBlocks) == 0 {
-		n.SubnetIPv6CIDRBlocks = long(one(around(n.IPv6s[0], subnetBits6).String()))
-	}
-	if len(n.VPCIPv6CIDRBlocks) == 0 {
-		n.VPCIPv6CIDRBlocks = long(one(around(n.IPv6s[0], vpcBits6).String()))
-	}
-}
-
-// around is the network of a size that an address lies in. The configuration has been validated.
-func around(address string, bits int) netip.Prefix {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return netip.PrefixFrom(a, bits).Masked()
-}
-
-// within says whether an address lies in one of the networks.
-func within(address string, blocks ...string) bool {
-	a, err := netip.ParseAddr(address)
-	return err == nil && slices.ContainsFunc(blocks, func(block string) bool {
-		p, err := netip.ParsePrefix(block)
-		return err == nil && p.Contains(a)
-	})
 }
 
 // later is the address n places behind another one.
@@ -206,6 +160,17 @@ func later(address string, n int) string {
 		a = a.Next()
 	}
 	return a.String()
+}
+
+// canonical writes IPv6 addresses as RFC 5952 wants them.
+func canonical(addresses []string) []string {
+	var all []string
+	for _, address := range addresses {
+		if a, err := netip.ParseAddr(address); err == nil {
+			all = append(all, a.String())
+		}
+	}
+	return all
 }
 
 // long writes IPv6 networks as the service does, without "::": 2600:1f16:67f:f201:0:0:0:0/64.
@@ -224,22 +189,6 @@ func long(blocks []string) []string {
 		all = append(all, fmt.Sprintf("%s/%d", strings.Join(groups, ":"), p.Bits()))
 	}
 	return all
-}
-
-// deriveGroups names security groups of which only the ids are known, and the other way round. Without either there is
-// the VPC's default one.
-func (n *Interface) deriveGroups(instanceID string) {
-	if len(n.SecurityGroups) == 0 {
-		n.SecurityGroups = []string{defaultSecurityGroup}
-		for i := 1; i < len(n.SecurityGroupIDs); i++ {
-			n.SecurityGroups = append(n.SecurityGroups, fmt.Sprintf("%s-%d", defaultSecurityGroup, i+1))
-		}
-	}
-	if len(n.SecurityGroupIDs) == 0 {
-		for _, name := range n.SecurityGroups {
-			n.SecurityGroupIDs = append(n.SecurityGroupIDs, hexID("sg-", instanceID+" "+name))
-		}
-	}
 }
 
 // one is a list of one value, none if that is empty.

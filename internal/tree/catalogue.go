@@ -92,7 +92,8 @@ var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"dynamic/instance-identity/signature": "2009-04-04",
 }
 
-// sinceOf finds since when a path exists. One that EC2 does not have exists as long as what it lies in.
+// sinceOf finds since when a path exists. One that EC2 does not have exists from the first version on that has dynamic/ or
+// meta-data/.
 func sinceOf(path string) string {
 	if since, ok := catalogue[path]; ok {
 		return since

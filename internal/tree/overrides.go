@@ -65,7 +65,7 @@ func addParents(dirs map[string]string, path string) {
 // fits says whether path can be a leaf: no directory, and all above it directories.
 func (l leaves) fits(path string, dirs map[string]string) error {
 	if inside, ok := dirs[path]; ok {
-		return &PathError{path, fmt.Sprintf("is a directory (it holds %s); remove it first by null, or set the paths below it", inside)}
+		return &PathError{path, fmt.Sprintf("is a directory (it holds %s); set the paths below it, or remove each of those by null first", inside)}
 	}
 	for i, c := range path {
 		if c != '/' {

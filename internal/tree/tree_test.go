@@ -179,7 +179,7 @@ func TestBadOverrides(t *testing.T) {
 		want      string
 	}{
 		{map[string]*string{"meta-data/placement/region/x": new("")}, "meta-data/placement/region/x: meta-data/placement/region above it is a value, not a directory; remove that first by null"},
-		{map[string]*string{"meta-data/tags": new("")}, "meta-data/tags: is a directory (it holds meta-data/tags/instance/Name); remove it first by null, or set the paths below it"},
+		{map[string]*string{"meta-data/tags": new("")}, "meta-data/tags: is a directory (it holds meta-data/tags/instance/Name); set the paths below it, or remove each of those by null first"},
 		{map[string]*string{"meta-data/a": new(""), "meta-data/a/b": new("")}, "meta-data/a/b: meta-data/a above it is a value, not a directory; remove that first by null"},
 		{map[string]*string{"user-data/x": new("")}, "user-data/x: user-data above it is a value, not a directory; remove that first by null"},
 	} {
