@@ -8,14 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
+	"os"
 	"regexp"
 	"strings"
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
-	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -36,12 +35,6 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Message }
-
-// sourceError marks a failure to get the credentials that make the call, before the call.
-type sourceError struct{ err error }
-
-func (e *sourceError) Error() string { return e.err.Error() }
-func (e *sourceError) Unwrap() error { return e.err }
 
 // loadError marks a failure to make anything of the shared config files.
 type loadError struct{ err error }
@@ -64,6 +57,11 @@ func (a *STS) describe(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
+	if isSource(err) {
+		if e := a.describeSource(err); e != nil {
+			return e
+		}
+	}
 	if e := a.describeProfile(err); e != nil {
 		return e
 	}
@@ -74,7 +72,9 @@ func (a *STS) describe(err error) error {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
 			a.endpoint(err))}
 	}
-	if reason, ok := unreachable(err); ok {
+	if reason, ok := unreachable(err); ok && isSource(err) {
+		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network", a.endpoint(err), reason)}
+	} else if ok {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
 			a.endpoint(err), reason, a.opt.Region)}
 	}
@@ -88,7 +88,6 @@ func (a *STS) describeProfile(err error) error {
 		unread   awsconfig.SharedConfigLoadError
 		needsMFA awsconfig.AssumeRoleTokenProviderNotSetError
 		process  *processcreds.ProviderError
-		sso      *ssocreds.InvalidTokenError
 		assume   awsconfig.SharedConfigAssumeRoleError
 		path     *fs.PathError
 		load     *loadError
@@ -111,10 +110,6 @@ func (a *STS) describeProfile(err error) error {
 	case errors.As(err, &process):
 		// The error may quote the process's output: credentials.
 		message = a.profile() + ": its credential_process failed or printed something else than credentials; run the command by hand to see why"
-	case errors.As(err, &sso):
-		message = fmt.Sprintf("the SSO session of %s has expired; run: aws sso login%s", a.profile(), a.profileFlag())
-	case errors.As(err, &path) && strings.HasSuffix(filepath.ToSlash(filepath.Dir(path.Path)), "/sso/cache"):
-		message = fmt.Sprintf("%s has no SSO session (%s: %v); run: aws sso login%s", a.profile(), path.Path, path.Err, a.profileFlag())
 	case calledMetadataService(err) && isLoop(err):
 		message = a.profile() + " takes its credentials from EC2's metadata service, which here is this daemon itself; set AWS_EC2_METADATA_SERVICE_ENDPOINT to the real one, or name a profile with keys or SSO"
 	case calledMetadataService(err) && !notAsked(err):
@@ -154,9 +149,8 @@ func notAsked(err error) bool { return strings.Contains(err.Error(), "access dis
 // describeAPI explains a refusal by STS, or by the service that the profile gets its credentials from.
 func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	e := &Error{Code: codeFailed}
-	said := api.ErrorCode() + ": " + strings.TrimSpace(api.ErrorMessage())
-	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	if answered && response.HTTPStatusCode() >= 500 || strings.HasPrefix(api.ErrorCode(), "Throttling") {
+	said := said(api)
+	if passing(err, api) {
 		e.Temporary = true
 		e.Message = fmt.Sprintf("%s is failing (%s); trying again", a.endpoint(err), said)
 		return e
@@ -182,7 +176,7 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	case "SignatureDoesNotMatch":
 		e.Code = codeProfile
 		e.Message = fmt.Sprintf("the secret key of %s is wrong (%s); put it right (aws configure%s)", a.profile(), said, a.profileFlag())
-		if answered {
+		if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 			e = a.describeClock(e, response, said)
 		}
 	case "RegionDisabledException":
@@ -215,12 +209,6 @@ func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said s
 	return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("this machine's clock is %v %s STS's; set it (%s)", skew.Round(time.Minute), direction, said)}
 }
 
-// isSource says whether the credentials that make the call could not be got.
-func isSource(err error) bool {
-	_, ok := errors.AsType[*sourceError](err)
-	return ok
-}
-
 // unreachable gives the reason when an error is one of the network, without the request that failed.
 func unreachable(err error) (reason string, ok bool) {
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -243,11 +231,17 @@ func (a *STS) endpoint(err error) string {
 	return "STS"
 }
 
+// profile names who makes the call.
 func (a *STS) profile() string {
-	if a.opt.Profile == "" {
+	named := os.Getenv("AWS_PROFILE")
+	switch {
+	case a.opt.Profile != "":
+		return fmt.Sprintf("profile %q", a.opt.Profile)
+	case named != "" && os.Getenv("AWS_ACCESS_KEY_ID") == "":
+		return fmt.Sprintf("profile %q (AWS_PROFILE)", named)
+	default:
 		return "the environment"
 	}
-	return fmt.Sprintf("profile %q", a.opt.Profile)
 }
 
 func (a *STS) profileFlag() string {

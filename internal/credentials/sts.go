@@ -17,6 +17,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
@@ -26,6 +28,9 @@ import (
 
 // chainedDuration is the most that STS gives a caller who is on a role's credentials already (role chaining, SSO).
 const chainedDuration = time.Hour
+
+// processTimeout bounds a credential_process.
+const processTimeout = retrieveTimeout - 5*time.Second
 
 // Options are the inputs of the call, AssumeRole or GetSessionToken, named as in the STS API reference. Zero values are
 // left out of it.
@@ -135,6 +140,11 @@ func (a *STS) load(ctx context.Context) (aws.Config, error) {
 		awsconfig.WithEC2IMDSClientEnableState(a.metadataService(ctx)),
 		// Expiry times are the issuer's: for container credentials the SDK would shift them.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
+		// A process that hangs is ended by the SDK before the call is given up, so that none runs beside the next.
+		awsconfig.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = processTimeout }),
+		awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
+			o.HTTPClient, o.Retryer = a.http, aws.NopRetryer{}
+		}),
 		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours
 		// The Keeper alone decides when to try again.
 		awsconfig.WithRetryMaxAttempts(1),

@@ -13,10 +13,9 @@ const (
 	maxTags       = 50
 	maxPolicyARNs = 10
 	maxChained    = time.Hour
-	// maxPacked stands in for the room that policies and tags have in a token, maxToken for that of the whole token. AWS
-	// does not tell its own.
+	// maxPacked stands in for the room that policies and tags have in a token, and for that of the whole token. AWS does
+	// not tell its own.
 	maxPacked = 4096
-	maxToken  = 4096
 )
 
 // session is what an AssumeRole request asks for, once its form is found valid.
@@ -29,7 +28,7 @@ type session struct {
 
 // assumeRole checks in the order of STS: the form, the role and its trust policy, then the duration the role allows.
 func (s *Server) assumeRole(c call) (any, error) {
-	want, err := parseSession(c)
+	want, err := parseSession(c, assumeRules)
 	if err != nil {
 		return nil, err
 	}
@@ -66,16 +65,16 @@ func (s *Server) assumeRole(c call) (any, error) {
 		SourceIdentity:   got.sourceIdentity,
 		AssumedRoleUser:  assumedRoleUser{AssumedRoleID: got.userID, ARN: got.arn},
 		Credentials:      newCredentialsXML(got),
-		PackedPolicySize: percent(want.packed, maxPacked),
+		PackedPolicySize: percent(want.packed),
 		tokenSize:        newTokenSize(got),
 	}, nil
 }
 
-// parseSession holds the form against the limits of the API reference.
-func parseSession(c call) (session, error) {
+// parseSession holds the form against the limits of the API reference, those of its texts being rules.
+func parseSession(c call, rules []textRule) (session, error) {
 	form := c.form
 	check := checks{form: form}
-	for _, rule := range assumeRules {
+	for _, rule := range rules {
 		check.text(rule, lowerFirst(rule.name))
 	}
 	seconds := check.seconds(3600, 900, 43200)
@@ -121,7 +120,7 @@ func parseSession(c call) (session, error) {
 	if want.packed > maxPacked {
 		return session{}, Fault{
 			Status: http.StatusBadRequest, Code: "PackedPolicyTooLarge",
-			Message: fmt.Sprintf("Packed size of session policies and tags consumes %d%% of allotted space.", percent(want.packed, maxPacked)),
+			Message: fmt.Sprintf("Packed size of session policies and tags consumes %d%% of allotted space.", percent(want.packed)),
 		}
 	}
 	var err error

@@ -153,6 +153,10 @@ func (s *Server) takeMood(action string) mood {
 // denied is AccessDenied in the words of STS.
 func denied(caller *credential, action, resource string) Fault {
 	f := AccessDenied
+	if action == webIdentityAction {
+		f.Message = "Not authorized to perform sts:" + action
+		return f
+	}
 	who := "anonymous"
 	if caller != nil {
 		who = caller.arn

@@ -23,19 +23,47 @@ type call struct {
 // actions maps the Action parameter to what answers it with a result element.
 var actions = map[string]func(*Server, call) (any, error){
 	"AssumeRole":        (*Server).assumeRole,
+	webIdentityAction:   (*Server).assumeRoleWithWebIdentity,
 	"GetSessionToken":   (*Server).getSessionToken,
 	"GetCallerIdentity": (*Server).getCallerIdentity,
 }
 
-// ServeHTTP answers one STS request.
+// service is one of the AWS services that a Server plays: what answers a request to it, and how it writes results and
+// faults.
+type service struct {
+	answer func(*Server, http.ResponseWriter, *http.Request) (action string, result any, err error)
+	write  func(w http.ResponseWriter, action string, result any, id string)
+	fail   func(w http.ResponseWriter, f Fault, id string)
+}
+
+var (
+	sts = service{
+		answer: (*Server).answer,
+		write: func(w http.ResponseWriter, action string, result any, id string) {
+			writeXML(w, http.StatusOK, newResponse(action, result, id))
+		},
+		fail: func(w http.ResponseWriter, f Fault, id string) { writeXML(w, f.Status, newErrorResponse(f, id)) },
+	}
+	// others are the services that have a path of their own.
+	others = map[string]service{
+		portalPath: {answer: (*Server).getRoleCredentials, write: writeResult, fail: failPortal},
+		oidcPath:   {answer: (*Server).createToken, write: writeResult, fail: failOIDC},
+	}
+)
+
+// ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := newUUID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 
-	action, result, err := s.answer(w, r)
+	asked, ok := others[r.URL.Path]
+	if !ok {
+		asked = sts
+	}
+	action, result, err := asked.answer(s, w, r)
 	if err == nil {
-		writeXML(w, http.StatusOK, newResponse(action, result, id))
+		asked.write(w, action, result, id)
 		return
 	}
 	if r.Context().Err() != nil {
@@ -46,10 +74,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault = InternalFailure
 		fault.Message = err.Error()
 	}
-	writeXML(w, fault.Status, newErrorResponse(fault, id))
+	asked.fail(w, fault, id)
 }
 
-// answer records the request, lets the moods interfere, then checks the signature's verdict and runs the action. The
+// answer answers for STS: it records the request, lets the moods interfere, then checks the signature's verdict and runs the action. The
 // record comes first so that tests can count what was answered with a fault or not at all.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) (action string, result any, err error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/" {
@@ -84,7 +112,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (action string, 
 			Status: http.StatusBadRequest, Code: "InvalidAction",
 			Message: "Could not find operation " + action + " for version " + form.Get("Version"),
 		}
-	case authErr != nil:
+	case authErr != nil && action != webIdentityAction: // which nobody signs
 		return action, nil, authErr
 	}
 	result, err = run(s, call{form: form, caller: auth.caller, now: now})

@@ -10,9 +10,10 @@ import (
 // Request is one request that reached the server, however it was answered.
 type Request struct {
 	Action string
-	// Form is the body: Action, Version and the action's parameters, Tags.member.1.Key and the like included.
+	// Form is the body: Action, Version and the action's parameters, Tags.member.1.Key and the like included. For
+	// GetRoleCredentials it is the query, for CreateToken the members of the JSON that are texts.
 	Form url.Values
-	// CallerARN is empty when the signature was missing or wrong.
+	// CallerARN is empty when the signature was missing or wrong, and for actions that are not signed.
 	CallerARN   string
 	AccessKeyID string
 	// Region is that of the signature's credential scope.

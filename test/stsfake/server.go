@@ -1,12 +1,16 @@
 // Package stsfake is an AWS Security Token Service for tests: it checks signatures, issues credentials, remembers them,
 // and can be told to be slow, refuse or hang. It owns its users, roles and clock; nothing leaves the process.
 //
-// It speaks the query protocol (POST / with a form, XML back) for AssumeRole, GetSessionToken and GetCallerIdentity, so
-// any AWS SDK works against it once its STS endpoint is set to URL.
+// It speaks the query protocol (POST / with a form, XML back) for AssumeRole, AssumeRoleWithWebIdentity, GetSessionToken
+// and GetCallerIdentity, so any AWS SDK works against it once its STS endpoint is set to URL.
 //
 //	sts := stsfake.Start(t)
 //	key := sts.AddUser("dev")
 //	sts.AddRole("arn:aws:iam::123456789012:role/app")
+//
+// At the same URL it plays the parts of IAM Identity Center that a logged-in profile needs: the portal's
+// GetRoleCredentials and the OIDC service's CreateToken, for AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL_SSO_OIDC. Delay,
+// Fail and Hang go by these names too. Logging in is LoginSSO.
 //
 // Messages and limits are those of https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html as seen from
 // clients. See verify for what of Signature Version 4 is checked.
@@ -40,6 +44,12 @@ type Server struct {
 	moods    map[string]*mood
 	lifetime time.Duration
 	requests []Request
+
+	webIdentities  map[string]*webIdentity   // by token
+	permissionSets map[[2]string]*role       // by account and name
+	ssoAccess      map[string]ssoToken       // by access token
+	ssoRefresh     map[string]*ssoSession    // by refresh token, until it is used
+	ssoClients     map[string]ssoCredentials // by client id
 }
 
 // Option changes a Server before it is used.
@@ -61,6 +71,12 @@ func New(opts ...Option) *Server {
 		roles:   map[string]*role{},
 		keys:    map[string]*credential{},
 		moods:   map[string]*mood{},
+
+		webIdentities:  map[string]*webIdentity{},
+		permissionSets: map[[2]string]*role{},
+		ssoAccess:      map[string]ssoToken{},
+		ssoRefresh:     map[string]*ssoSession{},
+		ssoClients:     map[string]ssoCredentials{},
 	}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	for _, opt := range opts {

@@ -37,6 +37,17 @@ type assumedRoleUser struct {
 	ARN           string `xml:"Arn"`
 }
 
+type webIdentityResult struct {
+	XMLName          xml.Name        `xml:"AssumeRoleWithWebIdentityResult"`
+	Audience         string          `xml:"Audience"`
+	Provider         string          `xml:"Provider"`
+	Subject          string          `xml:"SubjectFromWebIdentityToken"`
+	AssumedRoleUser  assumedRoleUser `xml:"AssumedRoleUser"`
+	Credentials      credentialsXML  `xml:"Credentials"`
+	PackedPolicySize int             `xml:",omitempty"`
+	tokenSize
+}
+
 type sessionTokenResult struct {
 	XMLName     xml.Name       `xml:"GetSessionTokenResult"`
 	Credentials credentialsXML `xml:"Credentials"`
@@ -50,11 +61,11 @@ type tokenSize struct {
 }
 
 func newTokenSize(c *credential) tokenSize {
-	return tokenSize{SessionTokenSize: len(c.token), SessionTokenUtilization: percent(len(c.token), maxToken)}
+	return tokenSize{SessionTokenSize: len(c.token), SessionTokenUtilization: percent(len(c.token))}
 }
 
-// percent is what share of whole n is, rounded up.
-func percent(n, whole int) int { return (n*100 + whole - 1) / whole }
+// percent is what share of maxPacked n is, rounded up.
+func percent(n int) int { return (n*100 + maxPacked - 1) / maxPacked }
 
 type callerIdentityResult struct {
 	XMLName xml.Name `xml:"GetCallerIdentityResult"`

@@ -1,0 +1,103 @@
+package credentials
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// sourceError marks a failure to get the credentials that make the call, before the call.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// isSource says whether the credentials that make the call could not be got.
+func isSource(err error) bool {
+	_, ok := errors.AsType[*sourceError](err)
+	return ok
+}
+
+// describeSource explains what is wrong with SSO, a web identity or container credentials, nil if it is none of them.
+func (a *STS) describeSource(err error) error {
+	called := innermost(err)
+	_, answered := errors.AsType[smithy.APIError](err)
+	_, byService := errors.AsType[*smithyhttp.ResponseError](err)
+	switch {
+	case answered && !byService:
+		// Only the container's answers come without one. They are quoted whole, and may hold credentials.
+		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
+			"the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", a.profile())}
+	case called == nil:
+		return a.describeSSO(err, nil)
+	case called.OperationName == "AssumeRoleWithWebIdentity":
+		api, ok := errors.AsType[smithy.APIError](err)
+		if !ok || passing(err, api) {
+			return nil
+		}
+		return &Error{Code: codeProfile, Message: fmt.Sprintf("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
+			a.profile(), said(api))}
+	default:
+		return a.describeSSO(err, called)
+	}
+}
+
+// describeSSO explains a login that is missing, over or not good enough.
+func (a *STS) describeSSO(err error, called *smithy.OperationError) error {
+	var path *fs.PathError
+	api, answered := errors.AsType[smithy.APIError](err)
+	_, invalid := errors.AsType[*ssocreds.InvalidTokenError](err)
+	login := fmt.Sprintf("; run: aws sso login%s", a.profileFlag())
+	message := ""
+	switch {
+	case errors.As(err, &path) && inCache(path) && strings.Contains(filepath.Base(path.Path), ".tmp"):
+		message = fmt.Sprintf("the SSO login of %s cannot be renewed (%s: %v); let the daemon's user write there, then", a.profile(), path.Path, path.Err) +
+			strings.TrimPrefix(login, ";")
+	case errors.As(err, &path) && inCache(path):
+		message = fmt.Sprintf("%s has no SSO session (%s: %v)", a.profile(), path.Path, path.Err) + login
+	case called != nil && called.ServiceID == "SSO OIDC" && answered && !passing(err, api):
+		message = fmt.Sprintf("the SSO session of %s cannot be renewed (%s)", a.profile(), api.ErrorCode()) + login
+	case called != nil && called.ServiceID == "SSO" && answered && api.ErrorCode() == "UnauthorizedException":
+		message = fmt.Sprintf("the SSO session of %s has ended (%s)", a.profile(), said(api)) + login
+	case called != nil && called.ServiceID == "SSO" && answered && !passing(err, api):
+		message = fmt.Sprintf("SSO gives %s no credentials (%s); check sso_account_id and sso_role_name", a.profile(), said(api))
+	case called == nil && (invalid || strings.Contains(err.Error(), "SSO token")):
+		message = fmt.Sprintf("the SSO session of %s has expired", a.profile()) + login
+	default:
+		return nil
+	}
+	return &Error{Code: codeProfile, Message: message}
+}
+
+// inCache says whether a file is one that a login leaves its token in.
+func inCache(path *fs.PathError) bool { return filepath.Base(filepath.Dir(path.Path)) == "cache" }
+
+// innermost is the call that failed, of those that wrap each other in a chain of profiles; nil if none was made.
+func innermost(err error) *smithy.OperationError {
+	var last, op *smithy.OperationError
+	for errors.As(err, &op) {
+		last, err = op, op.Err
+	}
+	return last
+}
+
+// passing says whether a service's answer may be another one the next time.
+func passing(err error, api smithy.APIError) bool {
+	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	return answered && response.HTTPStatusCode() >= 500 || strings.HasPrefix(api.ErrorCode(), "Throttling") ||
+		slices.Contains([]string{"TooManyRequestsException", "SlowDownException", "RequestLimitExceeded", "IDPCommunicationError"}, api.ErrorCode())
+}
+
+// said is a service's code and message, on one line.
+func said(api smithy.APIError) string {
+	const most = 500
+	text := strings.TrimSpace(spaces.ReplaceAllString(api.ErrorCode()+": "+api.ErrorMessage(), " "))
+	return strings.TrimSuffix(text[:min(len(text), most)], ":")
+}
