@@ -80,6 +80,7 @@ func (d *daemon) reload(ctx context.Context, why string) {
 	if ctx.Err() != nil {
 		return // stopping
 	}
+	keeper := d.current.Load().keeper
 	loaded, err := d.load()
 	if err == nil {
 		err = d.use(ctx, loaded)
@@ -94,8 +95,8 @@ func (d *daemon) reload(ctx context.Context, why string) {
 	}
 	d.log.Info("configuration reloaded", "why", why, "config", fileName(loaded))
 	d.logWarnings()
-	if g := d.current.Load(); g.keeper != nil {
-		g.keeper.Retry()
+	if keeper != nil && keeper == d.current.Load().keeper {
+		keeper.Retry() // a new one is calling already
 	}
 }
 

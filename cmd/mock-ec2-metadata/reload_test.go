@@ -155,6 +155,27 @@ func TestCredentialsSurviveEdits(t *testing.T) {
 	})
 }
 
+// TestOneCallAReload has a role that is denied, which is not tried again for half a minute.
+func TestOneCallAReload(t *testing.T) {
+	home := isolate(t)
+	sts := stsfake.Start(t)
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
+	write(t, filepath.Join(home, ".aws/credentials"), profile(sts.AddUser("developer")))
+	write(t, "conf/config.yaml", "# nothing\nec2: {hostname: one}\n")
+	d := start(t)
+	write(t, "conf/config.yaml", realConfig)
+	eventually(t, "the role is denied", func() bool { return strings.Contains(d.status(t).Credentials.LastError, "may not assume") })
+	for range 20 {
+		d.status(t)
+	}
+	if got := sts.Calls("AssumeRole"); got != 1 {
+		t.Errorf("%d calls, want 1", got)
+	}
+	// A reload that leaves the credentials alone is a reason to try again all the same.
+	write(t, "conf/config.yaml", realConfig+"ec2: {hostname: two}\n")
+	eventually(t, "a second call", func() bool { return sts.Calls("AssumeRole") == 2 })
+}
+
 // TestOptionsAreLive switches the metadata options, and the key that signs, under a running daemon.
 func TestOptionsAreLive(t *testing.T) {
 	isolate(t)
