@@ -70,8 +70,11 @@ func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sour
 // Target gives every client the same instance.
 func (d *daemon) Target(*http.Request) *imds.Target { return d.current.Load().target }
 
-// wait returns when the goroutines that ctx's end stops have ended.
-func (d *daemon) wait() { d.keepers.Wait() }
+// wait returns when the goroutines that ctx's end stops have ended, and no key pair is being made any more.
+func (d *daemon) wait() {
+	d.keepers.Wait()
+	d.current.Load().identity.Wait()
+}
 
 // reload reads the configuration again and uses it; when it is wrong the old one stays.
 func (d *daemon) reload(ctx context.Context, why string) {

@@ -48,6 +48,9 @@ type attempt struct {
 // New reads KeyFile and CertFile and says what is wrong with them, in one message that names the file and the way out.
 // Without files it does nothing yet: making a key takes longer than the daemon's start may.
 func New(opt Options) (*Identity, error) {
+	if opt.StateDir == "" {
+		opt.StateDir = DefaultStateDir()
+	}
 	i := &Identity{opt: opt}
 	if opt.KeyFile != "" || opt.CertFile != "" {
 		var err error
@@ -60,6 +63,16 @@ func New(opt Options) (*Identity, error) {
 
 // Prepare gets the key pair in the background, so that no request waits for it. It returns at once and logs a failure.
 func (i *Identity) Prepare() { i.start(true) }
+
+// Wait returns when no key pair is being got any more: until then files may still be written.
+func (i *Identity) Wait() {
+	i.mu.Lock()
+	a := i.attempt
+	i.mu.Unlock()
+	if a != nil {
+		<-a.done
+	}
+}
 
 // Signatures of one document, as they are served: base64 in lines of 76 characters, parted by LF, without PEM armour and
 // without a newline at the end (imds-reference section 6.5). They are not secret.
@@ -162,12 +175,8 @@ func (i *Identity) run(a *attempt, logFailure bool) {
 func (i *Identity) obtain() (*pair, error) {
 	p := i.given
 	if p == nil {
-		dir := i.opt.StateDir
-		if dir == "" {
-			dir = DefaultStateDir()
-		}
 		var err error
-		if p, err = kept(dir, i.opt.Now(), i.opt.Log); err != nil {
+		if p, err = kept(i.opt.StateDir, i.opt.Now(), i.opt.Log); err != nil {
 			return nil, err
 		}
 	}
