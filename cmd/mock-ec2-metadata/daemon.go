@@ -53,11 +53,10 @@ type generation struct {
 	signed   *signatures
 	keeper   *credentials.Keeper // nil: no instance profile
 	stop     context.CancelFunc  // ends the keeper
-	access   bool
-	restart  []string // keys whose change waits for a restart
+	restart  []string            // keys whose change waits for a restart
 }
 
-// newDaemon loads the configuration for the first time and begins to fetch credentials, until ctx is done.
+// newDaemon uses a configuration for the first time and begins to fetch credentials, until ctx is done.
 func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
 		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
@@ -128,7 +127,7 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 	if err != nil {
 		return err
 	}
-	g := &generation{loaded: loaded, loadedAt: now, instance: in, access: c.Log.Access, restart: needRestart(d.atStart, c)}
+	g := &generation{loaded: loaded, loadedAt: now, instance: in, restart: needRestart(d.atStart, c)}
 	old := d.current.Load()
 	if old != nil && old.loaded.Config.Identity == c.Identity && c.Identity.KeyFile == "" {
 		g.identity = old.identity

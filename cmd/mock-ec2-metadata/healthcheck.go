@@ -22,7 +22,8 @@ func newHealthcheck(f *flags) *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask the running daemon's /status; exit 0 if it serves, 1 if not",
 		Long: `healthcheck asks the /status page of the daemon that the same configuration and flags would start, and prints its status.
-It exits 0 as long as the daemon serves, ok or degraded, and 1 otherwise. For Docker's HEALTHCHECK and systemd.`,
+Where nothing answers there and --listen is not given, it asks the default address too: a changed server.listen takes a
+restart. It exits 0 as long as the daemon serves, ok or degraded, and 1 otherwise. For Docker's HEALTHCHECK and systemd.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			configured, standard := statusURL(f, cmd.ErrOrStderr()), pageAt(config.DefaultListen)

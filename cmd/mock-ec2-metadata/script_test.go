@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mock-ec2-metadata": main, "get": get})
+	testscript.Main(m, map[string]func(){"mock-ec2-metadata": main, "get": get, "exchange": exchange})
 }
 
 // get prints an answer's status and body; a failing connection is tried again for 20 seconds.
@@ -41,6 +41,30 @@ func get() {
 			os.Exit(1)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// exchange sends a file's lines to an address as they are, and prints the answer without what time changes.
+func exchange() {
+	request, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		os.Exit(2)
+	}
+	var conn net.Conn
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if conn, err = net.Dial("tcp", os.Args[1]); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			os.Exit(1)
+		}
+	}
+	_, _ = io.WriteString(conn, strings.ReplaceAll(string(request), "\n", "\r\n"))
+	answer, _ := io.ReadAll(conn)
+	for line := range strings.SplitSeq(strings.ReplaceAll(string(answer), "\r", ""), "\n") {
+		if !strings.HasPrefix(line, "Date: ") && !strings.HasPrefix(line, "Last-Modified: ") {
+			_, _ = io.WriteString(os.Stdout, line+"\n")
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ func serve(ctx context.Context, f *flags, stdout io.Writer) error {
 	defer stop()
 	d, err := newDaemon(background, log, level, f.sources(), loaded)
 	if err != nil {
+		s.Close()
 		return err
 	}
 	defer func() { stop(); d.wait() }()
@@ -76,7 +77,7 @@ func (d *daemon) routes() http.Handler {
 
 	access := &web.AccessLog{
 		Log:     d.log,
-		Enabled: func() bool { return d.current.Load().access },
+		Enabled: func() bool { return d.current.Load().loaded.Config.Log.Access },
 		Version: func(r *http.Request) string {
 			if web.Clean(r.URL.Path) == "/status" {
 				return ""

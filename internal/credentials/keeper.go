@@ -245,13 +245,13 @@ func (k *Keeper) valid() *Credentials {
 	return k.current
 }
 
-// Settled waits until the first call has ended, or the keeper is readyWait old.
+// Settled waits until there are credentials, the first call has ended, or the keeper is readyWait old.
 func (k *Keeper) Settled(ctx context.Context) {
 	k.mu.RLock()
 	first, ended := k.lastTime.IsZero(), k.ended
 	k.mu.RUnlock()
 	left := readyWait - k.now().Sub(k.since)
-	if !first || left <= 0 {
+	if !first || left <= 0 || k.valid() != nil {
 		return
 	}
 	timer := time.NewTimer(left)

@@ -242,6 +242,11 @@ func TestTakeOver(t *testing.T) {
 		synctest.Wait()
 		k := NewKeeper(&scripted{err: transient}, time.Minute, slog.New(slog.DiscardHandler), time.Now)
 		k.TakeOver(old)
+		start := time.Now()
+		k.Settled(t.Context())
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v, though there are credentials", waited)
+		}
 		go k.Run(t.Context())
 		time.Sleep(59 * time.Minute)
 		if _, err := k.Get(t.Context()); err != nil {

@@ -140,7 +140,8 @@ func (a *STS) load(ctx context.Context) (aws.Config, error) {
 		awsconfig.WithEC2IMDSClientEnableState(a.metadataService(ctx)),
 		// Expiry times are the issuer's: for container credentials the SDK would shift them.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
-		// A process that hangs is ended by the SDK before the call is given up, so that none runs beside the next.
+		// The SDK ends the shell of a process that hangs before the call is given up; what that shell has started in the
+		// background is the user's.
 		awsconfig.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = processTimeout }),
 		awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
 			o.HTTPClient, o.Retryer = a.http, aws.NopRetryer{}

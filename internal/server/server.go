@@ -55,7 +55,7 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string) (*Server,
 	for _, address := range addresses {
 		l, err := lc.Listen(ctx, network(address), address)
 		if err != nil {
-			s.closeListeners()
+			s.Close()
 			return nil, explain(address, err)
 		}
 		s.listeners = append(s.listeners, l)
@@ -123,7 +123,8 @@ func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	return err
 }
 
-func (s *Server) closeListeners() {
+// Close gives the addresses up, for a server that is not going to serve.
+func (s *Server) Close() {
 	for _, l := range s.listeners {
 		_ = l.Close()
 	}

@@ -162,7 +162,7 @@ func TestIPv4OnlyWhereSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.closeListeners()
+	defer s.Close()
 	if addr := s.Addrs()[0].String(); !strings.HasPrefix(addr, "0.0.0.0:") {
 		t.Errorf("listens on %s, want IPv4 alone", addr)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -128,6 +129,17 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 	if info, err := os.Stat(cache); err != nil || info.Mode().Perm() != 0o700 || info.Sys().(*syscall.Stat_t).Uid != owner {
 		t.Errorf("%s: %v, %v; want 0700 of %d", cache, info, err, owner)
 	}
+	const mounts = `{{range .Mounts}}{{if .RW}}{{.Destination}} {{end}}{{end}}`
+	if got, err := docker("inspect", "--format", mounts, container); err != nil || !sameWords(got, "/home/mock/.aws/sso/cache /home/mock/.local/state/mock-ec2-metadata") {
+		t.Errorf("writable mounts are %q, %v; want the SSO cache and the state", got, err)
+	}
+	if _, signature := fetch(t, url+"latest/dynamic/instance-identity/rsa2048"); len(signature) < 500 {
+		t.Errorf("signature %q", signature)
+	}
+	state := filepath.Join(home, ".local/state/mock-ec2-metadata/identity.pem")
+	if info, err := os.Stat(state); err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != owner {
+		t.Errorf("%s: %v, %v; want 0600 of %d", state, info, err, owner)
+	}
 	if log, err := docker("logs", container); err != nil || !strings.Contains(log, "method=GET path=/latest/meta-data/iam/security-credentials/myrole status=200") {
 		t.Errorf("docker logs has no access log: %v\n%s", err, log)
 	}
@@ -236,6 +248,14 @@ func needDocker(t *testing.T) dockerCLI {
 	}
 	t.Cleanup(func() { _, _ = docker("rm", "--force", container) })
 	return docker
+}
+
+// sameWords says whether two texts have the same words, in any order.
+func sameWords(a, b string) bool {
+	x, y := strings.Fields(a), strings.Fields(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // bridgeAddress is this machine's address on Docker's default network.

@@ -1,0 +1,267 @@
+package credentials
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+func TestErrors(t *testing.T) {
+	process := func(script string) string { return "[default]\ncredential_process = /bin/sh -c '" + script + "'\n" }
+	for _, tt := range []struct {
+		name    string
+		prepare func(t *testing.T, sts *stsfake.Server, key stsfake.Key) (configFile, credentialsFile string)
+		opt     func(*Options)
+		ahead   time.Duration // this machine's clock
+
+		patience time.Duration // 2 s if zero
+		want     Error         // DIR stands for the folder of the profile files, KEY for the user's key id
+	}{
+		{
+			name: "no files",
+			want: Error{codeProfile, `profile "default" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile default) or name another one in credentials.source_profile`, false},
+		},
+		{
+			name: "no such profile",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "", keys("default", key)
+			},
+			opt:  func(o *Options) { o.Profile = "work" },
+			want: Error{codeProfile, `profile "work" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile work) or name another one in credentials.source_profile`, false},
+		},
+		{
+			name: "profile without credentials",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return "[default]\nregion = us-east-1\n", ""
+			},
+			want: Error{codeProfile, `profile "default" holds no credentials; add keys (aws configure --profile default), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
+		},
+		{
+			name: "metadata service as source",
+			prepare: func(t *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
+				t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
+				return "[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\n", ""
+			},
+			want:     Error{codeFailed, `profile "default" takes its credentials from EC2's metadata service, which gives none here; elsewhere than on EC2 name a profile with keys or SSO`, true},
+			patience: 20 * time.Second, // the SDK asks three times
+		},
+		{
+			name: "file that is none",
+			prepare: func(_ *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
+				return "", "[default\naws_secret_access_key = hunter2hunter2\n"
+			},
+			want: Error{codeProfile, `profile "default" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile default) or name another one in credentials.source_profile`, false},
+		},
+		{
+			name: "profile with MFA",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\nmfa_serial = arn:aws:iam::123456789012:mfa/d\n", keys("keys", key)
+			},
+			want: Error{codeProfile, `profile "default" asks for an MFA code (mfa_serial), which is not supported yet; use a profile without`, false},
+		},
+		{
+			name: "credential_process fails",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return process("echo hunter2hunter2; exit 3"), ""
+			},
+			want: Error{codeProfile, `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`, false},
+		},
+		{
+			name: "credential_process prints rubbish",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return process("echo hunter2hunter2"), ""
+			},
+			want: Error{codeProfile, `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`, false},
+		},
+		{
+			name: "SSO without login",
+			prepare: func(t *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
+				t.Setenv("HOME", t.TempDir())
+				t.Setenv("ADDRESS", filepath.Join(os.Getenv("HOME"), ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json"))
+				return "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n", ""
+			},
+			want: Error{codeProfile, `profile "default" has no SSO session (ADDRESS: no such file or directory); run: aws sso login --profile default`, false},
+		},
+		{
+			name: "half a key",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "", "[default]\naws_access_key_id = " + key.AccessKeyID + "\n"
+			},
+			want: Error{codeProfile, `profile "default" cannot be used: error fetching config from profile, default, Error using profile: 2, partial credentials found for profile default; mend it in DIR/config or DIR/credentials`, false},
+		},
+		{
+			name: "circle",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = b\n[profile b]\nrole_arn = " + roleARN + "\nsource_profile = default\n", ""
+			},
+			want: Error{codeProfile, `profile "default" assumes a role, but its source_profile is missing, has no credentials, or leads back to itself; mend source_profile`, false},
+		},
+		{
+			name: "profile's own role is none",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "[default]\nrole_arn = garbage-that-is-long-enough\nsource_profile = keys\n", keys("keys", key)
+			},
+			want: Error{codeFailed, `profile "default" cannot get its own credentials (ValidationError: garbage-that-is-long-enough is invalid); mend it in DIR/config or DIR/credentials`, false},
+		},
+		{
+			name: "hanging credential_process",
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
+				return process("exec sleep 5"), ""
+			},
+			want: Error{codeFailed, `what profile "default" gets its credentials from gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network`, true},
+		},
+		{
+			name: "endpoint with a password",
+			prepare: func(t *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				t.Setenv("AWS_ENDPOINT_URL_STS", "http://user:hunter2@ba d/")
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `profile "default" cannot make the call: operation error STS: AssumeRole, failed to resolve service endpoint, Failed to parse uri: http://[redacted]@ba d/`, false},
+		},
+		{
+			name: "region switched off",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.RegionDisabled)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is switched off in ap-southeast-2 for this account (RegionDisabledException: ` + stsfake.RegionDisabled.Message + `); activate it in IAM's account settings, or set another aws.region`, false},
+		},
+		{
+			name: "role denied",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "", keys("default", key)
+			},
+			want: Error{codeUnauthorized, `profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it`, false},
+		},
+		{
+			name: "profile's own role denied",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				return "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/other\nsource_profile = default\n", keys("default", key)
+			},
+			opt:  func(o *Options) { o.Profile = "chained" },
+			want: Error{codeUnauthorized, `profile "chained" may not assume the role that it names itself (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/other)`, false},
+		},
+		{
+			name: "unknown key",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				key.AccessKeyID = "AKIAUNKNOWN0UNKNOWN0"
+				return "", keys("default", key)
+			},
+			want: Error{codeProfile, `the credentials of profile "default" are wrong or expired (InvalidClientTokenId: The security token included in the request is invalid.); renew them (aws configure --profile default, or aws sso login --profile default)`, false},
+		},
+		{
+			name: "wrong secret",
+			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				key.SecretAccessKey = "hunter2hunter2hunter2hunter2hunter2hunter"
+				return "", keys("default", key)
+			},
+			want: Error{codeProfile, `the secret key of profile "default" is wrong (SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.); put it right (aws configure --profile default)`, false},
+		},
+		{
+			name: "refused duration",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.Fault{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `AssumeRole of ` + roleARN + ` with profile "default" was refused (MalformedPolicyDocument: Syntax errors in policy.)`, false},
+		},
+		{
+			name: "throttled",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.Throttled)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is failing (Throttling: Rate exceeded); trying again`, true},
+		},
+		{
+			name: "500",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.InternalFailure)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); trying again`, true},
+		},
+		{
+			name: "connection refused",
+			prepare: func(t *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = l.Close()
+				t.Setenv("AWS_ENDPOINT_URL_STS", "http://"+l.Addr().String())
+				t.Setenv("ADDRESS", l.Addr().String())
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS cannot be reached: dial tcp ADDRESS: connect: connection refused; check the network, aws.region (ap-southeast-2) and AWS_ENDPOINT_URL_STS`, true},
+		},
+		{
+			name: "hanging",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Hang()
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS cannot be reached: no answer in time; check the network, aws.region (ap-southeast-2) and AWS_ENDPOINT_URL_STS`, true},
+		},
+		{
+			name: "issued in the past",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.AddRole(roleARN)
+				return "", keys("default", key)
+			},
+			ahead: 2 * time.Hour,
+			want:  Error{codeFailed, `the credentials that STS has just issued are expired already by this machine's clock (NOW); set the clock`, true},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sts := stsfake.Start(t)
+			key := sts.AddUser("developer")
+			dir := home(t, sts, "", "")
+			if tt.prepare != nil {
+				configFile, credentialsFile := tt.prepare(t, sts, key)
+				for name, content := range map[string]string{"config": configFile, "credentials": credentialsFile} {
+					if content != "" {
+						if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			opt := options()
+			if tt.opt != nil {
+				tt.opt(&opt)
+			}
+			var log bytes.Buffer
+			now := time.Now().Add(tt.ahead)
+			a := NewSTS(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func() time.Time { return now })
+			ctx, cancel := context.WithTimeout(t.Context(), max(tt.patience, 2*time.Second))
+			defer cancel()
+			_, err := a.Retrieve(ctx)
+			var got *Error
+			if !errors.As(err, &got) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			tt.want.Message = strings.NewReplacer("DIR", dir, "KEY", key.AccessKeyID, "ADDRESS", os.Getenv("ADDRESS"),
+				"NOW", now.UTC().Format(time.RFC3339)).Replace(tt.want.Message)
+			if diff := cmp.Diff(&tt.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			for _, secret := range []string{"hunter2", key.SecretAccessKey} {
+				if strings.Contains(err.Error()+log.String(), secret) {
+					t.Errorf("%q shows in %v\n%s", secret, err, log.String())
+				}
+			}
+		})
+	}
+}
