@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -212,24 +215,49 @@ func TestOptionsAreLive(t *testing.T) {
 	eventually(t, "no hop limit", func() bool { return !closes() })
 }
 
-// TestIdentityIsLive keeps signatures over reloads that change nothing about them, and takes up another key.
+// TestSignaturesAreKept looks inside: what is signed within one second would be the same anyway.
+func TestSignaturesAreKept(t *testing.T) {
+	isolate(t)
+	load := func(set string) *config.Loaded {
+		l, err := config.Load(config.Sources{Set: []string{set}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := newDaemon(ctx, slog.New(slog.DiscardHandler), new(slog.LevelVar), config.Sources{}, load("log.level=info"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cancel(); d.wait() }()
+	first := d.current.Load().signed
+	for _, tt := range []struct {
+		set  string
+		same bool
+	}{{"log.level=debug", true}, {"ec2.instance_type=t3.large", false}} {
+		if err := d.use(ctx, load(tt.set)); err != nil {
+			t.Fatal(err)
+		}
+		if same := d.current.Load().signed == first; same != tt.same {
+			t.Errorf("after %s the signatures are the same: %v, want %v", tt.set, same, tt.same)
+		}
+	}
+}
+
+// TestIdentityIsLive takes up another key, and tells of one that is of no use.
 func TestIdentityIsLive(t *testing.T) {
 	isolate(t)
-	config := func(dir string) { write(t, "conf/config.yaml", "identity: {state_dir: "+dir+"}\nlog: {level: info}\n") }
-	config("one")
+	configure := func(dir string) { write(t, "conf/config.yaml", "identity: {state_dir: "+dir+"}\nlog: {level: info}\n") }
+	configure("one")
 	d := start(t)
 	signature := func() string { _, body := d.get(t, "latest/dynamic/instance-identity/pkcs7"); return body }
 	first := signature()
-	write(t, "conf/config.yaml", "identity: {state_dir: one}\nlog: {level: debug}\n")
-	eventually(t, "reloaded", func() bool { return strings.Contains(d.logged(), "configuration reloaded") })
-	if signature() != first {
-		t.Error("a reload that changes nothing about the document signs it anew")
-	}
-	config("two")
+	configure("two")
 	eventually(t, "another key signs", func() bool { return signature() != first })
 
 	write(t, "conf/three/identity.pem", "damaged")
-	config("three")
+	configure("three")
 	eventually(t, "status tells that the key is damaged", func() bool {
 		signature()
 		s := d.status(t)
