@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/instance"
 )
 
-// checkTimeout bounds the calls of check --credentials, SSO and credential_process included.
+// checkTimeout bounds each call of check --credentials, SSO and credential_process included.
 const checkTimeout = 30 * time.Second
 
 func newCheck(f *flags) *cobra.Command {
@@ -70,10 +74,9 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 		fmt.Fprintln(out, "none: neither credentials.iam_role nor credentials.source_profile is set")
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
-	defer cancel()
+	ctx := cmd.Context()
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	got, err := newProvider(c, "", log, time.Now).Retrieve(ctx)
+	got, err := retrieve(ctx, cmd, newProvider(c, "", nil, log, time.Now))
 	if err != nil {
 		return fmt.Errorf("no credentials: %w", err)
 	}
@@ -82,10 +85,45 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 		fmt.Fprintf(out, "made up (credentials.mock), as %s until %s\n", got.ARN, expiration)
 		return nil
 	}
-	arn, err := newSTS(c, "", log, time.Now).CallerIdentity(ctx, got)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	arn, err := newSTS(c, "", nil, log, time.Now).CallerIdentity(ctx, got)
 	if err != nil {
 		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
 	}
 	fmt.Fprintf(out, "you would be %s until %s\n", arn, expiration)
 	return nil
+}
+
+// retrieve gets credentials once, and asks on the terminal for the MFA codes that this takes.
+func retrieve(ctx context.Context, cmd *cobra.Command, p credentials.Provider) (*credentials.Credentials, error) {
+	call := func(ctx context.Context) (*credentials.Credentials, error) {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		return p.Retrieve(ctx)
+	}
+	got, err := call(ctx)
+	if needs, ok := errors.AsType[*credentials.NeedsMFA](err); ok && !onTerminal() {
+		return nil, fmt.Errorf("a code of the MFA device %s is needed; run this on a terminal, which is then asked for it", needs.Serial)
+	}
+	ask := newPrompt(os.Stdin, cmd.ErrOrStderr())
+	for range 5 {
+		needs, ok := errors.AsType[*credentials.NeedsMFA](err)
+		if !ok {
+			return got, err
+		}
+		code, ok := ask.ask(ctx, needs.Serial)
+		if !ok {
+			return nil, err
+		}
+		if err := credentials.CheckMFACode(strings.TrimSpace(code)); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), err)
+			continue
+		}
+		got, err = call(credentials.WithMFACode(ctx, strings.TrimSpace(code)))
+		if needs, ok := errors.AsType[*credentials.NeedsMFA](err); ok {
+			fmt.Fprintln(cmd.ErrOrStderr(), needs)
+		}
+	}
+	return nil, err
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // newProvider makes the source of the credentials that a configuration asks for.
-func newProvider(c *config.Config, origin string, log *slog.Logger, now func() time.Time) credentials.Provider {
+func newProvider(c *config.Config, origin string, sessions *credentials.Sessions, log *slog.Logger, now func() time.Time) credentials.Provider {
 	if c.Credentials.Mock {
 		return &credentials.Mock{
 			ARN:      sessionARN(c),
@@ -24,10 +24,10 @@ func newProvider(c *config.Config, origin string, log *slog.Logger, now func() t
 			Now:      now,
 		}
 	}
-	return newSTS(c, origin, log, now)
+	return newSTS(c, origin, sessions, log, now)
 }
 
-func newSTS(c *config.Config, origin string, log *slog.Logger, now func() time.Time) *credentials.STS {
+func newSTS(c *config.Config, origin string, sessions *credentials.Sessions, log *slog.Logger, now func() time.Time) *credentials.STS {
 	return credentials.NewSTS(credentials.Options{
 		Profile:           c.Credentials.SourceProfile,
 		Region:            c.AWS.Region,
@@ -40,6 +40,8 @@ func newSTS(c *config.Config, origin string, log *slog.Logger, now func() time.T
 		TransitiveTagKeys: c.Credentials.TransitiveTagKeys,
 		Policy:            c.Credentials.Policy,
 		PolicyARNs:        c.Credentials.PolicyARNs,
+		MFASerial:         c.Credentials.MFASerial,
+		Sessions:          sessions,
 		Origin:            origin,
 	}, log, now)
 }

@@ -32,6 +32,9 @@ type daemon struct {
 	secret  []byte // keys the session tokens of this process
 	origin  string // marks what this process sends
 	atStart *config.Config
+	codes   *codeDesk
+	// sessions that MFA codes have opened outlive reloads.
+	sessions *credentials.Sessions
 
 	current atomic.Pointer[generation]
 
@@ -60,8 +63,9 @@ type generation struct {
 func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
 		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
-		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config,
+		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config, sessions: &credentials.Sessions{},
 	}
+	d.codes = newCodeDesk(log, d.answerMFA)
 	_, _ = rand.Read(d.secret) // never fails
 	return d, d.use(ctx, loaded)
 }
@@ -72,6 +76,7 @@ func (d *daemon) Target(*http.Request) *imds.Target { return d.current.Load().ta
 // wait returns when the goroutines that ctx's end stops have ended, and no key pair is being made any more.
 func (d *daemon) wait() {
 	d.keepers.Wait()
+	d.codes.close()
 	d.current.Load().identity.Wait()
 }
 
@@ -176,7 +181,8 @@ func (d *daemon) keep(ctx context.Context, g, old *generation) {
 	default:
 		keeperCtx, cancel := context.WithCancel(ctx)
 		g.stop = cancel
-		g.keeper = credentials.NewKeeper(newProvider(c, d.origin, d.log, d.now), c.Credentials.RefreshBefore, d.log, d.now)
+		g.keeper = credentials.NewKeeper(newProvider(c, d.origin, d.sessions, d.log, d.now), c.Credentials.RefreshBefore, d.log, d.now)
+		g.keeper.NeedsMFA = d.codes.wanted
 		if old != nil && old.keeper != nil && reflect.DeepEqual(holder(old.loaded.Config), holder(c)) {
 			g.keeper.TakeOver(old.keeper)
 		}

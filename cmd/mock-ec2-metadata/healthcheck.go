@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,10 +73,11 @@ func reachable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
-func healthcheck(cmd *cobra.Command, address string) error {
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, address, nil)
+// askStatus asks a daemon for its status.
+func askStatus(ctx context.Context, address string) (*status, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Proxy settings are for the world outside, not for the daemon next door.
 	client := &http.Client{Timeout: healthcheckTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -84,12 +86,20 @@ func healthcheck(cmd *cobra.Command, address string) error {
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
-		return fmt.Errorf("nothing answers at %s: %w", address, err)
+		return nil, fmt.Errorf("nothing answers at %s: %w", address, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var s status
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&s); err != nil || resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s, but not as mock-ec2-metadata does", address, resp.Status)
+		return nil, fmt.Errorf("%s answers %s, but not as mock-ec2-metadata does", address, resp.Status)
+	}
+	return &s, nil
+}
+
+func healthcheck(cmd *cobra.Command, address string) error {
+	s, err := askStatus(cmd.Context(), address)
+	if err != nil {
+		return err
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintln(out, s.Status)

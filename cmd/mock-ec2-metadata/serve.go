@@ -21,7 +21,7 @@ import (
 )
 
 // serve runs the daemon until ctx is done.
-func serve(ctx context.Context, f *flags, stdout io.Writer) error {
+func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	loaded, err := config.Load(f.sources())
 	if err != nil {
 		return err
@@ -49,6 +49,9 @@ func serve(ctx context.Context, f *flags, stdout io.Writer) error {
 		log.Warn("changes of files are not noticed; send SIGHUP to reload", "error", err)
 	}
 	d.logStart(s.Addrs())
+	if onTerminal() {
+		go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)
+	}
 	go d.reloadOn(background, hangup)
 	// Not at once: making a key takes the processor that the first requests need.
 	prepare := time.AfterFunc(time.Second, func() { d.current.Load().identity.Prepare() })

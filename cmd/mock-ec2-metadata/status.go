@@ -32,16 +32,27 @@ type configStatus struct {
 type credentialsStatus struct {
 	// Source is sts, mock or none.
 	Source string `json:"source"`
-	// State is valid, pending (the first call is in flight), expired, failed, or none without an instance profile.
+	// State is valid, pending (the first call is in flight), waiting for MFA, expired, failed, or none without an instance
+	// profile.
 	State       string     `json:"state"`
 	ARN         string     `json:"arn,omitempty"`
 	Expiration  *time.Time `json:"expiration,omitempty"`
 	LastRenewal *time.Time `json:"last_renewal,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	LastError   string     `json:"last_error,omitempty"`
-	Note        string     `json:"note,omitempty"`
+	// MFA is what a code is wanted for, while one is.
+	MFA  *mfaStatus `json:"mfa,omitempty"`
+	Note string     `json:"note,omitempty"`
 
 	late bool // pending for longer than clients wait
+}
+
+type mfaStatus struct {
+	// Serial is the device whose code is wanted.
+	Serial string `json:"serial"`
+	// Socket is where the mfa command gives it; Error is why there is none.
+	Socket string `json:"socket,omitempty"`
+	Error  string `json:"error,omitempty"`
 }
 
 // status says how things stand, at one glance.
@@ -60,6 +71,9 @@ func (d *daemon) status() status {
 		InstanceID:  g.instance.ID,
 		Role:        g.instance.Role,
 		Credentials: g.credentialsStatus(d.now()),
+	}
+	if mfa := s.Credentials.MFA; mfa != nil {
+		mfa.Socket, mfa.Error = d.codes.socket()
 	}
 	if reloadErr != nil {
 		s.Config.Error = reloadErr.Error()
@@ -93,6 +107,10 @@ func (g *generation) credentialsStatus(now time.Time) credentialsStatus {
 	if state.LastError != nil {
 		s.State = "failed"
 		s.LastError = state.LastError.Message
+	}
+	if state.MFASerial != "" {
+		s.State = "waiting for MFA"
+		s.MFA = &mfaStatus{Serial: state.MFASerial}
 	}
 	if state.Valid {
 		s.State = "valid"

@@ -59,8 +59,7 @@ credentials:
 f.yaml:2: credentials.policy_arns: "arn:aws:s3:::bucket" is not the ARN of a policy; write arn:aws:iam::aws:policy/NAME`},
 		{"mfa_serial", `
 credentials: {mfa_serial: "12 34"}`, `
-f.yaml:1: credentials.mfa_serial: "12 34" is not a serial number or ARN; it has 9 to 256 of letters, digits and _+=/:,.@-
-f.yaml:1: credentials.mfa_serial: not supported yet; leave it out`},
+f.yaml:1: credentials.mfa_serial: "12 34" is not a serial number or ARN; it has 9 to 256 of letters, digits and _+=/:,.@-`},
 		{"profile that cannot go by its name", `
 credentials: {source_profile: my/profile}`, `
 f.yaml:1: credentials.source_profile: "my/profile" is not a name that credentials can go by, which has 1 to 64 of letters, digits and _+=,.@-; rename the profile, or set credentials.iam_role`},

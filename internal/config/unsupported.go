@@ -19,7 +19,6 @@ const unsupportedText = "not supported yet; leave it out"
 // unsupported shrinks by a line with each feature. Nothing else has to change but conf/sample-config.yaml and
 // docs/configuration.md.
 var unsupported = []notYet{
-	{key: "credentials.mfa_serial"},
 	{key: "server.allow_clients", evenDefault: true}, // "auto" promises a filter
 	{key: "server.allow_hosts"},
 	{key: "server.user"},

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,9 +54,15 @@ func harmless(err error) string {
 }
 
 // describe says in our words what an error of the SDK means to the user.
-func (a *STS) describe(err error) error {
+func (a *STS) describe(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if e := a.describeMFA(ctx, err); e != nil {
+		return e
 	}
 	if isSource(err) {
 		if e := a.describeSource(err); e != nil {
@@ -84,13 +91,12 @@ func (a *STS) describe(err error) error {
 // describeProfile names what is wrong with the profile, nil if it is something else.
 func (a *STS) describeProfile(err error) error {
 	var (
-		missing  awsconfig.SharedConfigProfileNotExistError
-		unread   awsconfig.SharedConfigLoadError
-		needsMFA awsconfig.AssumeRoleTokenProviderNotSetError
-		process  *processcreds.ProviderError
-		assume   awsconfig.SharedConfigAssumeRoleError
-		path     *fs.PathError
-		load     *loadError
+		missing awsconfig.SharedConfigProfileNotExistError
+		unread  awsconfig.SharedConfigLoadError
+		process *processcreds.ProviderError
+		assume  awsconfig.SharedConfigAssumeRoleError
+		path    *fs.PathError
+		load    *loadError
 	)
 	message := ""
 	switch {
@@ -105,8 +111,6 @@ func (a *STS) describeProfile(err error) error {
 		message = fmt.Sprintf("%s cannot be read: %s", unread.Filename, reason)
 	case errors.As(err, &assume):
 		message = fmt.Sprintf("profile %q assumes a role, but its source_profile is missing, has no credentials, or leads back to itself; mend source_profile", assume.Profile)
-	case errors.As(err, &needsMFA):
-		message = a.profile() + " asks for an MFA code (mfa_serial), which is not supported yet; use a profile without"
 	case errors.As(err, &process):
 		// The error may quote the process's output: credentials.
 		message = a.profile() + ": its credential_process failed or printed something else than credentials; run the command by hand to see why"
@@ -156,8 +160,8 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		return e
 	}
 	fromSource := isSource(err)
-	switch api.ErrorCode() {
-	case "AccessDenied":
+	switch code := api.ErrorCode(); {
+	case code == "AccessDenied":
 		e.Code = codeUnauthorized
 		if a.opt.RoleARN == "" && !fromSource {
 			e.Message = fmt.Sprintf("%s may not get a session of its own (%s); set credentials.iam_role to a role that it may assume", a.profile(), said)
@@ -169,17 +173,20 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		}
 		e.Message = fmt.Sprintf("%s may not assume %s (%s); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it",
 			a.profile(), a.opt.RoleARN, said)
-	case "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "UnauthorizedException", "UnrecognizedClientException":
+		if a.opt.MFASerial == "" {
+			e.Message += "; if it asks for MFA, set credentials.mfa_serial"
+		}
+	case keysRefused(api), code == "UnauthorizedException":
 		e.Code = codeProfile
 		e.Message = fmt.Sprintf("the credentials of %s are wrong or expired (%s); renew them (aws configure%[3]s, or aws sso login%[3]s)",
 			a.profile(), said, a.profileFlag())
-	case "SignatureDoesNotMatch":
+	case code == "SignatureDoesNotMatch":
 		e.Code = codeProfile
 		e.Message = fmt.Sprintf("the secret key of %s is wrong (%s); put it right (aws configure%s)", a.profile(), said, a.profileFlag())
 		if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 			e = a.describeClock(e, response, said)
 		}
-	case "RegionDisabledException":
+	case code == "RegionDisabledException":
 		e.Message = fmt.Sprintf("STS is switched off in %s for this account (%s); activate it in IAM's account settings, or set another aws.region", a.opt.Region, said)
 	default:
 		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.opt.RoleARN, a.profile(), said)
@@ -191,6 +198,11 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		}
 	}
 	return e
+}
+
+// keysRefused says whether STS does not take the keys, or no longer.
+func keysRefused(api smithy.APIError) bool {
+	return slices.Contains([]string{"InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"}, api.ErrorCode())
 }
 
 // describeClock blames this machine's clock instead, if it is more than the five minutes off that a signature allows.

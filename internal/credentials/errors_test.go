@@ -68,7 +68,7 @@ func TestErrors(t *testing.T) {
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\nmfa_serial = arn:aws:iam::123456789012:mfa/d\n", keys("keys", key)
 			},
-			want: Error{codeProfile, `profile "default" asks for an MFA code (mfa_serial), which is not supported yet; use a profile without`, false},
+			want: Error{codeUnauthorized, `waiting for MFA: profile "default" needs a code of the device arn:aws:iam::123456789012:mfa/d; run: mock-ec2-metadata mfa CODE (in Docker: docker exec mock-ec2-metadata /mock-ec2-metadata mfa CODE)`, false},
 		},
 		{
 			name: "credential_process fails",
@@ -142,7 +142,7 @@ func TestErrors(t *testing.T) {
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "", keys("default", key)
 			},
-			want: Error{codeUnauthorized, `profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it`, false},
+			want: Error{codeUnauthorized, `profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it; if it asks for MFA, set credentials.mfa_serial`, false},
 		},
 		{
 			name: "profile's own role denied",

@@ -37,22 +37,30 @@ type State struct {
 	// LastError is why the last call failed, at LastAttempt; nil when it succeeded.
 	LastError   *Error
 	LastAttempt time.Time
+	// MFASerial is the MFA device whose code the next call needs, see Answer; "" if it needs none.
+	MFASerial string
 }
 
 // Keeper holds the credentials of one provider: it alone calls the provider, one call at a time, in the background,
 // before the credentials expire, whatever its clients do.
 type Keeper struct {
+	// NeedsMFA, if set before Run, is called when a code is wanted, until Answer has given the right one: once for each
+	// reason. It must not wait.
+	NeedsMFA func(*NeedsMFA)
+
 	provider      Provider
 	refreshBefore time.Duration
 	log           *slog.Logger
 	now           func() time.Time
 	wake          chan struct{} // ends a pause
+	answers       chan answer   // likewise, with an MFA code
 	since         time.Time
 
 	mu       sync.RWMutex
 	current  *Credentials
 	lastErr  *Error
 	lastTime time.Time
+	needsMFA *NeedsMFA     // what lastErr is about, if it is about a code
 	inFlight bool          // a call is being made, or about to be
 	ended    chan struct{} // closed, and made anew, when a call has ended
 }
@@ -65,6 +73,7 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 		log:           log,
 		now:           now,
 		wake:          make(chan struct{}, 1),
+		answers:       make(chan answer),
 		since:         now(),
 		inFlight:      true,
 		ended:         make(chan struct{}),
@@ -74,8 +83,9 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 // Run gets and renews credentials until ctx is done.
 func (k *Keeper) Run(ctx context.Context) {
 	failures := 0
+	var by *answer
 	for {
-		err := k.renew(ctx)
+		err := k.renew(ctx, by)
 		if ctx.Err() != nil {
 			return
 		}
@@ -94,19 +104,23 @@ func (k *Keeper) Run(ctx context.Context) {
 		default: // refused until somebody mends something
 			pause = jitter(maxBackoff/2, maxBackoff)
 		}
-		if !k.pause(ctx, pause) {
+		var ok bool
+		if by, ok = k.pause(ctx, pause); !ok {
 			return
 		}
 	}
 }
 
-// renew makes one call and keeps its outcome.
-func (k *Keeper) renew(ctx context.Context) *Error {
+// renew makes one call, by an MFA code or none, and keeps its outcome.
+func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	k.mu.Lock()
 	k.inFlight = true
 	k.mu.Unlock()
 	call, cancel := context.WithTimeout(ctx, retrieveTimeout)
 	defer cancel()
+	if by != nil {
+		call = WithMFACode(call, by.code)
+	}
 	c, err := k.provider.Retrieve(call)
 	if ctx.Err() != nil {
 		return nil // the keeper ends; whoever waits is told to ask again
@@ -119,14 +133,25 @@ func (k *Keeper) renew(ctx context.Context) *Error {
 	if e == nil {
 		k.current = c
 	}
+	before := k.needsMFA
+	k.needsMFA, _ = errors.AsType[*NeedsMFA](err)
 	k.lastErr, k.lastTime, k.inFlight = e, k.now(), false
 	close(k.ended)
 	k.ended = make(chan struct{})
+	needs := k.needsMFA
 	k.mu.Unlock()
-	if e != nil {
-		k.log.Warn("cannot get credentials", "error", e.Message)
-	} else {
+	if by != nil {
+		by.ended <- e
+	}
+	switch {
+	case e == nil:
 		k.log.Info("got credentials", "arn", c.ARN, "expiration", c.Expiration.UTC().Format(time.RFC3339))
+	case needs != nil && by == nil && before != nil && needs.Error() == before.Error():
+		// Whoever has the code knows already.
+	case needs != nil && k.NeedsMFA != nil:
+		k.NeedsMFA(needs)
+	default:
+		k.log.Warn("cannot get credentials", "error", e.Message)
 	}
 	return e
 }
@@ -152,22 +177,25 @@ func jitter(from, to time.Duration) time.Duration {
 	return from + rand.N(to-from+1) //nolint:gosec // spreads load, protects nothing
 }
 
-// pause waits by the wall clock, or until Retry; false when ctx is done.
-func (k *Keeper) pause(ctx context.Context, d time.Duration) bool {
+// pause waits by the wall clock, or until Retry or Answer, whose answer it gives; false when ctx is done.
+func (k *Keeper) pause(ctx context.Context, d time.Duration) (*answer, bool) {
 	until := k.now().Round(0).Add(d)
 	for {
 		left := until.Sub(k.now().Round(0))
 		if left <= 0 {
-			return true
+			return nil, true
 		}
 		timer := time.NewTimer(min(left, wallClockCheck))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return false
+			return nil, false
 		case <-k.wake:
 			timer.Stop()
-			return true
+			return nil, true
+		case a := <-k.answers:
+			timer.Stop()
+			return &a, true
 		case <-timer.C:
 		}
 	}
@@ -181,6 +209,35 @@ func (k *Keeper) Retry() {
 	k.mu.RUnlock()
 	if useful {
 		k.endPause()
+	}
+}
+
+// answer is an MFA code, and where to say how the call with it ended.
+type answer struct {
+	code  string
+	ended chan<- *Error // has room for one
+}
+
+// Answer makes the call that waits for an MFA code, with this one. It fails with an *Error when the code is refused or the
+// call fails, or when no code is wanted, and with the context's error when that is done first.
+func (k *Keeper) Answer(ctx context.Context, code string) error {
+	if k.State().MFASerial == "" {
+		return &Error{Code: codeFailed, Message: "no MFA code is wanted now"}
+	}
+	ended := make(chan *Error, 1)
+	select {
+	case k.answers <- answer{code, ended}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			return err
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -269,6 +326,9 @@ func (k *Keeper) State() State {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	s := State{Valid: valid != nil, Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime}
+	if k.needsMFA != nil {
+		s.MFASerial = k.needsMFA.Serial
+	}
 	if k.current != nil {
 		s.ARN, s.Expiration, s.LastRenewal = k.current.ARN, k.current.Expiration, k.current.LastUpdated
 	}

@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"os"
 
@@ -24,9 +25,9 @@ func (m *marked) Do(r *http.Request) (*http.Response, error) {
 	return m.client.Do(r)
 }
 
-// metadataService says whether the SDK may ask EC2's metadata service: only for a profile that names it as its source. As
-// a last resort, which it is for the SDK, it would mostly be this daemon, or nobody.
-func (a *STS) metadataService(ctx context.Context) imds.ClientEnableState {
+// sharedProfile reads the profile that makes the call, as the SDK will; nil if it cannot be read, which the SDK will find
+// and say.
+func (a *STS) sharedProfile(ctx context.Context) *awsconfig.SharedConfig {
 	name := a.opt.Profile
 	if name == "" {
 		name = os.Getenv("AWS_PROFILE")
@@ -39,9 +40,23 @@ func (a *STS) metadataService(ctx context.Context) imds.ClientEnableState {
 		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
 	})
 	if err != nil {
-		return imds.ClientDisabled // the SDK will find the same, and say so
+		return nil
 	}
-	for p := &profile; p != nil; p = p.Source {
+	return &profile
+}
+
+// chain is a profile and those that it builds on, by source_profile.
+func chain(profile *awsconfig.SharedConfig) iter.Seq[*awsconfig.SharedConfig] {
+	return func(yield func(*awsconfig.SharedConfig) bool) {
+		for p := profile; p != nil && yield(p); p = p.Source {
+		}
+	}
+}
+
+// metadataService says whether the SDK may ask EC2's metadata service: only for a profile that names it as its source. As
+// a last resort, which it is for the SDK, it would mostly be this daemon, or nobody.
+func metadataService(profile *awsconfig.SharedConfig) imds.ClientEnableState {
+	for p := range chain(profile) {
 		if p.CredentialSource == "Ec2InstanceMetadata" {
 			return imds.ClientEnabled
 		}

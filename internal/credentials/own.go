@@ -12,17 +12,19 @@ import (
 // GetSessionToken, and never leave the daemon; temporary ones pass as they are.
 func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credentials) (*Credentials, error) {
 	if source.SessionToken == "" {
-		out, err := client.GetSessionToken(ctx, &sts.GetSessionTokenInput{
-			DurationSeconds: aws.Int32(int32(a.opt.Duration / time.Second)), //nolint:gosec // at most 12 h
-		})
+		out, err := a.getSessionToken(ctx, client, a.opt.Duration)
 		if err != nil {
-			return nil, a.describe(err)
+			return nil, err
 		}
 		c, err := a.issued(out.Credentials)
 		if err == nil {
 			c.AccountID = source.AccountID
 		}
 		return c, err
+	}
+	if a.opt.MFASerial != "" {
+		return nil, &Error{Code: codeProfile, Message: a.profile() +
+			" has temporary keys, which STS takes no MFA code for; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume"}
 	}
 	if !source.CanExpire {
 		return nil, &Error{Code: codeProfile, Message: a.profile() +
@@ -41,4 +43,17 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 		LastUpdated:     now.UTC().Truncate(time.Second),
 		AccountID:       source.AccountID,
 	}, nil
+}
+
+// getSessionToken opens a session of the long-lived keys that client signs with, by an MFA code if a device is configured.
+func (a *STS) getSessionToken(ctx context.Context, client *sts.Client, d time.Duration) (*sts.GetSessionTokenOutput, error) {
+	in := &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(int32(d / time.Second))} //nolint:gosec // at most 12 h
+	if a.opt.MFASerial != "" {
+		code, err := takeMFACode(ctx, a.opt.MFASerial)
+		if err != nil {
+			return nil, err
+		}
+		in.SerialNumber, in.TokenCode = aws.String(a.opt.MFASerial), aws.String(code)
+	}
+	return client.GetSessionToken(ctx, in)
 }

@@ -526,7 +526,7 @@ func TestUnwritableSSOCache(t *testing.T) {
 		{Op: "open", Path: "/home/.aws/sso/cache/x.json.tmp-1", Err: syscall.EACCES},
 		{Op: "open", Path: "/home/.aws/sso/cache/x.json.tmp-1", Err: syscall.EROFS},
 	} {
-		got := provider(options()).describe(&sourceError{fmt.Errorf("refreshing: %w", err)})
+		got := provider(options()).describe(t.Context(), &sourceError{fmt.Errorf("refreshing: %w", err)})
 		var e *Error
 		want := `the SSO login of profile "default" cannot be renewed (/home/.aws/sso/cache/x.json.tmp-1: ` + err.Err.Error() +
 			`); let the daemon's user write there, then run: aws sso login --profile default`

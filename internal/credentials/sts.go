@@ -49,6 +49,10 @@ type Options struct {
 	TransitiveTagKeys []string
 	Policy            string
 	PolicyARNs        []string
+	// MFASerial is the MFA device of the profile's user; its codes come by WithMFACode.
+	MFASerial string
+	// Sessions keeps what codes have opened; nil: only this provider does.
+	Sessions *Sessions
 	// Origin marks the daemon's requests, see OriginHeader.
 	Origin string
 }
@@ -68,45 +72,83 @@ type STS struct {
 func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
 	// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
+	if opt.Sessions == nil {
+		opt.Sessions = &Sessions{}
+	}
 	return &STS{opt: opt, log: log, now: now, http: &marked{client, opt.Origin}}
 }
 
-// Retrieve calls STS once (twice when it finds that the duration is too long).
+// Retrieve calls STS once (twice when it finds that the duration is too long, or an MFA code opens a session first). It
+// fails with *NeedsMFA when the code that it needs is not in ctx, or is refused.
 func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
-	cfg, err := a.load(ctx)
+	c, err := a.retrieve(ctx)
 	if err != nil {
-		return nil, a.describe(&loadError{err})
+		return nil, a.describe(ctx, err)
+	}
+	return c, nil
+}
+
+func (a *STS) retrieve(ctx context.Context) (*Credentials, error) {
+	cfg, profile, err := a.load(ctx)
+	if err != nil {
+		return nil, &loadError{err}
 	}
 	// Apart from the call itself, so that an error says which of the two failed.
-	source, err := cfg.Credentials.Retrieve(ctx)
+	source, err := a.source(ctx, cfg, profile)
 	if err != nil {
-		return nil, a.describe(&sourceError{err})
+		return nil, &sourceError{err}
+	}
+	cfg.Credentials = static(source)
+	if a.opt.RoleARN == "" {
+		return a.own(ctx, sts.NewFromConfig(cfg), source)
+	}
+	in := a.input()
+	if a.opt.MFASerial != "" {
+		session, err := a.authenticated(ctx, sts.NewFromConfig(cfg), source, in)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Credentials = static(session)
 	}
 	client := sts.NewFromConfig(cfg)
-	if a.opt.RoleARN == "" {
-		return a.own(ctx, client, source)
-	}
-	out, err := client.AssumeRole(ctx, a.input())
+	out, err := client.AssumeRole(ctx, in)
 	if durationRefused(err) && a.opt.Duration > chainedDuration && !a.stepped.Swap(true) {
 		a.log.Warn("STS refuses the session duration; using 1h", "duration", a.opt.Duration, "role", a.opt.RoleARN)
-		out, err = client.AssumeRole(ctx, a.input())
+		in.DurationSeconds = a.input().DurationSeconds
+		out, err = client.AssumeRole(ctx, in)
 	}
 	if err != nil {
-		return nil, a.describe(err)
+		if api, ok := errors.AsType[smithy.APIError](err); ok && keysRefused(api) {
+			a.opt.Sessions.forget()
+		}
+		return nil, err
 	}
 	return a.credentials(out)
 }
 
+// source gets the profile's own credentials. Those that a role is assumed with, and that took a code, are kept.
+func (a *STS) source(ctx context.Context, cfg aws.Config, profile *awsconfig.SharedConfig) (aws.Credentials, error) {
+	if a.opt.RoleARN == "" || !usesMFA(profile) {
+		return cfg.Credentials.Retrieve(ctx)
+	}
+	return a.opt.Sessions.get(fingerprint("profile", profile), a.now, func() (aws.Credentials, error) { return cfg.Credentials.Retrieve(ctx) })
+}
+
+// static is a provider of credentials that are at hand.
+func static(c aws.Credentials) aws.CredentialsProvider {
+	return credentials.StaticCredentialsProvider{Value: c}
+}
+
 // CallerIdentity asks STS who the holder of c is.
 func (a *STS) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
-	cfg, err := a.load(ctx)
+	cfg, _, err := a.load(ctx)
 	if err != nil {
-		return "", a.describe(&loadError{err})
+		return "", a.describe(ctx, &loadError{err})
 	}
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return "", a.describe(err)
+		return "", a.describe(ctx, err)
 	}
 	return aws.ToString(out.Arn), nil
 }
@@ -132,12 +174,13 @@ func CacheDirs() []string {
 	return []string{sso, filepath.Join(filepath.Dir(filepath.Dir(sso)), "login", "cache")}
 }
 
-// load reads the profile.
-func (a *STS) load(ctx context.Context) (aws.Config, error) {
+// load reads the profile. Its codes come from ctx.
+func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
+	profile := a.sharedProfile(ctx)
 	opts := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.opt.Region),
 		awsconfig.WithHTTPClient(a.http),
-		awsconfig.WithEC2IMDSClientEnableState(a.metadataService(ctx)),
+		awsconfig.WithEC2IMDSClientEnableState(metadataService(profile)),
 		// Expiry times are the issuer's: for container credentials the SDK would shift them.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 		// The SDK ends the shell of a process that hangs before the call is given up; what that shell has started in the
@@ -146,6 +189,7 @@ func (a *STS) load(ctx context.Context) (aws.Config, error) {
 		awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
 			o.HTTPClient, o.Retryer = a.http, aws.NopRetryer{}
 		}),
+		awsconfig.WithAssumeRoleCredentialOptions(profileMFA(ctx, profile)),
 		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours
 		// The Keeper alone decides when to try again.
 		awsconfig.WithRetryMaxAttempts(1),
@@ -153,7 +197,8 @@ func (a *STS) load(ctx context.Context) (aws.Config, error) {
 	if a.opt.Profile != "" {
 		opts = append(opts, awsconfig.WithSharedConfigProfile(a.opt.Profile))
 	}
-	return awsconfig.LoadDefaultConfig(ctx, opts...)
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+	return cfg, profile, err
 }
 
 func (a *STS) input() *sts.AssumeRoleInput {
