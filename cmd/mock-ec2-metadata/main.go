@@ -20,9 +20,21 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := exitCode(os.Stderr, run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	stderr := os.Stderr
+	if !onTerminal() {
+		muteProcesses()
+	}
+	code := exitCode(stderr, run(ctx, os.Args[1:], os.Environ(), os.Stdout, stderr))
 	stop()
 	os.Exit(code)
+}
+
+// muteProcesses keeps what a credential_process writes to stderr, which may be secret, out of logs: the SDK gives it
+// os.Stderr. On a terminal it is for whoever sits there, such as a question.
+func muteProcesses() {
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = null
+	}
 }
 
 // run executes one command line.
