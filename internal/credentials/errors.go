@@ -163,6 +163,10 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	switch code := api.ErrorCode(); {
 	case code == "AccessDenied":
 		e.Code = codeUnauthorized
+		if isIdentityCall(err) {
+			e.Message = fmt.Sprintf("STS does not tell %s who it is (%s); no policy of IAM can forbid that, but the policy of a VPC endpoint can", a.profile(), said)
+			break
+		}
 		if a.opt.RoleARN == "" && !fromSource {
 			e.Message = fmt.Sprintf("%s may not get a session of its own (%s); set credentials.iam_role to a role that it may assume", a.profile(), said)
 			break
@@ -192,6 +196,9 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.opt.RoleARN, a.profile(), said)
 		if a.opt.RoleARN == "" {
 			e.Message = fmt.Sprintf("GetSessionToken with %s was refused (%s)", a.profile(), said)
+		}
+		if isIdentityCall(err) {
+			e.Message = fmt.Sprintf("GetCallerIdentity with %s was refused (%s); if AWS_ENDPOINT_URL_STS is set, check that it is an STS", a.profile(), said)
 		}
 		if fromSource {
 			e.Message = fmt.Sprintf("%s cannot get its own credentials (%s); mend it in %s", a.profile(), said, strings.Join(ProfileFiles(), " or "))

@@ -81,23 +81,15 @@ func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
 // Retrieve calls STS once (twice when it finds that the duration is too long, or an MFA code opens a session first). It
 // fails with *NeedsMFA when the code that it needs is not in ctx, or is refused.
 func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
-	c, err := a.retrieve(ctx)
+	p, err := a.Profile(ctx)
 	if err != nil {
-		return nil, a.describe(ctx, err)
+		return nil, err
 	}
-	return c, nil
+	return p.Issue(ctx)
 }
 
-func (a *STS) retrieve(ctx context.Context) (*Credentials, error) {
-	cfg, profile, err := a.load(ctx)
-	if err != nil {
-		return nil, &loadError{err}
-	}
-	// Apart from the call itself, so that an error says which of the two failed.
-	source, err := a.source(ctx, cfg, profile)
-	if err != nil {
-		return nil, &sourceError{err}
-	}
+// issue makes the call with the profile's own credentials.
+func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*Credentials, error) {
 	cfg.Credentials = static(source)
 	if a.opt.RoleARN == "" {
 		return a.own(ctx, sts.NewFromConfig(cfg), source)
@@ -126,14 +118,6 @@ func (a *STS) retrieve(ctx context.Context) (*Credentials, error) {
 	return a.credentials(out)
 }
 
-// source gets the profile's own credentials. Those that a role is assumed with, and that took a code, are kept.
-func (a *STS) source(ctx context.Context, cfg aws.Config, profile *awsconfig.SharedConfig) (aws.Credentials, error) {
-	if a.opt.RoleARN == "" || !usesMFA(profile) {
-		return cfg.Credentials.Retrieve(ctx)
-	}
-	return a.opt.Sessions.get(fingerprint("profile", profile), a.now, func() (aws.Credentials, error) { return cfg.Credentials.Retrieve(ctx) })
-}
-
 // static is a provider of credentials that are at hand.
 func static(c aws.Credentials) aws.CredentialsProvider {
 	return credentials.StaticCredentialsProvider{Value: c}
@@ -146,11 +130,8 @@ func (a *STS) CallerIdentity(ctx context.Context, c *Credentials) (arn string, e
 		return "", a.describe(ctx, &loadError{err})
 	}
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
-	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
-	if err != nil {
-		return "", a.describe(ctx, err)
-	}
-	return aws.ToString(out.Arn), nil
+	id, err := a.identity(ctx, cfg)
+	return id.ARN, err
 }
 
 // ProfileFiles are the shared config files that the SDK reads profiles from.
