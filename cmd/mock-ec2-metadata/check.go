@@ -14,6 +14,7 @@ import (
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/tree"
 )
 
 // checkTimeout bounds each call of check --credentials, SSO and credential_process included.
@@ -46,12 +47,21 @@ It exits 1 on any problem, after naming the file, the line and the key.`,
 	return cmd
 }
 
-func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
+// verify finds what is wrong with a configuration beside what is wrong with its values, and gives the tree.
+func verify(loaded *config.Loaded) (*tree.Snapshot, error) {
 	_, snapshot, err := build(loaded)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := newIdentity(loaded, slog.New(slog.DiscardHandler), time.Now); err != nil {
+		return nil, err
+	}
+	return snapshot, nil
+}
+
+func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
+	snapshot, err := verify(loaded)
+	if err != nil {
 		return err
 	}
 	for _, w := range loaded.Warnings {
@@ -80,9 +90,8 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("no credentials: %w", err)
 	}
-	expiration := got.Expiration.UTC().Format(time.RFC3339)
 	if c.Credentials.Mock {
-		fmt.Fprintf(out, "made up (credentials.mock), as %s until %s\n", got.ARN, expiration)
+		fmt.Fprintf(out, "made up (credentials.mock), as %s\n", lasting(got.ARN, got.Expiration))
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -91,7 +100,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
 	}
-	fmt.Fprintf(out, "you would be %s until %s\n", arn, expiration)
+	fmt.Fprintf(out, "you would be %s\n", lasting(arn, got.Expiration))
 	return nil
 }
 
@@ -126,4 +135,9 @@ func retrieve(ctx context.Context, cmd *cobra.Command, p credentials.Provider) (
 		}
 	}
 	return nil, err
+}
+
+// lasting says who or what something is, and how long.
+func lasting(what string, end time.Time) string {
+	return what + " until " + end.UTC().Format(time.RFC3339)
 }

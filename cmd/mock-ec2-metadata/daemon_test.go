@@ -324,6 +324,11 @@ func TestSecretsNeverShow(t *testing.T) {
 		t.Error(err)
 	}
 	outputs["check"] = check.String()
+	var doctor strings.Builder
+	if err := run(t.Context(), []string{"doctor", "--listen", host(d.url)}, append(os.Environ(), endpointVariable+"="+d.url), &doctor, &doctor); err != nil {
+		t.Errorf("doctor: %v\n%s", err, doctor.String())
+	}
+	outputs["doctor"] = doctor.String()
 	_, outputs["/status"] = d.get(t, "status")
 	sts.Fail(stsfake.ExpiredToken)
 	write(t, "conf/config.yaml", realConfig+"  session_name: another\n  external_id: "+externalID+"\n")

@@ -16,7 +16,11 @@ import (
 	"mock-ec2-metadata/internal/config"
 )
 
-const healthcheckTimeout = 7 * time.Second // /status may wait 5
+const (
+	statusTimeout = 7 * time.Second // /status may wait 5
+	// dialTimeout is plenty for this machine's own addresses, and bounds the wait for one that leads nowhere.
+	dialTimeout = time.Second
+)
 
 func newHealthcheck(f *flags) *cobra.Command {
 	return &cobra.Command{
@@ -27,29 +31,59 @@ Where nothing answers there and --listen is not given, it asks the default addre
 restart. It exits 0 as long as the daemon serves, ok or degraded, and 1 otherwise. For Docker's HEALTHCHECK and systemd.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			configured, standard := statusURL(f, cmd.ErrOrStderr()), pageAt(config.DefaultListen)
-			err := healthcheck(cmd, configured)
-			if err != nil && len(f.listen) == 0 && configured != standard && healthcheck(cmd, standard) == nil {
-				return nil // the file has changed, but listening elsewhere takes a restart
+			loaded, err := config.Load(f.sources())
+			listen := listenAddress(f, loaded)
+			if err != nil && len(f.listen) == 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the configuration is wrong, asking %s: %v\n", listen, err)
 			}
-			return err
+			_, s, err := findDaemon(cmd.Context(), places(f, listen))
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintln(out, s.Status)
+			for _, problem := range s.problems() {
+				fmt.Fprintln(out, problem)
+			}
+			return nil
 		},
 	}
 }
 
-// statusURL is where the daemon listens by the configuration. A file that is being edited and wrong at the moment says
-// nothing about the daemon, which goes on with the old one.
-func statusURL(f *flags, stderr io.Writer) string {
-	address := config.DefaultListen
-	switch loaded, err := config.Load(f.sources()); {
-	case err == nil:
-		address = loaded.Config.Server.Listen[0]
+// listenAddress is where the daemon listens by the configuration. A file that is being edited and wrong at the moment (nil)
+// says nothing about the daemon, which goes on with the old one.
+func listenAddress(f *flags, loaded *config.Loaded) string {
+	switch {
+	case loaded != nil:
+		return loaded.Config.Server.Listen[0]
 	case len(f.listen) > 0:
-		address = f.listen[0]
+		return f.listen[0]
 	default:
-		fmt.Fprintf(stderr, "the configuration is wrong, asking %s: %v\n", address, err)
+		return config.DefaultListen
 	}
-	return pageAt(address)
+}
+
+// places are where to look for that daemon. Unless a flag has named the address, the default one is the second: the file may
+// have changed, but listening elsewhere takes a restart.
+func places(f *flags, listen string) []string {
+	if len(f.listen) > 0 || listen == config.DefaultListen {
+		return []string{listen}
+	}
+	return []string{listen, config.DefaultListen}
+}
+
+// findDaemon gives the first place where a daemon answers, and its status, or what is wrong with the first place.
+func findDaemon(ctx context.Context, places []string) (listen string, s *status, err error) {
+	for i, place := range places {
+		s, placeErr := askStatus(ctx, pageAt(place))
+		if placeErr == nil {
+			return place, s, nil
+		}
+		if i == 0 {
+			err = placeErr
+		}
+	}
+	return places[0], nil, err
 }
 
 // pageAt is the /status page of a listener.
@@ -73,40 +107,62 @@ func reachable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// askStatus asks a daemon for its status.
-func askStatus(ctx context.Context, address string) (*status, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
+// strangerError says that what answers at an address is not the daemon.
+type strangerError struct {
+	page   string
+	answer string // e.g. 404 Not Found; "": not even that
+	server string // what it calls itself, if it does
+	err    error  // instead of an answer
+}
+
+func (e *strangerError) Error() string {
+	switch {
+	case e.answer == "":
+		return fmt.Sprintf("what listens at %s does not answer as mock-ec2-metadata does: %v", e.page, e.err)
+	case e.server == "":
+		return fmt.Sprintf("%s answers %s, but not as mock-ec2-metadata does", e.page, e.answer)
+	default:
+		return fmt.Sprintf("%s answers %s, but not as mock-ec2-metadata does (it is %q)", e.page, e.answer, e.server)
+	}
+}
+
+// askStatus reads the /status page of a daemon. Its error is a strangerError if something else is there.
+func askStatus(ctx context.Context, page string) (*status, error) {
+	resp, err := ask(ctx, http.MethodGet, page, nil)
+	if _, malformed := errors.AsType[*url.Error](err); malformed {
 		return nil, err
 	}
-	// Proxy settings are for the world outside, not for the daemon next door.
-	client := &http.Client{Timeout: healthcheckTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
 	if err != nil {
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || ctx.Err() != nil {
+			return nil, fmt.Errorf("nothing answers at %s: %w", page, err)
 		}
-		return nil, fmt.Errorf("nothing answers at %s: %w", address, err)
+		return nil, &strangerError{page: page, err: err}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var s status
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&s); err != nil || resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s, but not as mock-ec2-metadata does", address, resp.Status)
+	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&s)
+	if err != nil || resp.StatusCode != http.StatusOK || s.Status == "" || s.InstanceID == "" {
+		return nil, &strangerError{page: page, answer: resp.Status, server: resp.Header.Get("Server")}
 	}
 	return &s, nil
 }
 
-func healthcheck(cmd *cobra.Command, address string) error {
-	s, err := askStatus(cmd.Context(), address)
+// ask makes one request, and follows nobody elsewhere. Proxy settings are for the world outside, not for the daemon next
+// door.
+func ask(ctx context.Context, method, address string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintln(out, s.Status)
-	for _, problem := range []string{s.Config.Error, s.Credentials.LastError, s.IdentityError} {
-		if problem != "" {
-			fmt.Fprintln(out, problem)
-		}
+	req.Header = header
+	client := &http.Client{
+		Timeout:       statusTimeout,
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return nil
+	resp, err := client.Do(req)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return nil, u.Err
+	}
+	return resp, err
 }

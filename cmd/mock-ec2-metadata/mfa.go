@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 )
 
@@ -33,11 +34,12 @@ In Docker: docker exec mock-ec2-metadata /mock-ec2-metadata mfa CODE`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			address := statusURL(f, cmd.ErrOrStderr())
-			s, err := askStatus(cmd.Context(), address)
+			loaded, _ := config.Load(f.sources()) // if it is wrong, the daemon goes on with the old one
+			listen, s, err := findDaemon(cmd.Context(), places(f, listenAddress(f, loaded)))
 			if err != nil {
 				return err
 			}
+			address := pageAt(listen)
 			if s.Credentials.MFA == nil {
 				return fmt.Errorf("the daemon at %s waits for no MFA code; its credentials are %s", address, s.Credentials.State)
 			}

@@ -62,6 +62,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 			RunE:  root.RunE,
 		},
 		newCheck(f),
+		newDoctor(f),
 		newHealthcheck(f),
 		newIdentityCommand(f),
 		newMFA(f),

@@ -12,6 +12,7 @@ import (
 type status struct {
 	Status        string            `json:"status"` // ok or degraded
 	Version       string            `json:"version"`
+	StartedAt     time.Time         `json:"started_at"` // tells daemons apart, so to the nanosecond
 	UptimeSeconds int64             `json:"uptime_seconds"`
 	Config        configStatus      `json:"config"`
 	InstanceID    string            `json:"instance_id"`
@@ -64,6 +65,7 @@ func (d *daemon) status() status {
 	s := status{
 		Status:        "ok",
 		Version:       buildVersion(),
+		StartedAt:     d.started.UTC(),
 		UptimeSeconds: int64(d.now().Sub(d.started).Seconds()),
 		Config: configStatus{
 			File: fileName(g.loaded), LoadedAt: g.loadedAt.UTC().Truncate(time.Second), Warnings: g.loaded.Warnings, NeedsRestart: g.restart,
@@ -86,6 +88,20 @@ func (d *daemon) status() status {
 		s.Status = "degraded"
 	}
 	return s
+}
+
+// problems are the reasons why it is degraded.
+func (s *status) problems() []string {
+	var all []string
+	for _, problem := range []string{s.Config.Error, s.Credentials.LastError, s.IdentityError} {
+		if problem != "" {
+			all = append(all, problem)
+		}
+	}
+	if len(all) == 0 && s.Status != "ok" {
+		all = append(all, "the credentials are "+s.Credentials.State)
+	}
+	return all
 }
 
 func (g *generation) credentialsStatus(now time.Time) credentialsStatus {

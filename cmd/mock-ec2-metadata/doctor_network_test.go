@@ -1,0 +1,267 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"mock-ec2-metadata/internal/config"
+)
+
+// TestDoctorNetwork has the embedded default, and something else wherever the daemon should be.
+func TestDoctorNetwork(t *testing.T) {
+	const head = `ok    configuration  embedded default
+note  profile        not used: credentials are made up (credentials.mock), and no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role
+skip  credentials    not tried: credentials.mock is set
+skip  identity       not tried: credentials.mock is set
+skip  role           not tried: credentials.mock is set
+skip  clock          not tried: credentials.mock is set
+`
+	const (
+		up    = "ok    listener       the daemon at http://{ADDR}/ serves i-0123456789abcdef0 with role mock-role (embedded default)\n"
+		guard = "ok    guard          {ADDR}: nobody but this machine can reach that\n"
+		tell  = "export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://{ADDR}/"
+	)
+	isolate(t)
+	daemon := start(t)
+	another := start(t)
+	page := func(code int, server string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Server", server)
+			if r.Method == http.MethodPut && server == "EC2ws" {
+				w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", r.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds"))
+				return
+			}
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(`{"status": "ok"}`))
+		}))
+		t.Cleanup(s.Close)
+		return s.URL + "/"
+	}
+	program, ec2, locked := page(http.StatusOK, "Program/1.0"), page(http.StatusNotFound, "EC2ws"), page(http.StatusUnauthorized, "EC2ws")
+	nobody := "http://" + closed(t) + "/"
+	none := closed(t)
+	silent := func() string { // accepts, and closes at once
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_ = conn.Close()
+			}
+		}()
+		return l.Addr().String()
+	}()
+
+	for _, tt := range []struct {
+		name    string
+		listen  string
+		service service
+		set     []string
+		want    string // {ADDR} stands for listen, {OTHER} for the service's address
+	}{
+		{
+			name: "redirected", listen: host(daemon.url), service: service{url: daemon.url},
+			want: head + up + guard + "ok    redirect       {OTHER} leads to the daemon\n",
+		},
+		{
+			name: "not redirected", listen: host(daemon.url), service: service{url: nobody},
+			want: head + up + guard + "note  redirect       nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; this machine is not redirected, so tell SDKs: " + tell + " (in virtual machines: nat.sh)\n",
+		},
+		{
+			name: "redirected to another daemon", listen: host(daemon.url), service: service{url: another.url},
+			want: head + up + guard + "FAIL  redirect       {OTHER} leads to another mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), than the one at http://{ADDR}/; stop that, or tell SDKs: " + tell + "\n",
+		},
+		{
+			name: "redirected to a program", listen: host(daemon.url), service: service{url: program},
+			want: head + up + guard + `FAIL  redirect       {OTHER}status answers 200 OK, but not as mock-ec2-metadata does (it is "Program/1.0"); stop that, take away what redirects {OTHER} to it, or tell SDKs: ` + tell + "\n",
+		},
+		{
+			name: "on EC2", listen: host(daemon.url), service: service{url: ec2},
+			want: head + up + guard + "FAIL  redirect       {OTHER} is a real EC2's metadata service: clients here get that machine's own role; tell SDKs: " + tell + "\n",
+		},
+		{
+			name: "on EC2 that wants tokens", listen: host(daemon.url), service: service{url: locked},
+			want: head + up + guard + "FAIL  redirect       {OTHER} is a real EC2's metadata service: clients here get that machine's own role; tell SDKs: " + tell + "\n",
+		},
+		{
+			name: "told", listen: host(daemon.url), service: service{url: daemon.url, told: true},
+			want: head + up + guard + "ok    redirect       {OTHER} (AWS_EC2_METADATA_SERVICE_ENDPOINT) leads to the daemon\n",
+		},
+		{
+			name: "told without a slash", listen: host(daemon.url), service: service{url: strings.TrimSuffix(daemon.url, "/"), told: true},
+			want: head + up + guard + "note  redirect       {OTHER} (AWS_EC2_METADATA_SERVICE_ENDPOINT) leads to the daemon, but some versions of the AWS CLI want a slash at the end: " + tell + "\n",
+		},
+		{
+			name: "told wrong", listen: host(daemon.url), service: service{url: nobody, told: true},
+			want: head + up + guard + "FAIL  redirect       AWS_EC2_METADATA_SERVICE_ENDPOINT tells SDKs to ask there, but nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; " + tell + "\n",
+		},
+		{
+			name: "told nonsense", listen: host(daemon.url), service: service{url: "127.0.0.1:5000", told: true},
+			want: head + up + guard + `FAIL  redirect       AWS_EC2_METADATA_SERVICE_ENDPOINT="127.0.0.1:5000" is no http:// address; ` + tell + "\n",
+		},
+		{
+			name: "no daemon", listen: none, service: service{url: nobody},
+			want: head + "FAIL  listener       nothing answers at http://{ADDR}/status: dial tcp {ADDR}: connect: connection refused; start the daemon, with the same flags: mock-ec2-metadata serve\n" + guard +
+				"note  redirect       nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; this machine is not redirected, so tell SDKs: " + tell + " (in virtual machines: nat.sh)\n",
+		},
+		{
+			name: "no daemon but one behind the redirect", listen: none, service: service{url: another.url},
+			want: head + "FAIL  listener       nothing answers at http://{ADDR}/status: dial tcp {ADDR}: connect: connection refused; start the daemon, with the same flags: mock-ec2-metadata serve\n" + guard +
+				"note  redirect       {OTHER} leads to a mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), but not to one at http://{ADDR}/\n",
+		},
+		{
+			name: "another program on the port", listen: host(program), service: service{url: daemon.url},
+			want: head + `FAIL  listener       http://{ADDR}/status answers 200 OK, but not as mock-ec2-metadata does (it is "Program/1.0"); stop that, or choose another address with --listen` + "\n" + guard +
+				"note  redirect       {OTHER} leads to a mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), but not to one at http://{ADDR}/\n",
+		},
+		{
+			name: "no web server on the port", listen: silent, service: service{url: daemon.url},
+			want: head + `FAIL  listener       what listens at http://{ADDR}/status does not answer as mock-ec2-metadata does: EOF; stop that, or choose another address with --listen` + "\n" + guard +
+				"note  redirect       {OTHER} leads to a mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), but not to one at http://{ADDR}/\n",
+		},
+		{
+			name: "any port", listen: "127.0.0.1:0", service: service{url: daemon.url},
+			want: head + "skip  listener       not tried: {ADDR} is any free port, and only the daemon's log says which; name it by --listen\n" + guard +
+				"note  redirect       {OTHER} leads to a mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), but not to one at http://127.0.0.1:5000/\n",
+		},
+		{
+			name: "all interfaces", listen: "0.0.0.0" + strings.TrimPrefix(host(daemon.url), "127.0.0.1"), service: service{url: daemon.url},
+			want: head + strings.ReplaceAll(up, "{ADDR}", "{HOST}") +
+				"note  guard          {ADDR}: whoever can reach that gets the metadata and made-up credentials, for nothing filters clients yet; for this machine alone: --listen {HOST}\n" +
+				"ok    redirect       {OTHER} leads to the daemon\n",
+		},
+		{
+			name: "another configuration", listen: host(daemon.url), service: service{url: daemon.url}, set: []string{"ec2.instance_id=i-00000000000000001"},
+			want: head + "note  listener       the daemon at http://{ADDR}/ serves i-0123456789abcdef0 with role mock-role (embedded default), but this configuration is of i-00000000000000001 with role mock-role (embedded default); if they should be the same, restart the daemon with the same flags\n" +
+				guard + "ok    redirect       {OTHER} leads to the daemon\n",
+		},
+		{
+			"wrong configuration", host(daemon.url), service{url: daemon.url}, []string{"log.level=loud", "log.access=perhaps"}, `
+FAIL  configuration  --set log.level: "loud" is not one of debug, info, warn, error
+FAIL  configuration  --set log.access: "perhaps" is neither true nor false
+skip  profile        not tried: configuration failed
+skip  credentials    not tried: configuration failed
+skip  identity       not tried: configuration failed
+skip  role           not tried: configuration failed
+skip  clock          not tried: configuration failed
+ok    listener       the daemon at http://{ADDR}/ serves i-0123456789abcdef0 with role mock-role (embedded default)
+skip  guard          not tried: configuration failed
+ok    redirect       {OTHER} leads to the daemon
+`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := consult(t, tt.service, tt.listen, tt.set...)
+			same(t, got, err, tt.want, "{ADDR}", tt.listen, "{OTHER}", tt.service.url, "{HOST}", host(tt.service.url))
+		})
+	}
+}
+
+// TestDoctorAfterEdits has a daemon that must be restarted, and then cannot reload.
+func TestDoctorAfterEdits(t *testing.T) {
+	isolate(t)
+	const mock = "credentials: {mock: true, iam_role: '" + roleARN + "'}\n"
+	write(t, "conf/config.yaml", mock+"log: {format: json}\n")
+	d := startWith(t, []string{"--listen", "127.0.0.1:0"})
+	addr := host(d.url)
+	last := func(got string) string { return strings.Join(strings.SplitAfter(got, "\n")[6:], "") } // listener, guard, redirect
+
+	write(t, "conf/config.yaml", mock+"log: {format: text}\n")
+	eventually(t, "status asks for a restart", func() bool { return len(d.status(t).Config.NeedsRestart) > 0 })
+	got, err := consult(t, service{url: d.url}, addr)
+	same(t, last(got), err, `
+note  listener       the daemon at {URL} serves i-0123456789abcdef0 with role myrole (conf/config.yaml); restart it, for these have changed: log.format
+ok    guard          {ADDR}: nobody but this machine can reach that
+ok    redirect       {URL} leads to the daemon
+`, "{URL}", d.url, "{ADDR}", addr)
+
+	write(t, "conf/config.yaml", mock+"log:\n  level: loud\n  access: perhaps\n")
+	eventually(t, "status tells the error", func() bool { return d.status(t).Config.Error != "" })
+	got, err = consult(t, service{url: d.url}, addr)
+	same(t, got, err, `
+FAIL  configuration  conf/config.yaml:3: log.level: "loud" is not one of debug, info, warn, error
+FAIL  configuration  conf/config.yaml:4: log.access: "perhaps" is neither true nor false
+skip  profile        not tried: configuration failed
+skip  credentials    not tried: configuration failed
+skip  identity       not tried: configuration failed
+skip  role           not tried: configuration failed
+skip  clock          not tried: configuration failed
+FAIL  listener       the daemon at {URL} is degraded: conf/config.yaml:3: log.level: "loud" is not one of debug, info, warn, error
+FAIL  listener       the daemon at {URL} is degraded: conf/config.yaml:4: log.access: "perhaps" is neither true nor false
+skip  guard          not tried: configuration failed
+ok    redirect       {URL} leads to the daemon
+`, "{URL}", d.url)
+}
+
+// TestDaemonElsewhere has a file that names another address than the one that the daemon was started on.
+func TestDaemonElsewhere(t *testing.T) {
+	isolate(t)
+	d := start(t)
+	addr := host(d.url)
+	free := closed(t)
+	found, s, err := findDaemon(t.Context(), []string{free, addr})
+	if found != addr || s == nil || err != nil {
+		t.Fatalf("found %s, %v, %v; want %s", found, s, err, addr)
+	}
+	loaded, err := config.Load(config.Sources{Set: []string{"server.listen=" + free}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctor := &doctor{loaded: loaded, found: found, daemon: s}
+	if got, want := doctor.examineGuard(t.Context()).text, addr+": nobody but this machine can reach that"; got != want {
+		t.Errorf("guard %q, want %q", got, want)
+	}
+	_, s, err = findDaemon(t.Context(), []string{free, closed(t)})
+	if want := "nothing answers at http://" + free + "/status: dial tcp " + free + ": connect: connection refused"; s != nil || err == nil || err.Error() != want {
+		t.Errorf("%v, error %v; want %s", s, err, want)
+	}
+	if got := places(&flags{}, free); !slices.Equal(got, []string{free, config.DefaultListen}) {
+		t.Errorf("looks at %q", got)
+	}
+	if got := places(&flags{listen: []string{free}}, free); !slices.Equal(got, []string{free}) {
+		t.Errorf("looks at %q although --listen is given", got)
+	}
+}
+
+func TestServiceOf(t *testing.T) {
+	for _, tt := range []struct {
+		environ []string
+		want    service
+	}{
+		{nil, service{url: "http://169.254.169.254/"}},
+		{[]string{endpointVariable + "="}, service{url: "http://169.254.169.254/"}},
+		{[]string{endpointVariable + "=http://127.0.0.1:5000/"}, service{url: "http://127.0.0.1:5000/", told: true}},
+	} {
+		if got := serviceOf(tt.environ); got != tt.want {
+			t.Errorf("serviceOf(%q) = %+v, want %+v", tt.environ, got, tt.want)
+		}
+	}
+}
+
+func TestProblems(t *testing.T) {
+	for _, tt := range []struct {
+		status status
+		want   []string
+	}{
+		{status{Status: "ok"}, nil},
+		{status{Status: "degraded", Credentials: credentialsStatus{State: "pending"}}, []string{"the credentials are pending"}},
+		{
+			status{Status: "degraded", Config: configStatus{Error: "c"}, Credentials: credentialsStatus{State: "failed", LastError: "l"}, IdentityError: "i"},
+			[]string{"c", "l", "i"},
+		},
+	} {
+		if got := tt.status.problems(); !slices.Equal(got, tt.want) {
+			t.Errorf("problems of %+v: %q, want %q", tt.status, got, tt.want)
+		}
+	}
+}
