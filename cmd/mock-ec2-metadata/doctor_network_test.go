@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -44,7 +45,7 @@ skip  clock          not tried: credentials.mock is set
 	program, ec2, locked := page(http.StatusOK, "Program/1.0"), page(http.StatusNotFound, "EC2ws"), page(http.StatusUnauthorized, "EC2ws")
 	nobody := "http://" + closed(t) + "/"
 	none := closed(t)
-	silent := func() string { // accepts, and closes at once
+	silent := func() string { // reads, and hangs up
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -56,6 +57,7 @@ skip  clock          not tried: credentials.mock is set
 				if err != nil {
 					return
 				}
+				_, _ = http.ReadRequest(bufio.NewReader(conn)) // unread, it would be reset
 				_ = conn.Close()
 			}
 		}()
