@@ -31,7 +31,8 @@ Environment:
 Passed on when set: AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS,
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, HTTPS_PROXY,
   HTTP_PROXY, NO_PROXY and MOCK_EC2_METADATA__*. The files that
-  AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name are mounted.
+  AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE and AWS_CA_BUNDLE name are
+  mounted.
 This machine is host.docker.internal inside the container.
 EOT
 }
@@ -125,6 +126,7 @@ add_aws() {
 	fi
 	mount_file AWS_CONFIG_FILE config
 	mount_file AWS_SHARED_CREDENTIALS_FILE credentials
+	mount_file AWS_CA_BUNDLE ca-bundle.pem
 	if [ -d "$aws" ]; then
 		mount_cache sso '^[[:space:]]*(sso_|\[sso-session)'
 		mount_cache login '^[[:space:]]*login_session'

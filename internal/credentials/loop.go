@@ -3,27 +3,14 @@ package credentials
 import (
 	"context"
 	"iter"
-	"net/http"
 	"os"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 )
 
 // OriginHeader marks what the daemon itself sends, so that it can tell when its metadata service is asked by itself.
 const OriginHeader = "X-Mock-Ec2-Metadata-Origin"
-
-// marked sends every request with the daemon's mark.
-type marked struct {
-	client aws.HTTPClient
-	origin string
-}
-
-func (m *marked) Do(r *http.Request) (*http.Response, error) {
-	r.Header.Set(OriginHeader, m.origin)
-	return m.client.Do(r)
-}
 
 // sharedProfile reads the profile that makes the call, as the SDK will; nil if it cannot be read, which the SDK will find
 // and say.

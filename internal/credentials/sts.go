@@ -24,6 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // chainedDuration is the most that STS gives a caller who is on a role's credentials already (role chaining, SSO).
@@ -75,7 +77,7 @@ func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
 	if opt.Sessions == nil {
 		opt.Sessions = &Sessions{}
 	}
-	return &STS{opt: opt, log: log, now: now, http: &marked{client, opt.Origin}}
+	return &STS{opt: opt, log: log, now: now, http: client}
 }
 
 // Retrieve calls STS once (twice when it finds that the duration is too long, or an MFA code opens a session first). It
@@ -160,7 +162,8 @@ func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, er
 	profile := a.sharedProfile(ctx)
 	opts := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.opt.Region),
-		awsconfig.WithHTTPClient(a.http),
+		awsconfig.WithHTTPClient(a.http), // of the SDK's own kind, or AWS_CA_BUNDLE could not be added
+		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, a.opt.Origin)}),
 		awsconfig.WithEC2IMDSClientEnableState(metadataService(profile)),
 		// Expiry times are the issuer's: for container credentials the SDK would shift them.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),

@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -207,5 +208,27 @@ func TestCanceled(t *testing.T) {
 	cancel()
 	if _, err := provider(options()).Retrieve(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCABundle has AWS_CA_BUNDLE, as behind a proxy that looks into connections.
+func TestCABundle(t *testing.T) {
+	sts := stsfake.New()
+	key := sts.AddUser("developer")
+	sts.AddRole(roleARN)
+	tls := httptest.NewTLSServer(sts)
+	t.Cleanup(tls.Close)
+	dir := home(t, nil, "", keys("default", key))
+	t.Setenv("AWS_ENDPOINT_URL_STS", tls.URL)
+	if _, err := provider(options()).Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("without the bundle: %v", err)
+	}
+	bundle := filepath.Join(dir, "ca.pem")
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider(options()).Retrieve(t.Context()); err != nil {
+		t.Errorf("with the bundle: %v", err)
 	}
 }
