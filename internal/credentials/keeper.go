@@ -58,6 +58,7 @@ type Keeper struct {
 
 	mu       sync.RWMutex
 	current  *Credentials
+	expires  time.Time // when current does, by a clock that nobody sets
 	lastErr  *Error
 	lastTime time.Time
 	needsMFA *NeedsMFA     // what lastErr is about, if it is about a code
@@ -85,6 +86,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	failures := 0
 	var by *answer
 	for {
+		began := time.Now()
 		err := k.renew(ctx, by)
 		if ctx.Err() != nil {
 			return
@@ -104,6 +106,9 @@ func (k *Keeper) Run(ctx context.Context) {
 		default: // refused until somebody mends something
 			pause = jitter(maxBackoff/2, maxBackoff)
 		}
+		if err != nil {
+			pause = max(minBackoff, pause-time.Since(began)) // waiting for an answer that never came was a pause too
+		}
 		var ok bool
 		if by, ok = k.pause(ctx, pause); !ok {
 			return
@@ -115,6 +120,10 @@ func (k *Keeper) Run(ctx context.Context) {
 func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	k.mu.Lock()
 	k.inFlight = true
+	select {
+	case <-k.wake: // this call is the one that was asked for
+	default:
+	}
 	k.mu.Unlock()
 	call, cancel := context.WithTimeout(ctx, retrieveTimeout)
 	defer cancel()
@@ -131,7 +140,7 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	}
 	k.mu.Lock()
 	if e == nil {
-		k.current = c
+		k.current, k.expires = c, time.Now().Add(c.Expiration.Sub(k.now()))
 	}
 	before := k.needsMFA
 	k.needsMFA, _ = errors.AsType[*NeedsMFA](err)
@@ -177,11 +186,12 @@ func jitter(from, to time.Duration) time.Duration {
 	return from + rand.N(to-from+1) //nolint:gosec // spreads load, protects nothing
 }
 
-// pause waits by the wall clock, or until Retry or Answer, whose answer it gives; false when ctx is done.
+// pause waits until Retry or Answer, whose answer it gives, or for d by the wall clock, which goes on while a laptop sleeps,
+// or by timers, which nobody sets back, whichever is first; false when ctx is done.
 func (k *Keeper) pause(ctx context.Context, d time.Duration) (*answer, bool) {
-	until := k.now().Round(0).Add(d)
+	began, until := time.Now(), k.now().Round(0).Add(d)
 	for {
-		left := until.Sub(k.now().Round(0))
+		left := min(until.Sub(k.now().Round(0)), d-time.Since(began))
 		if left <= 0 {
 			return nil, true
 		}
@@ -244,11 +254,20 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 // TakeOver hands out another keeper's credentials until the first call has ended: they are the same holder's.
 func (k *Keeper) TakeOver(from *Keeper) {
 	from.mu.RLock()
-	c := from.current
+	c, expires := from.current, from.expires
 	from.mu.RUnlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.current = c
+	k.current, k.expires = c, expires
+}
+
+// hurry ends the pause that follows the last call, unless there has been another one, or is.
+func (k *Keeper) hurry(last chan struct{}) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if !k.inFlight && k.ended == last {
+		k.endPause()
+	}
 }
 
 func (k *Keeper) endPause() {
@@ -277,7 +296,7 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 			if lastErr != nil {
 				return nil, lastErr
 			}
-			k.endPause() // they have expired during the pause: the machine slept
+			k.hurry(ended) // they have expired during the pause: the machine slept
 		}
 		select {
 		case <-ended:
@@ -292,11 +311,11 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 	}
 }
 
-// valid gives the credentials if they have not expired.
+// valid gives the credentials if they have not expired, whichever way the wall clock has been set since.
 func (k *Keeper) valid() *Credentials {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if k.current == nil || !k.current.Expiration.After(k.now()) {
+	if k.current == nil || !k.current.Expiration.After(k.now()) || !k.expires.After(time.Now()) {
 		return nil
 	}
 	return k.current

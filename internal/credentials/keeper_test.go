@@ -321,6 +321,7 @@ func TestWallClockJumps(t *testing.T) {
 		if err != nil || !c.Expiration.After(now()) {
 			t.Fatalf("first request after waking: %v, %v", c, err)
 		}
+		synctest.Wait()                     // it pauses
 		asleep.Add(int64(50 * time.Minute)) // wakes within the window of renewal, nobody asks
 		time.Sleep(wallClockCheck + time.Second)
 		if got := s.calls.Load(); got != 3 {
