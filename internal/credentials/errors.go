@@ -79,6 +79,14 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
 			a.endpoint(err))}
 	}
+	if unreadable(err) {
+		// The error may quote the answer.
+		message := a.endpoint(err) + " gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page)"
+		if !isSource(err) {
+			message += " and AWS_ENDPOINT_URL_STS"
+		}
+		return &Error{Code: codeFailed, Temporary: true, Message: message}
+	}
 	if reason, ok := unreachable(err); ok && isSource(err) {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network", a.endpoint(err), reason)}
 	} else if ok {
@@ -226,6 +234,13 @@ func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said s
 		return e
 	}
 	return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("this machine's clock is %v %s STS's; set it (%s)", skew.Round(time.Minute), direction, said)}
+}
+
+// unreadable says whether there was an answer that is not the service's: of something in between, or cut off.
+func unreadable(err error) bool {
+	_, half := errors.AsType[*smithy.DeserializationError](err)
+	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	return (half || answered && response.HTTPStatusCode() != 0) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // unreachable gives the reason when an error is one of the network, without the request that failed.

@@ -185,6 +185,14 @@ func TestErrors(t *testing.T) {
 			want: Error{codeFailed, `STS is failing (Throttling: Rate exceeded); trying again`, true},
 		},
 		{
+			name: "throttled by a gateway",
+			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
+				sts.Fail(stsfake.Fault{Status: 429, Code: "Busy", Message: "Come back later"})
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `STS is failing (Busy: Come back later); trying again`, true},
+		},
+		{
 			name: "500",
 			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
 				sts.Fail(stsfake.InternalFailure)

@@ -30,16 +30,16 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 		return nil, &Error{Code: codeProfile, Message: a.profile() +
 			" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume"}
 	}
-	now := a.now()
-	if !source.Expires.After(now) {
+	now, expires := a.now(), source.Expires.UTC().Truncate(time.Second) // as their document will tell it
+	if !expires.After(now) {
 		return nil, &Error{Code: codeProfile, Message: "the credentials of " + a.profile() + " expired at " +
-			source.Expires.UTC().Format(time.RFC3339) + "; renew them, or set this machine's clock (" + now.UTC().Format(time.RFC3339) + ")"}
+			expires.Format(time.RFC3339) + "; renew them, or set this machine's clock (" + now.UTC().Format(time.RFC3339) + ")"}
 	}
 	return &Credentials{
 		AccessKeyID:     source.AccessKeyID,
 		SecretAccessKey: source.SecretAccessKey,
 		SessionToken:    source.SessionToken,
-		Expiration:      source.Expires,
+		Expiration:      expires,
 		LastUpdated:     now.UTC().Truncate(time.Second),
 		AccountID:       source.AccountID,
 	}, nil

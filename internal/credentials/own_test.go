@@ -3,9 +3,12 @@ package credentials
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"mock-ec2-metadata/test/stsfake"
 )
@@ -101,5 +104,54 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 				t.Errorf("got  %v\nwant %v", err, &tt.want)
 			}
 		})
+	}
+}
+
+// TestOwnHalves has a source that leaves something out: nothing of it is handed out.
+func TestOwnHalves(t *testing.T) {
+	for _, tt := range []struct {
+		missing string
+		want    Error
+	}{
+		{"AccessKeyId", Error{codeFailed, `what profile "default" gets its credentials from answered without a key, or with half of one; see its log`, true}},
+		{"SecretAccessKey", Error{codeFailed, `what profile "default" gets its credentials from answered without a key, or with half of one; see its log`, true}},
+		{"Token", Error{codeProfile, `the credentials of profile "default" are wrong or expired (InvalidClientTokenId: The security token included in the request is invalid.); renew them (aws configure --profile default, or aws sso login --profile default)`, false}},
+	} {
+		t.Run(tt.missing, func(t *testing.T) {
+			w := newSources(t)
+			w.config(t, "[default]\n")
+			w.container(t, func(rw http.ResponseWriter, _ *http.Request) {
+				_, _ = rw.Write([]byte(w.printed(map[string]any{tt.missing: nil})))
+			})
+			c, err := provider(ownOptions()).Retrieve(t.Context())
+			var got *Error
+			if !errors.As(err, &got) || *got != tt.want {
+				t.Errorf("got  %v, %v\nwant %v", c, err, &tt.want)
+			}
+		})
+	}
+}
+
+// TestOwnEndIsThatOfTheDocument has credentials whose end is within a second that has begun: their document tells the
+// beginning of it.
+func TestOwnEndIsThatOfTheDocument(t *testing.T) {
+	end := time.Date(2026, 5, 5, 10, 0, 0, 999_000_000, time.UTC)
+	for _, tt := range []struct {
+		left time.Duration
+		want string
+	}{
+		{time.Second, "credentials of  until 2026-05-05T10:00:00Z [redacted]"},
+		{500 * time.Millisecond, `the credentials of profile "default" expired at 2026-05-05T10:00:00Z; renew them, or set this machine's clock (2026-05-05T10:00:00Z)`},
+	} {
+		a := provider(ownOptions())
+		a.now = func() time.Time { return end.Add(-tt.left) }
+		c, err := a.own(t.Context(), nil, aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s", SessionToken: "t", CanExpire: true, Expires: end})
+		got := fmt.Sprint(c)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want || c != nil && c.Expiration.Nanosecond() != 0 {
+			t.Errorf("%v before the end got %s, want %s", tt.left, got, tt.want)
+		}
 	}
 }

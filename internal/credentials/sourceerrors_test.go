@@ -165,7 +165,7 @@ func TestSourceErrors(t *testing.T) {
 			prepare: ecs(func(*sources) http.HandlerFunc {
 				return text(http.StatusOK, "application/json", "hunter2hunter2")
 			}),
-			want: Error{codeFailed, `profile "default" cannot make the call: failed to refresh cached credentials, operation error STS: AssumeRole, get identity: get credentials: failed to refresh cached credentials, failed to load credentials, deserialization failed, failed to deserialize json response, invalid character 'h' looking for beginning of value`, false},
+			want: Error{codeFailed, `what profile "default" gets its credentials from gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page)`, true},
 		},
 		{
 			name: "EcsContainer refuses with a page that tells secrets",
@@ -186,7 +186,7 @@ func TestSourceErrors(t *testing.T) {
 		{
 			name:    "web identity without its file",
 			prepare: web(func(_ *testing.T, w *sources) { w.webFile += ".none" }),
-			want:    Error{codeFailed, `profile "default" cannot make the call: failed to refresh cached credentials, failed to retrieve jwt from provide source, unable to read file at DIR/token.none: open DIR/token.none: no such file or directory`, false},
+			want:    Error{codeProfile, `the web identity token of profile "default" cannot be read (DIR/token.none: no such file or directory); put it there, or mend web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE`, false},
 		},
 		{
 			name:    "web identity with an empty file",

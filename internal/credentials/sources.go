@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +32,12 @@ func (a *STS) describeSource(err error) error {
 	called := innermost(err)
 	_, answered := errors.AsType[smithy.APIError](err)
 	_, byService := errors.AsType[*smithyhttp.ResponseError](err)
+	_, noToken, unread := strings.Cut(err.Error(), "failed to retrieve jwt from provide source, unable to read file at ")
 	switch {
+	case unread:
+		_, reason, _ := strings.Cut(noToken, ": open ") // after the file's name, which is in the reason too
+		return &Error{Code: codeProfile, Message: fmt.Sprintf(
+			"the web identity token of %s cannot be read (%s); put it there, or mend web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE", a.profile(), reason)}
 	case answered && !byService:
 		// Only the container's answers come without one. They are quoted whole, and may hold credentials.
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
@@ -91,13 +98,18 @@ func innermost(err error) *smithy.OperationError {
 // passing says whether a service's answer may be another one the next time.
 func passing(err error, api smithy.APIError) bool {
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	return answered && response.HTTPStatusCode() >= 500 || strings.HasPrefix(api.ErrorCode(), "Throttling") ||
+	return answered && (response.HTTPStatusCode() >= 500 || response.HTTPStatusCode() == http.StatusTooManyRequests) ||
+		strings.HasPrefix(api.ErrorCode(), "Throttling") ||
 		slices.Contains([]string{"TooManyRequestsException", "SlowDownException", "RequestLimitExceeded", "IDPCommunicationError"}, api.ErrorCode())
 }
 
-// said is a service's code and message, on one line.
+// quoted is a secret parameter that STS finds malformed, and quotes.
+var quoted = regexp.MustCompile(`Value '.+?' at '(webIdentityToken|externalId|tokenCode)'`)
+
+// said is a service's code and message, on one line, without what it may quote of secrets.
 func said(api smithy.APIError) string {
 	const most = 500
 	text := strings.TrimSpace(spaces.ReplaceAllString(api.ErrorCode()+": "+api.ErrorMessage(), " "))
+	text = quoted.ReplaceAllString(text, "Value '[redacted]' at '$1'")
 	return strings.TrimSuffix(text[:min(len(text), most)], ":")
 }

@@ -75,6 +75,10 @@ func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return aws.Credentials{}, p.sts.describe(ctx, &sourceError{err})
 	}
+	if !c.HasKeys() {
+		return aws.Credentials{}, &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
+			"what %s gets its credentials from answered without a key, or with half of one; see its log", p.sts.profile())}
+	}
 	return c, nil
 }
 
