@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,11 +37,11 @@ type daemon struct {
 	current atomic.Pointer[generation]
 
 	// mu serialises reloads and guards what they leave behind.
-	mu        sync.Mutex
-	reloadErr error
-	watched   []string           // files, the configuration's first
-	unwatch   context.CancelFunc // ends the watch on them
-	keepers   sync.WaitGroup
+	mu           sync.Mutex
+	reloadErr    error
+	configWatch  watch
+	profileWatch watch
+	keepers      sync.WaitGroup
 }
 
 // generation is everything made from one configuration. It never changes.
@@ -59,7 +57,7 @@ type generation struct {
 	restart  []string            // keys whose change waits for a restart
 }
 
-// newDaemon uses a configuration for the first time and begins to fetch credentials, until ctx is done.
+// newDaemon uses a configuration for the first time and begins to fetch credentials and to watch files, until ctx is done.
 func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
 		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
@@ -67,7 +65,13 @@ func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sour
 	}
 	d.codes = newCodeDesk(log, d.answerMFA)
 	_, _ = rand.Read(d.secret) // never fails
-	return d, d.use(ctx, loaded)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.use(ctx, loaded); err != nil {
+		return nil, err
+	}
+	d.watchConfig(ctx)
+	return d, nil
 }
 
 // Target gives every client the same instance.
@@ -97,9 +101,7 @@ func (d *daemon) reload(ctx context.Context, why string) {
 		d.log.Error("configuration not reloaded, the old one stays in use", "why", why, "error", err)
 		return
 	}
-	if err := d.watchConfig(ctx); err != nil {
-		d.log.Warn("changes of files are not noticed; send SIGHUP to reload", "error", err)
-	}
+	d.watchConfig(ctx)
 	d.log.Info("configuration reloaded", "why", why, "config", fileName(loaded))
 	d.logWarnings()
 	if keeper != nil && keeper == d.current.Load().keeper {
@@ -124,7 +126,7 @@ func (d *daemon) load() (*config.Loaded, error) {
 }
 
 // use makes a generation and swaps it in; when that fails nothing has changed. The keeper stays if the credentials are to
-// be the same, the identity if its files are.
+// be the same, the identity if its files are. It is called with d.mu held.
 func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 	c := loaded.Config
 	now := d.now()
@@ -153,6 +155,7 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 		Disabled:       c.EC2.MetadataOptions.HTTPEndpoint == "disabled",
 		HopLimit:       c.EC2.MetadataOptions.HTTPPutResponseHopLimit,
 	}
+	d.watchProfile(ctx, c.Credentials.SourceProfile) // before credentials are fetched: what is mended later is noticed
 	d.keep(ctx, g, old)
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Log.Level)) == nil { // validated
@@ -238,37 +241,6 @@ func (d *daemon) logWarnings() {
 	if g.loaded.Config.Credentials.Mock && g.instance.Role != "" {
 		d.log.Warn("credentials are made up (credentials.mock): no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role")
 	}
-}
-
-// watch reloads on changes of the configuration's files and hurries a failing keeper on changes of the profile files and
-// after a login.
-func (d *daemon) watch(ctx context.Context) error {
-	d.mu.Lock()
-	err := d.watchConfig(ctx)
-	d.mu.Unlock()
-	return errors.Join(err, config.Watch(ctx, d.log, append(credentials.ProfileFiles(), credentials.CacheDirs()...), func() {
-		if g := d.current.Load(); g.keeper != nil {
-			g.keeper.Retry()
-		}
-	}))
-}
-
-// watchConfig watches the files of the configuration in use, which a reload may change. It is called with d.mu held.
-func (d *daemon) watchConfig(ctx context.Context) error {
-	file := d.sources.Path()
-	if file == "" {
-		file = config.DefaultFile // it may yet be made
-	}
-	files := append([]string{file}, d.current.Load().loaded.Files...)
-	if slices.Equal(files, d.watched) {
-		return nil
-	}
-	if d.unwatch != nil {
-		d.unwatch()
-	}
-	watchCtx, cancel := context.WithCancel(ctx)
-	d.watched, d.unwatch = files, cancel
-	return config.Watch(watchCtx, d.log, files, func() { d.reload(ctx, "a file has changed") })
 }
 
 // fileName names where a configuration was read from.

@@ -45,9 +45,6 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer func() { stop(); d.wait() }()
-	if err := d.watch(background); err != nil {
-		log.Warn("changes of files are not noticed; send SIGHUP to reload", "error", err)
-	}
 	d.logStart(s.Addrs())
 	if onTerminal() {
 		go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)

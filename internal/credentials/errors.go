@@ -267,12 +267,12 @@ func (a *STS) endpoint(err error) string {
 
 // profile names who makes the call.
 func (a *STS) profile() string {
-	named := os.Getenv("AWS_PROFILE")
+	named, variable := namedByEnvironment()
 	switch {
 	case a.opt.Profile != "":
 		return fmt.Sprintf("profile %q", a.opt.Profile)
 	case named != "" && os.Getenv("AWS_ACCESS_KEY_ID") == "":
-		return fmt.Sprintf("profile %q (AWS_PROFILE)", named)
+		return fmt.Sprintf("profile %q (%s)", named, variable)
 	default:
 		return "the environment"
 	}

@@ -159,7 +159,7 @@ func CacheDirs() []string {
 
 // load reads the profile. Its codes come from ctx.
 func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
-	profile := a.sharedProfile(ctx)
+	profile := sharedProfile(ctx, a.opt.Profile)
 	opts := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(a.opt.Region),
 		awsconfig.WithHTTPClient(a.http), // of the SDK's own kind, or AWS_CA_BUNDLE could not be added
