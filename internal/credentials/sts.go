@@ -57,6 +57,8 @@ type Options struct {
 	Sessions *Sessions
 	// Origin marks the daemon's requests, see OriginHeader.
 	Origin string
+	// HTTP sends them; nil is the SDK's own client.
+	HTTP aws.HTTPClient
 }
 
 // STS gets a role's credentials by AssumeRole, or those of the profile itself. The profile files are read anew at each
@@ -72,10 +74,13 @@ type STS struct {
 
 // NewSTS only builds; nothing is called or read yet.
 func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
-	// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
 	if opt.Sessions == nil {
 		opt.Sessions = &Sessions{}
+	}
+	client := opt.HTTP
+	if client == nil {
+		// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
+		client = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
 	}
 	return &STS{opt: opt, log: log, now: now, http: client}
 }

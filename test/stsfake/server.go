@@ -48,7 +48,7 @@ type Server struct {
 	webIdentities  map[string]*webIdentity   // by token
 	permissionSets map[[2]string]*role       // by account and name
 	ssoAccess      map[string]ssoToken       // by access token
-	ssoRefresh     map[string]*ssoSession    // by refresh token, until it is used
+	ssoRefresh     map[string]*ssoSession    // by refresh token, nil once it is used
 	ssoClients     map[string]ssoCredentials // by client id
 }
 

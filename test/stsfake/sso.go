@@ -201,7 +201,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) (action str
 	if session == nil || session.revoked || session.client != form.Get("clientId") {
 		return bad(http.StatusBadRequest, "InvalidGrantException", "Invalid refresh token provided")
 	}
-	delete(s.ssoRefresh, form.Get("refreshToken"))
+	s.ssoRefresh[form.Get("refreshToken")] = nil
 	access, refresh, expires := s.mintSSO(session, now)
 	return action, createTokenResult{
 		AccessToken: access, RefreshToken: refresh, TokenType: "Bearer", ExpiresIn: int(expires.Sub(now).Seconds()),

@@ -1,0 +1,41 @@
+package stsfake
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// Issued gives the session with this access key id as it was issued, expired or not.
+func (s *Server) Issued(accessKeyID string) (session aws.Credentials, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.keys[accessKeyID]
+	if c == nil || !c.isSession() {
+		return aws.Credentials{}, false
+	}
+	return aws.Credentials{
+		AccessKeyID: c.keyID, SecretAccessKey: c.secret, SessionToken: c.token, CanExpire: true, Expires: c.expires, Source: "stsfake",
+	}, true
+}
+
+// Secrets are all that this server has ever issued and that only who got them may see: secret keys, session tokens, the
+// tokens of logins, refreshed ones included, and web identities. MFA codes are too short to be looked for.
+func (s *Server) Secrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, c := range s.keys {
+		all = append(all, c.secret)
+		if c.isSession() {
+			all = append(all, c.token)
+		}
+	}
+	for _, client := range s.ssoClients {
+		all = append(all, client.secret)
+	}
+	all = slices.AppendSeq(all, maps.Keys(s.ssoAccess))
+	all = slices.AppendSeq(all, maps.Keys(s.ssoRefresh))
+	return slices.AppendSeq(all, maps.Keys(s.webIdentities))
+}
