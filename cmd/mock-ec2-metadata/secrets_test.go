@@ -1,0 +1,254 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+// hunter2 is in all secrets that the fake does not issue.
+const hunter2 = "hunter2-Hunter2/hunter2"
+
+// vault is a fake AWS, a daemon for each format of the log, and all that these and the other commands have put out.
+type vault struct {
+	*stsfake.Server
+	daemons []*running
+	outputs map[string]string
+	tokens  []string // of IMDSv2
+	task    aws.Credentials
+	n       int // scenarios so far
+}
+
+// scenario is one way of getting credentials or not getting them.
+type scenario struct {
+	name    string
+	prepare func(t *testing.T, v *vault)
+	profile string // default, or - for none
+	own     bool   // the profile's own credentials
+	why     string // there are none; "" if there are
+}
+
+// TestSecretsNeverShow gets credentials, and fails to, in all ways that there are, at debug level, and looks for every
+// secret in everything that is put out: both formats of the log, error documents, /status, check and healthcheck.
+func TestSecretsNeverShow(t *testing.T) {
+	v := newVault(t)
+	for _, s := range scenarios {
+		v.play(t, s)
+	}
+	v.misconfigure(t)
+	for i, d := range v.daemons {
+		if err := d.stop(); err != nil {
+			t.Error(err)
+		}
+		v.outputs[fmt.Sprintf("log %d", i)] = d.logged()
+	}
+	secrets := append(v.Secrets(), v.tokens...)
+	for _, file := range []string{"one", "two"} {
+		key, err := os.ReadFile("conf/" + file + "/identity.pem")
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, strings.Split(string(key), "\n")[1])
+	}
+	if len(secrets) < 100 {
+		t.Errorf("only %d secrets", len(secrets))
+	}
+	for name, output := range v.outputs {
+		if output == "" {
+			t.Errorf("%s is empty", name)
+		}
+		for _, secret := range append(secrets, hunter2, base64.StdEncoding.EncodeToString([]byte(hunter2))) {
+			for _, form := range forms(secret) {
+				if i := strings.Index(output, form); i >= 0 {
+					t.Errorf("%s shows %q in\n%s", name, form, output[max(0, i-300):min(len(output), i+len(form)+300)])
+				}
+			}
+		}
+	}
+}
+
+// forms are how a secret could show: as it is, in a form or a URL, and a part of it if it is long.
+func forms(secret string) []string {
+	all := []string{secret, url.QueryEscape(secret)}
+	if len(secret) > 100 {
+		all = append(all, secret[40:80])
+	}
+	return all
+}
+
+func newVault(t *testing.T) *vault {
+	t.Helper()
+	v := &vault{Server: mendable(t), outputs: map[string]string{}}
+	v.AddRole(roleARN, stsfake.ExternalID(hunter2))
+	v.AddPermissionSet("123456789012", "PowerUser")
+	client := sdksts.New(sdksts.Options{Region: "us-east-1", BaseEndpoint: aws.String(v.URL()), Credentials: v.AddUser("task")})
+	out, err := client.AssumeRole(t.Context(), &sdksts.AssumeRoleInput{RoleArn: aws.String(baseARN), RoleSessionName: aws.String("task")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.task, _ = v.Issued(*out.Credentials.AccessKeyId)
+	v.configure(t, scenario{profile: "none"})
+	for i, format := range []string{"text", "json"} {
+		v.daemons = append(v.daemons, startWith(t, []string{
+			"--listen", "127.0.0.1:0", "--log-level", "debug", "--log-format", format,
+			"--set", "identity.state_dir=" + [...]string{"conf/one", "conf/two"}[i],
+		}))
+	}
+	return v
+}
+
+// configure writes a configuration with all its secrets, that differs from the last one in the session's name.
+func (v *vault) configure(t *testing.T, s scenario) {
+	t.Helper()
+	role := fmt.Sprintf("\n  iam_role: %s\n  session_name: s%d\n  external_id: %s", roleARN, v.n, hunter2)
+	if s.own {
+		role = ""
+	}
+	write(t, "conf/config.yaml", fmt.Sprintf("credentials:\n  source_profile: '%s'%s\nec2:\n  user_data: |\n    password=%s %d\n",
+		strings.TrimSuffix(s.profile, "-"), role, hunter2, v.n))
+}
+
+// play brings a scenario about and asks all that can be asked.
+func (v *vault) play(t *testing.T, s scenario) {
+	t.Helper()
+	v.n++
+	if s.profile == "" {
+		s.profile = "default"
+	}
+	t.Setenv("AWS_ENDPOINT_URL_STS", v.URL())
+	v.Recover()
+	for _, file := range []string{".aws/config", ".aws/credentials"} {
+		write(t, file, "")
+	}
+	s.prepare(t, v)
+	v.configure(t, s)
+	for i, d := range v.daemons {
+		eventually(t, s.name+": "+s.why, func() bool {
+			c := d.status(t).Credentials
+			if s.why != "" {
+				return (c.State == "failed" || c.MFA != nil) && strings.Contains(c.LastError, s.why)
+			}
+			return c.State == "valid" && (s.own && c.ARN == "" || strings.HasSuffix(c.ARN, fmt.Sprintf("/s%d", v.n)))
+		})
+		output := fmt.Sprintf("%s, daemon %d: ", s.name, i)
+		_, v.outputs[output+"status"] = d.get(t, "status")
+		_, role := d.get(t, "latest/meta-data/iam/security-credentials/")
+		if document := v.get(t, d, "latest/meta-data/iam/security-credentials/"+role); s.why != "" {
+			v.outputs[output+"error document"] = document
+		} else if !strings.Contains(document, `"Code" : "Success"`) {
+			t.Errorf("%s%s", output, document)
+		}
+		if data := v.get(t, d, "latest/user-data"); !strings.Contains(data, hunter2) {
+			t.Errorf("%suser data: %q", output, data)
+		}
+		v.get(t, d, "latest/dynamic/instance-identity/pkcs7")
+		listen := strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
+		v.run(t, output+"healthcheck", true, "healthcheck", "--listen", listen)
+	}
+	last := v.daemons[len(v.daemons)-1].url
+	v.runIn(t, append(os.Environ(), endpointVariable+"="+last), s.name+": doctor", s.why == "", "doctor", "--listen", host(last), "--log-level", "debug")
+	v.run(t, s.name+": check", true, "check", "--log-level", "debug")
+	v.run(t, s.name+": check --credentials", s.why == "", "check", "--credentials", "--log-level", "debug")
+}
+
+// get asks as IMDSv2 does, with a token of its own.
+func (v *vault) get(t *testing.T, d *running, path string) string {
+	t.Helper()
+	ask := func(method, path, header, value string) string {
+		req, err := http.NewRequest(method, d.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(header, value)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	token := ask(http.MethodPut, "latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "60")
+	v.tokens = append(v.tokens, token)
+	return ask(http.MethodGet, path, "X-aws-ec2-metadata-token", token)
+}
+
+// run keeps what a command puts out.
+func (v *vault) run(t *testing.T, name string, ok bool, args ...string) {
+	t.Helper()
+	v.runIn(t, os.Environ(), name, ok, args...)
+}
+
+func (v *vault) runIn(t *testing.T, environ []string, name string, ok bool, args ...string) {
+	t.Helper()
+	var out strings.Builder
+	code := exitCode(&out, run(t.Context(), args, environ, &out, &out))
+	if (code == 0) != ok {
+		t.Errorf("%s: exit %d\n%s", name, code, &out)
+	}
+	v.outputs[name] = out.String()
+}
+
+// misconfigure has secrets where the configuration is wrong: by check, and by a reload that is refused.
+func (v *vault) misconfigure(t *testing.T) {
+	t.Helper()
+	for _, wrong := range []string{
+		"credentials: {external_id: '" + hunter2 + " with blanks'}",
+		"credentials: {external_id: ['" + hunter2 + "']}",
+		"credentials: {external_id: {" + hunter2 + ": 1}}",
+		"credentials: {external_id: '" + hunter2 + "', external_id: '" + hunter2 + "'}",
+		"credentials: {external_id: '" + hunter2,
+		"ec2: {user_data: ['" + hunter2 + "']}",
+		"ec2: {user_data: '" + hunter2 + "', user_data_base64: '" + hunter2 + "'}",
+		"ec2: {user_data_base64: '!" + hunter2 + "'}",
+	} {
+		write(t, "conf/config.yaml", wrong+"\n")
+		v.run(t, "check "+wrong, false, "check")
+		for i, d := range v.daemons {
+			first, _, _ := strings.Cut(v.outputs["check "+wrong], "\n")
+			first = strings.TrimPrefix(first, "mock-ec2-metadata: ")
+			eventually(t, first, func() bool { return strings.HasPrefix(d.status(t).Config.Error, first) })
+			_, v.outputs[fmt.Sprintf("status %d %s", i, wrong)] = d.get(t, "status")
+		}
+	}
+	write(t, "conf/config.yaml", "")
+	v.run(t, "check --set", false, "check", "--set", "credentials.external_id="+hunter2+" with blanks")
+	t.Setenv("MOCK_EC2_METADATA__CREDENTIALS__EXTERNAL_ID", hunter2+" with blanks")
+	v.run(t, "check environment", false, "check")
+}
+
+// printed is what a credential_process or a container's endpoint gives.
+func (v *vault) printed(more string) string {
+	content, _ := json.Marshal(map[string]any{
+		"Version": 1, "AccessKeyId": v.task.AccessKeyID, "SecretAccessKey": v.task.SecretAccessKey,
+		"SessionToken": v.task.SessionToken, "Token": v.task.SessionToken, "Expiration": v.task.Expires,
+	})
+	return string(content) + more
+}
+
+// answers serves one answer, whatever is asked.
+func answers(t *testing.T, status int, contentType, body string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
