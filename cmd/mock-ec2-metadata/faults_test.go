@@ -109,7 +109,7 @@ func TestFaults(t *testing.T) {
 			name: "denied from the start", length: 15 * time.Minute, least: 11, most: 22,
 			events: []event{{0, denied}, {10 * time.Minute, mended}},
 			want: `
-				0s       200 AssumeRoleUnauthorizedAccess: profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it
+				0s       200 AssumeRoleUnauthorizedAccess: profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it; if it asks for MFA, set credentials.mfa_serial
 				10m..11m 200 Success A`,
 		},
 		{
@@ -117,7 +117,7 @@ func TestFaults(t *testing.T) {
 			events: []event{{30 * time.Minute, denied}, {80 * time.Minute, mended}},
 			want: `
 				0s       200 Success A
-				1h       200 AssumeRoleUnauthorizedAccess: profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it
+				1h       200 AssumeRoleUnauthorizedAccess: profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it; if it asks for MFA, set credentials.mfa_serial
 				80m..81m 200 Success B`,
 		},
 		{
