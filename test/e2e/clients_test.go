@@ -131,14 +131,14 @@ func TestSlowSTS(t *testing.T) {
 	}
 }
 
-// TestStampede has a hundred clients ask a daemon that has no credentials yet.
+// TestStampede has a thousand clients ask a daemon that has no credentials yet.
 func TestStampede(t *testing.T) {
 	fake := stsfake.Start(t)
 	fake.Delay(500 * time.Millisecond)
 	d := startLocal(t, newHome(t, fake, ""), fake.URL())
 	var all sync.WaitGroup
-	documents := make(chan string, 100)
-	for range 100 {
+	documents := make(chan string, 1000)
+	for range cap(documents) {
 		all.Go(func() {
 			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, d.url+"latest/meta-data/iam/security-credentials/myrole", nil)
 			if err != nil {
