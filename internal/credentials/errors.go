@@ -65,7 +65,7 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		return e
 	}
 	if isSource(err) {
-		if e := a.describeSource(err); e != nil {
+		if e := a.describeSource(ctx, err); e != nil {
 			return e
 		}
 	}
@@ -118,7 +118,7 @@ func (a *STS) describeProfile(err error) error {
 		}
 		message = fmt.Sprintf("%s cannot be read: %s", unread.Filename, reason)
 	case errors.As(err, &assume):
-		message = fmt.Sprintf("profile %q assumes a role, but its source_profile is missing, has no credentials, or leads back to itself; mend source_profile", assume.Profile)
+		message = fmt.Sprintf("%s assumes a role with source_profile %q, which is missing, has nothing that the SDK takes credentials from there, or leads back to itself; mend it", a.profile(), assume.Profile)
 	case errors.As(err, &process):
 		// The error may quote the process's output: credentials.
 		message = a.profile() + ": its credential_process failed or printed something else than credentials; run the command by hand to see why"
@@ -208,6 +208,9 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		if isIdentityCall(err) {
 			e.Message = fmt.Sprintf("GetCallerIdentity with %s was refused (%s); if AWS_ENDPOINT_URL_STS is set, check that it is an STS", a.profile(), said)
 		}
+		if code == "UnknownError" { // what the SDK makes of an answer that is not AWS's
+			e.Message = "what answers is no STS; check AWS_ENDPOINT_URL_STS, and what is in between (a proxy, a login page)"
+		}
 		if fromSource {
 			e.Message = fmt.Sprintf("%s cannot get its own credentials (%s); mend it in %s", a.profile(), said, strings.Join(ProfileFiles(), " or "))
 		}
@@ -257,6 +260,11 @@ func unreachable(err error) (reason string, ok bool) {
 	return "", false
 }
 
+// environmentSources are the variables that the SDK takes credentials by when no profile is named.
+var environmentSources = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+}
+
 // endpoint names who was called.
 func (a *STS) endpoint(err error) string {
 	if isSource(err) {
@@ -273,6 +281,8 @@ func (a *STS) profile() string {
 		return fmt.Sprintf("profile %q", a.opt.Profile)
 	case named != "" && os.Getenv("AWS_ACCESS_KEY_ID") == "":
 		return fmt.Sprintf("profile %q (%s)", named, variable)
+	case !slices.ContainsFunc(environmentSources, func(variable string) bool { return os.Getenv(variable) != "" }):
+		return `profile "default"`
 	default:
 		return "the environment"
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +107,7 @@ func TestErrors(t *testing.T) {
 			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
 				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = b\n[profile b]\nrole_arn = " + roleARN + "\nsource_profile = default\n", ""
 			},
-			want: Error{codeProfile, `profile "default" assumes a role, but its source_profile is missing, has no credentials, or leads back to itself; mend source_profile`, false},
+			want: Error{codeProfile, `profile "default" assumes a role with source_profile "default", which is missing, has nothing that the SDK takes credentials from there, or leads back to itself; mend it`, false},
 		},
 		{
 			name: "profile's own role is none",
@@ -183,6 +185,16 @@ func TestErrors(t *testing.T) {
 				return "", keys("default", key)
 			},
 			want: Error{codeFailed, `STS is failing (Throttling: Rate exceeded); trying again`, true},
+		},
+		{
+			name: "no STS",
+			prepare: func(t *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
+				other := httptest.NewServer(http.NotFoundHandler())
+				t.Cleanup(other.Close)
+				t.Setenv("AWS_ENDPOINT_URL_STS", other.URL)
+				return "", keys("default", key)
+			},
+			want: Error{codeFailed, `what answers is no STS; check AWS_ENDPOINT_URL_STS, and what is in between (a proxy, a login page)`, false},
 		},
 		{
 			name: "throttled by a gateway",

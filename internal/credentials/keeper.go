@@ -154,7 +154,11 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	}
 	switch {
 	case e == nil:
-		k.log.Info("got credentials", "arn", c.ARN, "expiration", c.Expiration.UTC().Format(time.RFC3339))
+		attrs := []any{"expiration", c.Expiration.UTC().Format(time.RFC3339)}
+		if c.ARN != "" {
+			attrs = append([]any{"arn", c.ARN}, attrs...)
+		}
+		k.log.Info("got credentials", attrs...)
 	case needs != nil && by == nil && before != nil && needs.Error() == before.Error():
 		// Whoever has the code knows already.
 	case needs != nil && k.NeedsMFA != nil:

@@ -223,11 +223,18 @@ func TestSourceErrors(t *testing.T) {
 			want:    Error{codeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile default`, false},
 		},
 		{
+			name: "aws login, never",
+			prepare: func(t *testing.T, w *sources) {
+				w.config(t, "[default]\nlogin_session = arn:aws:iam::123456789012:user/me\n")
+			},
+			want: Error{codeProfile, `the login of profile "default" cannot be used (token file not found); run: aws login --profile default`, false},
+		},
+		{
 			name: "SSO of the source_profile without login",
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\n"+assumesBase+"source_profile = sso\n[profile sso]\nsso_session = corp\n"+ssoRole+ssoSessionCorp)
 			},
-			want: Error{codeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile default`, false},
+			want: Error{codeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile sso`, false},
 		},
 		{
 			name: "SSO expired, nothing to refresh by",
@@ -425,7 +432,7 @@ func TestSourceErrors(t *testing.T) {
 			name:    "no profile named, nothing",
 			prepare: func(*testing.T, *sources) {},
 			noName:  true,
-			want:    Error{codeProfile, `the environment holds no credentials; add keys (aws configure), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
+			want:    Error{codeProfile, `profile "default" holds no credentials; add keys (aws configure), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
 		},
 		{
 			name: "no profile named, half a key in the environment",
@@ -466,7 +473,7 @@ func TestSourceErrors(t *testing.T) {
 				t.Setenv("AWS_PROFILE", "work")
 			},
 			noName: true,
-			want:   Error{codeProfile, `profile "work" (AWS_PROFILE) has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login`, false},
+			want:   Error{codeProfile, `profile "work" (AWS_PROFILE) has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile work`, false},
 		},
 		{
 			name: "no profile named, web identity without a role",

@@ -1,6 +1,8 @@
 package credentials
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -28,7 +31,7 @@ func isSource(err error) bool {
 }
 
 // describeSource explains what is wrong with SSO, a web identity or container credentials, nil if it is none of them.
-func (a *STS) describeSource(err error) error {
+func (a *STS) describeSource(ctx context.Context, err error) error {
 	called := innermost(err)
 	_, answered := errors.AsType[smithy.APIError](err)
 	_, byService := errors.AsType[*smithyhttp.ResponseError](err)
@@ -43,7 +46,7 @@ func (a *STS) describeSource(err error) error {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
 			"the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", a.profile())}
 	case called == nil:
-		return a.describeSSO(err, nil)
+		return cmp.Or(a.describeLogin(ctx, err), a.describeSSO(ctx, err, nil))
 	case called.OperationName == "AssumeRoleWithWebIdentity":
 		api, ok := errors.AsType[smithy.APIError](err)
 		if !ok || passing(err, api) {
@@ -52,16 +55,16 @@ func (a *STS) describeSource(err error) error {
 		return &Error{Code: codeProfile, Message: fmt.Sprintf("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
 			a.profile(), said(api))}
 	default:
-		return a.describeSSO(err, called)
+		return a.describeSSO(ctx, err, called)
 	}
 }
 
 // describeSSO explains a login that is missing, over or not good enough.
-func (a *STS) describeSSO(err error, called *smithy.OperationError) error {
+func (a *STS) describeSSO(ctx context.Context, err error, called *smithy.OperationError) error {
 	var path *fs.PathError
 	api, answered := errors.AsType[smithy.APIError](err)
 	_, invalid := errors.AsType[*ssocreds.InvalidTokenError](err)
-	login := fmt.Sprintf("; run: aws sso login%s", a.profileFlag())
+	login := "; run: aws sso login" + a.loginFlag(ctx, func(p *awsconfig.SharedConfig) bool { return p.SSOSession != nil || p.SSOStartURL != "" })
 	message := ""
 	switch {
 	case errors.As(err, &path) && inCache(path) && strings.Contains(filepath.Base(path.Path), ".tmp"):
@@ -81,6 +84,30 @@ func (a *STS) describeSSO(err error, called *smithy.OperationError) error {
 		return nil
 	}
 	return &Error{Code: codeProfile, Message: message}
+}
+
+// describeLogin explains what the SDK says of the session that aws login leaves.
+func (a *STS) describeLogin(ctx context.Context, err error) error {
+	for _, said := range []string{
+		"token file not found", "login session has expired", "login session password has changed",
+		"insufficient permissions, you may be missing permissions for the CreateOAuth2Token action",
+	} {
+		if strings.Contains(err.Error(), said) {
+			return &Error{Code: codeProfile, Message: fmt.Sprintf("the login of %s cannot be used (%s); run: aws login%s",
+				a.profile(), said, a.loginFlag(ctx, func(p *awsconfig.SharedConfig) bool { return p.LoginSession != "" }))}
+		}
+	}
+	return nil
+}
+
+// loginFlag names the profile to log in with: of the one in use and those that it builds on, the one that has a login.
+func (a *STS) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
+	for p := range chain(sharedProfile(ctx, a.opt.Profile)) {
+		if has(p) && p.Source == nil {
+			return " --profile " + p.Profile
+		}
+	}
+	return a.profileFlag()
 }
 
 // inCache says whether a file is one that a login leaves its token in.

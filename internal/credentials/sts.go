@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -159,7 +160,8 @@ func CacheDirs() []string {
 		return nil
 	}
 	sso := filepath.Dir(token)
-	return []string{sso, filepath.Join(filepath.Dir(filepath.Dir(sso)), "login", "cache")}
+	login := cmp.Or(os.Getenv("AWS_LOGIN_CACHE_DIRECTORY"), filepath.Join(filepath.Dir(filepath.Dir(sso)), "login", "cache"))
+	return []string{sso, login}
 }
 
 // load reads the profile. Its codes come from ctx.
