@@ -13,6 +13,7 @@ import (
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/instance"
 	"mock-ec2-metadata/internal/tree"
 )
@@ -26,7 +27,7 @@ func newCheck(f *flags) *cobra.Command {
 		Use:   "check",
 		Short: "Validate the configuration, print it and every path that it serves",
 		Long: `check loads and validates the configuration and prints the effective one, with where each value comes from and secrets
-redacted, and every path that it will serve. With --credentials it also gets credentials once and says who you would be.
+redacted, who is let in, and every path that it will serve. With --credentials it also gets credentials once and says who you would be.
 It exits 1 on any problem, after naming the file, the line and the key.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,6 +70,11 @@ func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "# the effective configuration, from %s\n%s", fileName(loaded), loaded.YAML())
+	fmt.Fprintln(out, "\n# who is let in")
+	networks := guard.NewNetworks(cmd.Context(), slog.New(slog.DiscardHandler))
+	for _, rule := range describeRules(loaded.Config, networks.Virtual()) {
+		fmt.Fprintln(out, rule)
+	}
 	fmt.Fprintln(out, "\n# the paths it serves")
 	for _, path := range snapshot.Paths() {
 		fmt.Fprintln(out, path)

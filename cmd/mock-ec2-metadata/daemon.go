@@ -15,6 +15,7 @@ import (
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/identity"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/instance"
@@ -31,6 +32,7 @@ type daemon struct {
 	origin  string // marks what this process sends
 	atStart *config.Config
 	codes   *codeDesk
+	guard   *guard.Guard
 	// sessions that MFA codes have opened outlive reloads.
 	sessions *credentials.Sessions
 
@@ -64,6 +66,7 @@ func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sour
 		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config, sessions: &credentials.Sessions{},
 	}
 	d.codes = newCodeDesk(log, d.answerMFA)
+	d.guard = guard.New(guard.NewNetworks(ctx, log), log, d.now)
 	_, _ = rand.Read(d.secret) // never fails
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -166,6 +169,7 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 		d.sources.File = loaded.File
 	}
 	d.current.Store(g)
+	d.guard.Use(rulesOf(c))
 	if old != nil && old.keeper != g.keeper {
 		old.stop()
 	}

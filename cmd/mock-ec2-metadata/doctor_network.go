@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/instance"
 )
 
@@ -62,17 +63,21 @@ func (d *doctor) judge(s *status) finding {
 }
 
 func describeInstance(id, role, file string) string {
+	with := "with role " + role
 	if role == "" {
-		return fmt.Sprintf("%s without a role (%s)", id, file)
+		with = "without a role"
 	}
-	return fmt.Sprintf("%s with role %s (%s)", id, role, file)
+	if file == "" { // it does not tell other machines, nor containers their own
+		return fmt.Sprintf("%s %s", id, with)
+	}
+	return fmt.Sprintf("%s %s (%s)", id, with, file)
 }
 
 // url is where clients of this machine find the daemon.
 func (d *doctor) url() string { return "http://" + reachable(d.found) + "/" }
 
 // examineGuard says who can reach the daemon.
-func (d *doctor) examineGuard(context.Context) finding {
+func (d *doctor) examineGuard(ctx context.Context) finding {
 	c, listen := d.loaded.Config, d.loaded.Config.Server.Listen
 	if d.daemon != nil && !slices.Contains(listen, d.found) {
 		listen = []string{d.found} // it has not been restarted
@@ -88,9 +93,8 @@ func (d *doctor) examineGuard(context.Context) finding {
 	case c.Credentials.Mock:
 		gets = "the metadata and made-up credentials"
 	}
-	_, port, _ := net.SplitHostPort(listen[0])
-	return finding{mark: noteMark, text: fmt.Sprintf("%s: whoever can reach that gets %s, for nothing filters clients yet; for this machine alone: --listen %s",
-		where, gets, net.JoinHostPort("127.0.0.1", port))}
+	networks := guard.NewNetworks(ctx, d.log).Virtual()
+	return finding{mark: okMark, text: fmt.Sprintf("%s: who gets %s there: %s", where, gets, describeClients(c, networks))}
 }
 
 func isLoopback(address string) bool {

@@ -138,8 +138,9 @@ skip  clock          not tried: credentials.mock is set
 		},
 		{
 			name: "all interfaces", listen: "0.0.0.0" + strings.TrimPrefix(host(daemon.url), "127.0.0.1"), service: service{url: daemon.url},
+			set: []string{"server.allow_clients=[192.0.2.0/24]"},
 			want: head + strings.ReplaceAll(up, "{ADDR}", "{HOST}") +
-				"note  guard          {ADDR}: whoever can reach that gets the metadata and made-up credentials, for nothing filters clients yet; for this machine alone: --listen {HOST}\n" +
+				"ok    guard          {ADDR}: who gets the metadata and made-up credentials there: this machine itself, and 192.0.2.0/24\n" +
 				"ok    redirect       {OTHER} leads to the daemon\n",
 		},
 		{

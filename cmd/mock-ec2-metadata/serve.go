@@ -45,6 +45,7 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer func() { stop(); d.wait() }()
+	s.Limit(d.guard.Limit)
 	d.logStart(s.Addrs())
 	if onTerminal() {
 		go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)
@@ -86,10 +87,10 @@ func (d *daemon) routes() http.Handler {
 		},
 		Now: d.now,
 	}
-	return access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	return d.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header()["Server"] = []string{"EC2ws"} // old detectors look for it (imds-reference section 3.4)
 		r.ServeHTTP(w, req)
-	}))
+	})))
 }
 
 // logStart says what is served where.

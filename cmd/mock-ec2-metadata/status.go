@@ -8,18 +8,32 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// status is the document of GET /status. It holds no secret.
+// status is the document of GET /status. It holds no secret. Clients other than this machine see less of it, see forClients.
 type status struct {
 	Status        string            `json:"status"` // ok or degraded
 	Version       string            `json:"version"`
 	StartedAt     time.Time         `json:"started_at"` // tells daemons apart, so to the nanosecond
 	UptimeSeconds int64             `json:"uptime_seconds"`
-	Config        configStatus      `json:"config"`
+	Config        configStatus      `json:"config,omitzero"`
 	InstanceID    string            `json:"instance_id"`
 	Role          string            `json:"role,omitempty"`
 	Credentials   credentialsStatus `json:"credentials"`
 	// IdentityError is why the identity document cannot be signed.
 	IdentityError string `json:"identity_error,omitempty"`
+	// Refused counts the requests and connections that the guard has not let in, by its rules.
+	Refused map[string]int64 `json:"refused,omitempty"`
+}
+
+// forClients leaves out what is not for everybody who is let in: account ids, paths, and errors, which quote both.
+func (s *status) forClients() status {
+	return status{
+		Status: s.Status, Version: s.Version, StartedAt: s.StartedAt, UptimeSeconds: s.UptimeSeconds,
+		InstanceID: s.InstanceID, Role: s.Role,
+		Credentials: credentialsStatus{
+			Source: s.Credentials.Source, State: s.Credentials.State, Expiration: s.Credentials.Expiration,
+			Note: "asked on its own machine (docker exec mock-ec2-metadata /mock-ec2-metadata healthcheck), the daemon tells more",
+		},
+	}
 }
 
 type configStatus struct {
@@ -74,6 +88,7 @@ func (d *daemon) status() status {
 		Role:        g.instance.Role,
 		Credentials: g.credentialsStatus(d.now()),
 	}
+	s.Refused = d.guard.Refused()
 	if mfa := s.Credentials.MFA; mfa != nil {
 		mfa.Socket, mfa.Error = d.codes.socket()
 	}
@@ -100,6 +115,9 @@ func (s *status) problems() []string {
 	}
 	if len(all) == 0 && s.Status != "ok" {
 		all = append(all, "the credentials are "+s.Credentials.State)
+		if s.Credentials.Note != "" {
+			all = append(all, s.Credentials.Note)
+		}
 	}
 	return all
 }
@@ -151,7 +169,11 @@ func (d *daemon) serveStatus(w http.ResponseWriter, r *http.Request) error {
 	if keeper := d.current.Load().keeper; keeper != nil {
 		keeper.Settled(r.Context()) // so that who waits for the daemon waits for its credentials
 	}
-	body, err := json.MarshalIndent(d.status(), "", "  ")
+	s := d.status()
+	if !d.guard.IsLocal(r) {
+		s = s.forClients()
+	}
+	body, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}

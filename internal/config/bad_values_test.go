@@ -202,19 +202,24 @@ server:
 f.yaml:2: server.allow_clients: "10.0.0.1" is not a CIDR block; write 10.0.0.1/32
 f.yaml:2: server.allow_clients: "10.0.0.1/8" has bits set behind the prefix; write 10.0.0.0/8
 f.yaml:2: server.allow_clients: "office" is neither auto nor a CIDR block
-f.yaml:2: server.allow_clients: auto stands alone; remove it or the CIDR blocks
-f.yaml:2: server.allow_clients: not supported yet; leave it out`},
-		{"allow_clients auto", `
-server: {allow_clients: auto}`, `
-f.yaml:1: server.allow_clients: not supported yet; leave it out`},
+f.yaml:2: server.allow_clients: auto stands alone; remove it or the CIDR blocks`},
+		{"allow_origins", `
+server: {allow_origins: ["http://ok:3000", "http://a/", "a.b", "ftp://a"]}`, `
+f.yaml:1: server.allow_origins: "http://a/" is not the origin of a web page; write e.g. http://localhost:3000
+f.yaml:1: server.allow_origins: "a.b" is not the origin of a web page; write e.g. http://localhost:3000
+f.yaml:1: server.allow_origins: "ftp://a" is not the origin of a web page; write e.g. http://localhost:3000`},
+		{"limits", `
+server: {limits: {connections: 0, connections_per_client: 100001, url_bytes: 255, body_bytes: -1}}`, `
+f.yaml:1: server.limits.connections: 0 is not from 1 to 100000
+f.yaml:1: server.limits.connections_per_client: 100001 is not from 1 to 100000
+f.yaml:1: server.limits.url_bytes: 255 is not from 256 to 16384
+f.yaml:1: server.limits.body_bytes: -1 is not from 0 to 1048576`},
 		{"allow_hosts", `
 server: {allow_hosts: ["http://metadata"]}`, `
-f.yaml:1: server.allow_hosts: "http://metadata" is not a host name; it has letters, digits and hyphens between dots
-f.yaml:1: server.allow_hosts: not supported yet; leave it out`},
+f.yaml:1: server.allow_hosts: "http://metadata" is not a host name; it has letters, digits and hyphens between dots`},
 		{"user", `
 server: {user: "a b"}`, `
-f.yaml:1: server.user: "a b" is not a user's name or number
-f.yaml:1: server.user: not supported yet; leave it out`},
+f.yaml:1: server.user: "a b" is not a user's name or number`},
 		{"identity: two keys", `
 identity: {key_file: key.pem, cert_file: cert.pem, state_dir: /var/lib}`, `
 f.yaml:1: identity.state_dir: identity.key_file is set too; keep one of them`},

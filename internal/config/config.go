@@ -155,9 +155,25 @@ type Server struct {
 	Listen []string `yaml:"listen"`
 	// AllowClients is ["auto"] or a list of CIDR blocks.
 	AllowClients []string `yaml:"allow_clients"`
-	AllowHosts   []string `yaml:"allow_hosts"`
+	// AllowHosts are Host names that are let in beside those that public DNS cannot hold.
+	AllowHosts []string `yaml:"allow_hosts"`
+	// AllowOrigins are those of web pages that are let in, scheme://host[:port].
+	AllowOrigins []string `yaml:"allow_origins"`
+	// AllowProxies lets session tokens through that come with X-Forwarded-For.
+	AllowProxies bool   `yaml:"allow_proxies"`
+	Limits       Limits `yaml:"limits"`
 	// User is the uid or name to become after binding, when started as root.
 	User string `yaml:"user"`
+}
+
+// Limits bound what clients can make the daemon hold at one time, this machine itself apart where connections are counted.
+type Limits struct {
+	// Connections of all clients, and ConnectionsPerClient of each.
+	Connections          int `yaml:"connections"`
+	ConnectionsPerClient int `yaml:"connections_per_client"`
+	// URLBytes and BodyBytes of one request.
+	URLBytes  int `yaml:"url_bytes"`
+	BodyBytes int `yaml:"body_bytes"`
 }
 
 // Identity is the key pair that signs the instance identity document.

@@ -142,7 +142,7 @@ func isEmpty(n *yaml.Node) bool {
 
 func (l *layers) decodeBlock(n *yaml.Node, v reflect.Value, path string, at place) {
 	if n.Kind != yaml.MappingNode {
-		l.fail(at(n), path, "want a block of keys, but this is %s; allowed here: %s", kindName(n), allowedKeys(v.Type(), path))
+		l.fail(at(n), path, "want a block of keys, but this is %s; allowed here: %s", kindName(n), strings.Join(keys(v.Type()), ", "))
 		return
 	}
 	l.entries(n, path, at, func(key string, keyNode, value *yaml.Node) {

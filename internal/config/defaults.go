@@ -65,8 +65,11 @@ func defaults(c *Config) *Config {
 				InstanceMetadataTags:    "enabled",
 			},
 		},
-		Server: Server{Listen: []string{DefaultListen}, AllowClients: []string{"auto"}},
-		Log:    Log{Level: "info", Format: "text", Access: true},
+		Server: Server{
+			Listen: []string{DefaultListen}, AllowClients: []string{"auto"},
+			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, BodyBytes: 4096},
+		},
+		Log: Log{Level: "info", Format: "text", Access: true},
 	}
 	if c.Credentials.Duration > 0 {
 		d.Credentials.RefreshBefore = min(d.Credentials.RefreshBefore, c.Credentials.Duration/4)

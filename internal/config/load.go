@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -66,7 +67,6 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	l.validate()
 	l.locateFiles()
 	userData := l.readUserData()
-	l.refuseUnsupported()
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (l *layers) file(name string, data []byte) error {
 		l.empty = true
 	case n.Kind != yaml.MappingNode:
 		l.problems.add(at(n), "", "want blocks of keys, but this is %s; allowed at the top: %s",
-			kindName(n), allowedKeys(reflect.TypeFor[Config](), ""))
+			kindName(n), strings.Join(keys(reflect.TypeFor[Config]()), ", "))
 	default:
 		l.decode(n, reflect.ValueOf(l.config).Elem(), "", at)
 	}

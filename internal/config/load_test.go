@@ -47,8 +47,11 @@ func allDefaults() *Config {
 				HTTPTokens: "optional", HTTPEndpoint: "enabled", HTTPPutResponseHopLimit: 64, InstanceMetadataTags: "enabled",
 			},
 		},
-		Server: Server{Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}},
-		Log:    Log{Level: "info", Format: "text", Access: true},
+		Server: Server{
+			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"},
+			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, BodyBytes: 4096},
+		},
+		Log: Log{Level: "info", Format: "text", Access: true},
 	}
 }
 

@@ -88,7 +88,7 @@ func (l *layers) apply(o override) {
 		v, path = next, full
 	}
 	if v.Kind() == reflect.Struct {
-		l.problems.add(o.at, path, "is a block; set one of its keys: %s", allowedKeys(v.Type(), path))
+		l.problems.add(o.at, path, "is a block; set one of its keys: %s", strings.Join(keys(v.Type()), ", "))
 		return
 	}
 	l.forget(path, v)

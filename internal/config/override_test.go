@@ -145,8 +145,6 @@ func TestBadOverrides(t *testing.T) {
 		"ec2.hostname=\xff":                     "--set ec2.hostname: not UTF-8 text",
 		"credentials.external_id=my secret":     "--set credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
 		"metadata.user-data/x=1":                "--set metadata.user-data/x: neither user-data nor a path below meta-data/ or dynamic/",
-		"server.allow_hosts=a.b":                "--set server.allow_hosts: not supported yet; leave it out",
-		"server.allow_clients=auto":             "--set server.allow_clients: not supported yet; leave it out",
 	}
 	tests["ec2.network_interfaces=[{device_number: 0}]"] = "--set ec2.network_interfaces[0].device_number: 0 is the interface that ec2.local_ipv4, ec2.mac and so on describe; this is a further one"
 	for arg, want := range tests {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -163,6 +164,15 @@ func hostPort(value string) string {
 		return ""
 	}
 	return quote(value) + " has neither an address nor a host name before the port"
+}
+
+// pageOrigin wants what browsers send as Origin (RFC 6454 section 6.2).
+func pageOrigin(value string) string {
+	u, err := url.Parse(value)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && value == u.Scheme+"://"+u.Host {
+		return ""
+	}
+	return quote(value) + " is not the origin of a web page; write e.g. http://localhost:3000"
 }
 
 // utcTime wants a time as EC2 writes it: RFC 3339, in UTC.

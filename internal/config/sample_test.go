@@ -12,8 +12,6 @@ import (
 const (
 	samplePath    = "../../conf/sample-config.yaml"
 	referencePath = "../../docs/configuration.md"
-	// closingBlock starts the part of the sample with the keys that are not supported yet.
-	closingBlock = "\n# Not supported yet"
 )
 
 func read(t *testing.T, path string) string {
@@ -41,18 +39,8 @@ var (
 	exampleLine  = regexp.MustCompile(`(?m)^( *)#   ( *\S)`)
 )
 
-// supported is the sample without its closing block.
-func supported(t *testing.T) string {
-	t.Helper()
-	text, _, found := strings.Cut(read(t, samplePath), closingBlock)
-	if !found {
-		t.Fatal("no closing block")
-	}
-	return text
-}
-
 func TestSampleLoadsUncommented(t *testing.T) {
-	uncommented := commentedKey.ReplaceAllString(supported(t), "$1$2")
+	uncommented := commentedKey.ReplaceAllString(read(t, samplePath), "$1$2")
 	l := mustLoad(t, uncommented, nil, nil)
 	if len(l.Warnings) > 0 {
 		t.Errorf("warnings: %q", l.Warnings)
@@ -67,22 +55,19 @@ func TestSampleLoadsUncommented(t *testing.T) {
 	}
 	for _, key := range schemaKeys() {
 		last := key[strings.LastIndexByte(key, '.')+1:]
-		if top, _, _ := strings.Cut(key, "[]"); isUnsupported(top) {
-			continue
-		}
 		inExample := ""
 		if strings.Contains(key, "[]") {
 			inExample = `#[ -]+`
 		}
 		if !regexp.MustCompile(`(?m)^ *` + inExample + last + `:`).MatchString(uncommented) {
-			t.Errorf("the supported part has no %s", key)
+			t.Errorf("the sample has no %s", key)
 		}
 	}
 }
 
 // TestSampleExamples takes the examples in, all at once. They show every key of the lists.
 func TestSampleExamples(t *testing.T) {
-	content := exampleLine.ReplaceAllString(supported(t), "$1$2")
+	content := exampleLine.ReplaceAllString(read(t, samplePath), "$1$2")
 	l := mustLoad(t, content, nil, nil)
 	if len(l.Warnings) > 0 {
 		t.Errorf("warnings: %q", l.Warnings)
@@ -111,38 +96,10 @@ func TestSampleExamples(t *testing.T) {
 }
 
 func TestEveryKeyIsDocumented(t *testing.T) {
-	_, closing, _ := strings.Cut(read(t, samplePath), closingBlock)
 	reference := read(t, referencePath)
 	for _, key := range schemaKeys() {
 		if !strings.Contains(reference, "| `"+key+"` |") {
 			t.Errorf("%s has no row for %s", referencePath, key)
-		}
-		top, _, _ := strings.Cut(key, "[]")
-		if isUnsupported(top) && !strings.Contains(closing, " "+key+":") && !strings.Contains(closing, " "+key+"\n") {
-			t.Errorf("the closing block of %s has no %s", samplePath, key)
-		}
-	}
-	for _, u := range unsupported {
-		if find(&Config{}, u.key).IsValid() {
-			if !strings.Contains(closing, "# "+u.key) {
-				t.Errorf("the closing block of %s has no %s", samplePath, u.key)
-			}
-			continue
-		}
-		t.Errorf("the table of unsupported keys has %s, which does not exist", u.key)
-	}
-	for line := range strings.Lines(reference) {
-		if key, ok := strings.CutPrefix(line, "| `"); ok {
-			key, _, _ = strings.Cut(key, "`")
-			marked := strings.Contains(strings.ToLower(line), "**not supported yet**")
-			top, _, _ := strings.Cut(key, "[]")
-			listed := false
-			for _, u := range unsupported {
-				listed = listed || u.key == top
-			}
-			if strings.Contains(key, ".") && marked != listed {
-				t.Errorf("%s: %s is marked as not supported: %t, in the table: %t", referencePath, key, marked, listed)
-			}
 		}
 	}
 }

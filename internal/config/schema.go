@@ -91,33 +91,6 @@ var otherNames = map[string]string{
 	"az":           "availability_zone",
 }
 
-// allowedKeys lists the keys of a block for a message, without those that would only be refused as not supported yet.
-func allowedKeys(block reflect.Type, path string) string {
-	var allowed []string
-	for i, key := range keys(block) {
-		if isUsable(block.Field(i).Type, join(path, key)) {
-			allowed = append(allowed, key)
-		}
-	}
-	if allowed == nil {
-		allowed = keys(block)
-	}
-	return strings.Join(allowed, ", ")
-}
-
-// isUsable is true for a key, or a block with a key, that has an effect.
-func isUsable(t reflect.Type, path string) bool {
-	if t.Kind() != reflect.Struct {
-		return !isUnsupported(path)
-	}
-	for i, key := range keys(t) {
-		if isUsable(t.Field(i).Type, join(path, key)) {
-			return true
-		}
-	}
-	return false
-}
-
 // unknownKey says that a block has no such key, which one could be meant and which there are.
 func unknownKey(block reflect.Type, path, key string) string {
 	where := "at the top"
@@ -128,7 +101,7 @@ func unknownKey(block reflect.Type, path, key string) string {
 	if meant := meantKey(block, path, key); meant != "" {
 		hint = fmt.Sprintf("did you mean %s? ", meant)
 	}
-	return fmt.Sprintf("%sallowed %s: %s", hint, where, allowedKeys(block, path))
+	return fmt.Sprintf("%sallowed %s: %s", hint, where, strings.Join(keys(block), ", "))
 }
 
 // meantKey is the key that was probably meant: a known other name, a near miss in the same block, or the same key in

@@ -90,6 +90,7 @@ var textErrors = map[string]rule{
 	"server.listen[]":        hostPort,
 	"server.allow_clients[]": client,
 	"server.allow_hosts[]":   hostName,
+	"server.allow_origins[]": pageOrigin,
 	"server.user":            matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
 
 	"identity.key_file":  printable,

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,6 +48,20 @@ func (l *layers) validate() {
 // wrong reports a rule that more than a single text takes part in.
 func (l *layers) wrong(path, format string, args ...any) {
 	l.problems.add(l.origin(path), path, format, args...)
+}
+
+// firstOrigin is where a key was set, or, for a map of which only entries were set, the first of those.
+func (l *layers) firstOrigin(path string) (origin, bool) {
+	if at, ok := l.origins[path]; ok {
+		return at, true
+	}
+	v := find(l.config, path)
+	if v.Kind() != reflect.Map || v.Len() == 0 {
+		return origin{}, false
+	}
+	entries := v.MapKeys()
+	slices.SortFunc(entries, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return l.origins[join(path, entries[0].String())], true
 }
 
 // comparable is true when the values of all these keys could be decoded and are right by themselves.
@@ -171,6 +186,20 @@ func (l *layers) validateServer() {
 			l.problems.add(l.origin(fmt.Sprintf("server.listen[%d]", i)), "server.listen", "%s is there twice", quote(address))
 		}
 		seen[address] = true
+	}
+	limits := s.Limits
+	for _, limit := range []struct {
+		key            string
+		n, least, most int
+	}{
+		{"connections", limits.Connections, 1, 100_000},
+		{"connections_per_client", limits.ConnectionsPerClient, 1, 100_000},
+		{"url_bytes", limits.URLBytes, 256, 16 << 10},
+		{"body_bytes", limits.BodyBytes, 0, 1 << 20},
+	} {
+		if path := "server.limits." + limit.key; !l.broken[path] && (limit.n < limit.least || limit.n > limit.most) {
+			l.wrong(path, "%d is not from %d to %d", limit.n, limit.least, limit.most)
+		}
 	}
 	for i, c := range s.AllowClients {
 		if c == "auto" && len(s.AllowClients) > 1 {

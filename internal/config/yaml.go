@@ -28,20 +28,14 @@ type printer struct {
 	out    bytes.Buffer
 }
 
-// block writes the keys of a struct. A block of which no key has an effect is left out.
+// block writes the keys of a struct.
 func (p *printer) block(v reflect.Value, path, indent string) {
 	for i, key := range keys(v.Type()) {
 		full, f := join(path, key), v.Field(i)
 		switch {
-		case isUnsupported(full):
 		case f.Kind() == reflect.Struct:
-			start := p.out.Len()
 			fmt.Fprintf(&p.out, "%s%s:\n", indent, key)
-			inner := p.out.Len()
 			p.block(f, full, indent+"  ")
-			if p.out.Len() == inner {
-				p.out.Truncate(start)
-			}
 		case f.Kind() == reflect.Map && f.Len() > 0:
 			p.entries(f, key, full, indent)
 		case f.Kind() == reflect.Slice && f.Len() > 0 && f.Type().Elem().Kind() == reflect.Struct:

@@ -126,6 +126,16 @@ metadata:
   user-data: "[redacted]" # f.yaml:20
 server:
   listen: [127.0.0.1:80, "[::1]:80"] # f.yaml:22
+  allow_clients: [auto] # default
+  allow_hosts: [] # default
+  allow_origins: [] # default
+  allow_proxies: false # default
+  limits:
+    connections: 2048 # default
+    connections_per_client: 512 # default
+    url_bytes: 2048 # default
+    body_bytes: 4096 # default
+  user: "" # default
 identity:
   key_file: "" # default
   cert_file: "" # default

@@ -21,7 +21,6 @@ import (
 const (
 	tokenHeader = "X-Aws-Ec2-Metadata-Token" //nolint:gosec // a name, not a secret
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	xffHeader   = "X-Forwarded-For"
 )
 
 const (
@@ -85,7 +84,8 @@ type service struct {
 	isOwn   func(*http.Request) bool
 }
 
-// token answers the one path that hands out session tokens: rows 1 to 6 of the decision table (imds-reference section 0).
+// token answers the one path that hands out session tokens: rows 1 and 3 to 6 of the decision table (imds-reference section 0).
+// Package guard has row 2.
 func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 	t := s.chooser.Target(r)
 	if s.isOwn(r) {
@@ -110,9 +110,6 @@ func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 		}
 		w.Header().Set("Connection", "close") // the limit stays with the connection
 	}
-	if _, proxied := r.Header[xffHeader]; proxied {
-		return &web.Error{Status: http.StatusForbidden}
-	}
 	ttl, ok := parseTTL(r.Header.Get(ttlHeader))
 	if !ok {
 		return &web.Error{Status: http.StatusBadRequest}
@@ -133,7 +130,7 @@ func parseTTL(s string) (int, bool) {
 	return ttl, err == nil && ttl >= 1 && ttl <= MaxTokenTTL
 }
 
-// metadata answers everything else: rows 1 and 7 to 12 of the decision table.
+// metadata answers everything else: rows 1, 7, 8 and 10 to 12.
 func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 	t := s.chooser.Target(r)
 	path := web.Path(r)
@@ -195,9 +192,6 @@ func checkToken(w http.ResponseWriter, r *http.Request, t *Target) error {
 		return &web.Error{Status: http.StatusUnauthorized}
 	}
 	w.Header()[ttlHeader] = []string{strconv.Itoa(left)}
-	if _, proxied := r.Header[xffHeader]; proxied {
-		return &web.Error{Status: http.StatusForbidden}
-	}
 	return nil
 }
 

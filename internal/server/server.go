@@ -96,6 +96,13 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
+// Limit puts what limit makes of each listener in its place, before Serve.
+func (s *Server) Limit(limit func(net.Listener) net.Listener) {
+	for i, l := range s.listeners {
+		s.listeners[i] = limit(l)
+	}
+}
+
 // Serve answers with handler until ctx is done, then lets requests under way end within 5 seconds. Its error is why a listener failed.
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	s.http.Handler = handler

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/guard"
+)
+
+// rulesOf are the guard's rules in a configuration.
+func rulesOf(c *config.Config) *guard.Rules {
+	s := c.Server
+	r := &guard.Rules{
+		Auto:                 len(s.AllowClients) == 1 && s.AllowClients[0] == "auto",
+		Proxies:              s.AllowProxies,
+		MaxURL:               s.Limits.URLBytes,
+		MaxBody:              int64(s.Limits.BodyBytes),
+		Connections:          s.Limits.Connections,
+		ConnectionsPerClient: s.Limits.ConnectionsPerClient,
+	}
+	for _, host := range s.AllowHosts {
+		r.Hosts = append(r.Hosts, strings.ToLower(host))
+	}
+	for _, origin := range s.AllowOrigins {
+		r.Origins = append(r.Origins, strings.ToLower(origin))
+	}
+	if r.Auto {
+		return r
+	}
+	for _, cidr := range s.AllowClients {
+		if p, err := netip.ParsePrefix(cidr); err == nil { // validated
+			r.Clients = append(r.Clients, p)
+		}
+	}
+	return r
+}
+
+// describeRules says in words who is let in, a line for each rule. networks are those of virtual interfaces now.
+func describeRules(c *config.Config, networks []string) []string {
+	s := c.Server
+	hosts := "IP addresses, names without a dot, localhost, *.localhost, *.internal, *.local"
+	if len(s.AllowHosts) > 0 {
+		hosts += ", " + strings.Join(s.AllowHosts, ", ")
+	}
+	pages := "none"
+	if len(s.AllowOrigins) > 0 {
+		pages = strings.Join(s.AllowOrigins, ", ")
+	}
+	proxies := "get no session tokens"
+	if s.AllowProxies {
+		proxies = "get session tokens"
+	}
+	return []string{
+		"clients (server.allow_clients): " + describeClients(c, networks),
+		"Host names (server.allow_hosts): " + hosts,
+		"web pages (server.allow_origins): " + pages,
+		"proxies (server.allow_proxies): " + proxies,
+		fmt.Sprintf("limits (server.limits): %d connections, %d of one client, URLs of %d bytes, bodies of %d",
+			s.Limits.Connections, s.Limits.ConnectionsPerClient, s.Limits.URLBytes, s.Limits.BodyBytes),
+	}
+}
+
+func describeClients(c *config.Config, networks []string) string {
+	s := c.Server
+	const own = "this machine itself"
+	switch {
+	case len(s.AllowClients) == 0:
+		return own + " alone"
+	case s.AllowClients[0] != "auto":
+		return own + ", and " + strings.Join(s.AllowClients, ", ")
+	case len(networks) == 0:
+		return own + ", and the networks of virtual interfaces (auto), of which there are none now"
+	default:
+		return own + ", and the networks of virtual interfaces (auto), now " + strings.Join(networks, ", ")
+	}
+}

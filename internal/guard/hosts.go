@@ -1,0 +1,70 @@
+package guard
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// judgeHost lets in the names that no page on the internet can have: a page that makes its own name lead here (DNS
+// rebinding) sends that name.
+func judgeHost(rules *Rules, r *http.Request) *refusal {
+	if hostAllowed(r.Host, rules.Hosts) {
+		return nil
+	}
+	return forbidden("hosts", "Host %.100q is not let in, for it may be a web page's (DNS rebinding); to let it in, add the name to server.allow_hosts", r.Host)
+}
+
+// hostAllowed is true for IP literals, names without a dot, localhost, *.localhost, *.internal, *.local and the names in
+// allowed, each with a port or without. No Host at all is what HTTP/1.0 has.
+func hostAllowed(host string, allowed []string) bool {
+	if host == "" {
+		return true
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	name := host
+	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		if name = host[:i]; !isPort(host[i+1:]) {
+			return false
+		}
+	}
+	if inner, ok := strings.CutPrefix(name, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		a, err := netip.ParseAddr(inner)
+		return ok && err == nil && a.Is6()
+	}
+	if a, err := netip.ParseAddr(name); err == nil {
+		return a.Is4()
+	}
+	if !isName(name) {
+		return false
+	}
+	if !strings.Contains(name, ".") {
+		return true
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name == "localhost" || slices.Contains(allowed, name) ||
+		slices.ContainsFunc([]string{".localhost", ".internal", ".local"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}
+
+// isName is true for what can be a name at all. Whatever else stands in a Host is not to be compared by its end.
+func isName(name string) bool {
+	for _, c := range []byte(name) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return name != "" && name[0] != '.' && !strings.Contains(name, "..")
+}
+
+func isPort(port string) bool {
+	for _, c := range []byte(port) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(port) <= 5
+}

@@ -1,0 +1,144 @@
+package guard
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Networks are those that this machine is attached to, as they come and go.
+type Networks struct {
+	log    *slog.Logger
+	list   func() ([]attachment, error)
+	latest atomic.Pointer[view]
+	// stale says that nobody tells of changes, so that each look is at a fresh view.
+	stale func() bool
+}
+
+// attachment is one address of one interface.
+type attachment struct {
+	prefix  netip.Prefix // the address, with the length of its network
+	name    string       // of the interface
+	virtual bool
+}
+
+// view is how things stand at one time.
+type view struct {
+	own      map[netip.Addr]bool
+	networks []attachment // the smallest first
+}
+
+// NewNetworks looks at the machine's interfaces, and again at each change until ctx is done.
+func NewNetworks(ctx context.Context, log *slog.Logger) *Networks {
+	n := &Networks{log: log, list: attachments}
+	n.stale = n.watch(ctx) // before the first look, so that no change is missed
+	n.look()
+	return n
+}
+
+// look takes a new view; if that fails the old one stays.
+func (n *Networks) look() {
+	list, err := n.list()
+	if err != nil {
+		n.log.Warn("cannot look at the network interfaces", "error", err)
+		if n.latest.Load() == nil {
+			n.latest.Store(&view{})
+		}
+		return
+	}
+	v := &view{own: map[netip.Addr]bool{}}
+	for _, a := range list {
+		v.own[zoned(a.prefix.Addr(), a.name)] = true
+		a.prefix = a.prefix.Masked()
+		v.networks = append(v.networks, a)
+	}
+	slices.SortStableFunc(v.networks, func(a, b attachment) int { return cmp.Compare(b.prefix.Bits(), a.prefix.Bits()) })
+	n.latest.Store(v)
+}
+
+// zoned gives a link-local address its interface, without which it says nothing.
+func zoned(a netip.Addr, name string) netip.Addr {
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return a.WithZone(name)
+	}
+	return a
+}
+
+func (n *Networks) now() *view {
+	if n.stale() {
+		n.look()
+	}
+	return n.latest.Load()
+}
+
+// isOwn says whether an address is one of this machine's.
+func (n *Networks) isOwn(a netip.Addr) bool { return n.now().own[a] }
+
+// isVirtual says whether an address is in the network of a virtual interface. The smallest network that holds it decides,
+// as it does when packets are sent: a VPN's large one may hold the office's.
+func (n *Networks) isVirtual(a netip.Addr) bool {
+	bare, zone, local := a.WithZone(""), a.Zone(), a.Is6() && a.IsLinkLocalUnicast()
+	v := n.now()
+	for i, at := range v.networks {
+		if !at.prefix.Contains(bare) || local && at.name != zone {
+			continue
+		}
+		// Two interfaces may be in networks of one size: then all must be virtual.
+		virtual := at.virtual
+		for _, other := range v.networks[i+1:] {
+			if other.prefix.Bits() == at.prefix.Bits() && other.prefix.Contains(bare) && (!local || other.name == zone) {
+				virtual = virtual && other.virtual
+			}
+		}
+		return virtual
+	}
+	return false
+}
+
+// Virtual names the virtual interfaces and their networks, for people.
+func (n *Networks) Virtual() []string {
+	var names []string
+	for _, at := range n.now().networks {
+		if at.virtual {
+			names = append(names, at.name+" "+at.prefix.String())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// attachments lists the addresses of all interfaces that are up.
+func attachments() ([]attachment, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var list []attachment
+	for _, i := range interfaces {
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue // it has just gone
+		}
+		virtual := i.Flags&net.FlagLoopback == 0 && i.Flags&net.FlagPointToPoint == 0 && isVirtualInterface(i.Name)
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				list = append(list, attachment{prefix: netip.PrefixFrom(p.Addr().Unmap(), p.Bits()), name: i.Name, virtual: virtual})
+			}
+		}
+	}
+	return list, nil
+}
+
+// every is true once in each period.
+func every(period time.Duration) func() bool {
+	var last atomic.Int64
+	return func() bool {
+		now, before := time.Now().UnixNano(), last.Load()
+		return now-before >= int64(period) && last.CompareAndSwap(before, now)
+	}
+}
