@@ -6,7 +6,8 @@ SHELL := bash
 
 BIN := bin/mock-ec2-metadata
 TOOLS := $(CURDIR)/bin/tools
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Of a length that does not depend on the clone, so that a commit has one name, and one binary.
+VERSION ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 ARGS ?=
@@ -41,6 +42,18 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads the code: gofumpt, vet, go
 	go -C test/clients/go-v1 mod tidy -diff
 	go mod verify
 
+.PHONY: vuln
+vuln: $(TOOLS)/govulncheck ## govulncheck: known vulnerabilities in what is called (ARGS='-db file:///...' asks a copy of the database)
+	@status=0; said=$$(CGO_ENABLED=0 $(TOOLS)/govulncheck $(ARGS) ./... 2>&1) || status=$$?; \
+	  echo "$$said"; \
+	  if [ $$status != 0 ] && grep -Eq '^govulncheck: fetching vulnerabilities: (Get|HTTP) ' <<<"$$said"; then \
+	    echo "NOT CHECKED for vulnerabilities: their database cannot be reached, see above."; status=0; fi; \
+	  exit $$status
+
+.PHONY: sbom
+sbom: build $(TOOLS)/cyclonedx-gomod ## bin/mock-ec2-metadata.cdx.json: what the binary is made of (CycloneDX), the same bytes each time
+	$(TOOLS)/cyclonedx-gomod bin -json -std -noserial -notimestamp -version '$(VERSION)' -output $(BIN).cdx.json $(BIN)
+
 .PHONY: e2e
 e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIBUTING.md lists
 	go test -count=1 -race -tags e2e -timeout 30m -v ./internal/identity ./test/e2e/...
@@ -58,6 +71,11 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The tools' versions are pinned in tools/go.mod.
-$(TOOLS)/gofumpt $(TOOLS)/golangci-lint &: tools/go.mod tools/go.sum
-	GOBIN=$(TOOLS) go -C tools install mvdan.cc/gofumpt github.com/golangci/golangci-lint/v2/cmd/golangci-lint
-	@touch $(TOOLS)/gofumpt $(TOOLS)/golangci-lint
+gofumpt := mvdan.cc/gofumpt
+golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+govulncheck := golang.org/x/vuln/cmd/govulncheck
+cyclonedx-gomod := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+$(addprefix $(TOOLS)/,gofumpt golangci-lint govulncheck cyclonedx-gomod): tools/go.mod tools/go.sum
+	GOBIN=$(TOOLS) go -C tools install $($(@F))
+	@touch $@

@@ -50,7 +50,7 @@ command -v docker >/dev/null 2>&1 ||
 docker info >/dev/null 2>&1 ||
 	die "Docker does not answer: is it running, and may you use it? (try: docker info)"
 
-version=${VERSION:-$(git -C "$root" describe --tags --always --dirty 2>/dev/null || echo dev)}
+version=${VERSION:-$(git -C "$root" describe --tags --always --dirty --abbrev=12 2>/dev/null || echo dev)}
 # A tag takes fewer characters than a version does (1.2.0+local).
 tag=$(printf '%s' "$version" | tr -c 'A-Za-z0-9_.-' - | cut -c1-128)
 case $tag in

@@ -58,6 +58,7 @@ func TestDocker(t *testing.T) {
 	if !strings.Contains(built, fmt.Sprintf("mock-ec2-metadata:latest  %.1f MB  (version e2e)", float64(bytes)/1e6)) {
 		t.Errorf("build-docker.sh does not print the size of the image:\n%s", built[max(0, len(built)-500):])
 	}
+	t.Run("binary", func(t *testing.T) { testImageBinary(t, docker, repo) })
 	t.Run("prd", func(t *testing.T) { testPrd(t, docker, repo) })
 	t.Run("dev", func(t *testing.T) { testDev(t, docker, repo) })
 }

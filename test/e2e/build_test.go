@@ -1,0 +1,260 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const stamped = "1.2.3-test"
+
+// TestBuild builds one commit twice by the Makefile, as two strangers would: one from an archive, with this machine's build
+// cache; one from a clone, in another directory and from nothing.
+func TestBuild(t *testing.T) {
+	archive, clone := archiveHead(t), cloneHead(t)
+	mustMake(t, archive, nil, "build", "VERSION="+stamped)
+	mustMake(t, clone, []string{"GOCACHE=" + t.TempDir()}, "build", "VERSION="+stamped)
+
+	t.Run("reproducible", func(t *testing.T) {
+		one, other := readBinary(t, archive), readBinary(t, clone)
+		if !bytes.Equal(one, other) {
+			t.Errorf("two builds of one commit differ; what the Go tool has put into them:\n%s", cmp.Diff(builtOf(t, archive), builtOf(t, clone)))
+		}
+		if bytes.Contains(one, []byte(archive)) {
+			t.Error("the binary has the directory in it where it was built")
+		}
+	})
+	t.Run("version", func(t *testing.T) {
+		want := fmt.Sprintf("mock-ec2-metadata %s %s %s/%s\n", stamped, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		if got := mustScript(t, archive, nil, "bin/mock-ec2-metadata", "version"); got != want {
+			t.Errorf("version prints %q; want %q", got, want)
+		}
+		testVersionOfCommit(t, clone)
+	})
+	t.Run("sbom", func(t *testing.T) { testSBOM(t, archive) })
+	t.Run("vuln", func(t *testing.T) { testVuln(t, archive) })
+}
+
+// testVersionOfCommit has the version follow tags and changes.
+func testVersionOfCommit(t *testing.T, clone string) {
+	git := func(args ...string) string {
+		return strings.TrimSpace(mustScript(t, clone, nil, append([]string{"git"}, args...)...))
+	}
+	want := func(version string) {
+		t.Helper()
+		line := mustMake(t, clone, nil, "--dry-run", "build")
+		if !strings.Contains(line, "-X main.version="+version+"'") {
+			t.Errorf("a build is not stamped %s:\n%s", version, line)
+		}
+	}
+	for tag := range strings.FieldsSeq(git("tag", "--list")) {
+		git("tag", "--delete", tag)
+	}
+	want(git("rev-parse", "HEAD")[:12])
+	git("tag", "v9.8.7")
+	want("v9.8.7")
+	writeFile(t, filepath.Join(clone, "LICENSE"), "changed")
+	want("v9.8.7-dirty")
+}
+
+// testSBOM compares the bill of materials with what the binary itself says.
+func testSBOM(t *testing.T, dir string) {
+	file := filepath.Join(dir, "bin/mock-ec2-metadata.cdx.json")
+	var first []byte
+	for range 2 {
+		mustMake(t, dir, nil, "sbom", "VERSION="+stamped)
+		written, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first != nil && !bytes.Equal(first, written) {
+			t.Errorf("a second make sbom writes something else:\n%s", cmp.Diff(string(first), string(written)))
+		}
+		first = written
+	}
+	type component struct{ Name, Version string }
+	var bom struct {
+		BOMFormat    string
+		SerialNumber string
+		Metadata     struct {
+			Timestamp string
+			Component component
+		}
+		Components []component
+	}
+	if err := json.Unmarshal(first, &bom); err != nil {
+		t.Fatal(err)
+	}
+	if bom.BOMFormat != "CycloneDX" || bom.SerialNumber != "" || bom.Metadata.Timestamp != "" {
+		t.Errorf("format %q, serial number %q, timestamp %q; want CycloneDX and neither", bom.BOMFormat, bom.SerialNumber, bom.Metadata.Timestamp)
+	}
+	if want := (component{"mock-ec2-metadata", stamped}); bom.Metadata.Component != want {
+		t.Errorf("it is of %v; want %v", bom.Metadata.Component, want)
+	}
+	built := builtOf(t, dir)
+	want := []component{{"std", built.GoVersion}}
+	for _, module := range built.Deps {
+		want = append(want, component{module.Path, module.Version})
+	}
+	byName := func(a, b component) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortFunc(want, byName)
+	slices.SortFunc(bom.Components, byName)
+	if diff := cmp.Diff(want, bom.Components); diff != "" || len(want) < 10 {
+		t.Errorf("components (- of the binary, + of the SBOM):\n%s", diff)
+	}
+}
+
+// testVuln runs govulncheck with databases of the test's own: nothing here depends on what has been found by now.
+func testVuln(t *testing.T, dir string) {
+	const finding = `{"id": "GO-9999-0001", "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z", "details": "made up",
+		"affected": [{"package": {"name": "github.com/go-chi/chi/v5", "ecosystem": "Go"},
+			"ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}],
+			"ecosystem_specific": {"imports": [{"path": "github.com/go-chi/chi/v5", "symbols": ["NewRouter"]}]}}]}`
+	const index = `[{"path": "github.com/go-chi/chi/v5", "vulns": [{"id": "GO-9999-0001", "modified": "2026-01-01T00:00:00Z"}]}]`
+	database := func(modules string) string {
+		db := t.TempDir()
+		writeFile(t, filepath.Join(db, "index/db.json"), `{"modified": "2026-01-01T00:00:00Z"}`)
+		writeFile(t, filepath.Join(db, "index/modules.json"), modules)
+		writeFile(t, filepath.Join(db, "ID/GO-9999-0001.json"), finding)
+		return "ARGS=-db file://" + db
+	}
+	nowhere := "https_proxy=http://127.0.0.1:" + freePort(t)
+	for _, c := range []struct {
+		name, args string
+		fails      bool
+		says       string
+	}{
+		{"none", database("[]"), false, "No vulnerabilities found.\n"},
+		{"one", database(index), true, "Vulnerability #1: GO-9999-0001\n"},
+		{"unreachable", "ARGS=", false, "\nNOT CHECKED for vulnerabilities: their database cannot be reached, see above.\n"},
+		{"no database", "ARGS=-db file:///nowhere", true, "stat /nowhere: no such file or directory\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := runMake(t, dir, []string{nowhere, "HTTPS_PROXY=", "no_proxy=", "NO_PROXY="}, "vuln", c.args)
+			if (r.code != 0) != c.fails || !strings.Contains(r.stdout, c.says) {
+				t.Errorf("exit %d; fails should be %v, with %q in\n%s%s", r.code, c.fails, c.says, r.stdout, r.stderr)
+			}
+			if c.name != "unreachable" && strings.Contains(r.stdout, "NOT CHECKED") {
+				t.Errorf("an answer is taken for none:\n%s", r.stdout)
+			}
+		})
+	}
+}
+
+// TestImageIsBuiltAlike has the Dockerfile build as the Makefile does: what is tested is what the image holds.
+func TestImageIsBuiltAlike(t *testing.T) {
+	dockerfile, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(dockerfile), "\\\n", " ")
+	command := regexp.MustCompile(`(CGO_ENABLED=0 go build .*-o )/rootfs/(mock-ec2-metadata .*)`).FindStringSubmatch(text)
+	if command == nil {
+		t.Fatal("no go build of /rootfs/mock-ec2-metadata in the Dockerfile")
+	}
+	environment := regexp.MustCompile(`ENV .*\bGOFLAGS=(\S+)`).FindStringSubmatch(text)
+	if environment == nil {
+		t.Fatal("no ENV with GOFLAGS in the Dockerfile")
+	}
+	image := command[1] + command[2] + " " + environment[1]
+	image = strings.NewReplacer("${VERSION}", stamped, `"`, "'").Replace(image)
+
+	made := strings.Replace(mustMake(t, "../..", nil, "--dry-run", "build", "VERSION="+stamped), "-o bin/", "-o ", 1)
+	words := func(line string) []string {
+		w := strings.Fields(line)
+		slices.Sort(w)
+		return w
+	}
+	if diff := cmp.Diff(words(made), words(image)); diff != "" {
+		t.Errorf("words of the build commands (- Makefile, + Dockerfile):\n%s", diff)
+	}
+}
+
+// testImageBinary has the image, built of repo with the version e2e, hold the very binary that make build makes of it.
+func testImageBinary(t *testing.T, docker dockerCLI, repo string) {
+	id, err := docker("create", "mock-ec2-metadata:latest")
+	if err != nil {
+		t.Fatal(id, err)
+	}
+	defer func() { _, _ = docker("rm", id) }()
+	file := filepath.Join(t.TempDir(), "mock-ec2-metadata")
+	if out, err := docker("cp", id+":/mock-ec2-metadata", file); err != nil {
+		t.Fatal(out, err)
+	}
+	image, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustMake(t, repo, nil, "build", "VERSION=e2e")
+	if !bytes.Equal(image, readBinary(t, repo)) {
+		t.Error("the image's binary is not the one that make build makes of the same files by the same Go")
+	}
+}
+
+// archiveHead is the last commit's files, and no repository.
+func archiveHead(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	mustScript(t, "../..", nil, "bash", "-o", "pipefail", "-c", `git archive HEAD | tar -x -C "$0"`, dir)
+	return dir
+}
+
+// cloneHead is a repository of its own, at the last commit.
+func cloneHead(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "a repository's clone")
+	head := strings.TrimSpace(mustScript(t, "../..", nil, "git", "rev-parse", "HEAD"))
+	mustScript(t, "../..", nil, "git", "clone", "--quiet", "--no-checkout", ".", dir)
+	mustScript(t, dir, nil, "git", "checkout", "--quiet", "--detach", head)
+	return dir
+}
+
+// runMake runs make as from a shell of its own: this test may run under another make. The flags are the Makefile's, with Go's
+// defaults behind them, whatever this machine's are.
+func runMake(t *testing.T, dir string, env []string, args ...string) result {
+	t.Helper()
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Fatal("make is not installed (apt-get install make)")
+	}
+	return script(t, dir, env, append([]string{"env", "-u", "VERSION", "-u", "ARGS", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "GOFLAGS=-buildvcs=auto", "make"}, args...)...)
+}
+
+func mustMake(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	r := runMake(t, dir, env, args...)
+	if r.code != 0 {
+		t.Fatalf("make %s: exit %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	}
+	return r.stdout
+}
+
+func readBinary(t *testing.T, dir string) []byte {
+	t.Helper()
+	binary, err := os.ReadFile(filepath.Join(dir, "bin/mock-ec2-metadata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+func builtOf(t *testing.T, dir string) *buildinfo.BuildInfo {
+	t.Helper()
+	built, err := buildinfo.ReadFile(filepath.Join(dir, "bin/mock-ec2-metadata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return built
+}
