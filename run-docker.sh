@@ -136,7 +136,10 @@ add_aws() {
 	fi
 
 	case $security in
-	*name=rootless*) as=0:0 ;; # there, root inside is you outside
+	*name=rootless*) # there, root inside is you outside
+		as=0:0
+		run+=(--env MOCK_EC2_METADATA__SERVER__USER=root)
+		;;
 	*name=userns*) run+=(--userns=host) ;;
 	esac
 	run+=(--user "${as:-$(id -u):$(id -g)}")
@@ -202,8 +205,7 @@ last_words() {
 prd() {
 	need_image "$image"
 	run+=(--detach --name "$container" --label "$label" --restart unless-stopped
-		--read-only --cap-drop ALL --security-opt no-new-privileges
-		--tmpfs "/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777")
+		--read-only --tmpfs "/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777")
 	add_port
 	# The folder, not the file: an editor that saves by renaming puts a new
 	# file there, and the daemon has to see it.
@@ -290,7 +292,7 @@ dev | prd | it) shift ;;
 	;;
 esac
 
-run=()
+run=(--cap-drop ALL --security-opt no-new-privileges)
 find_root
 find_docker
 "$mode" "$@"

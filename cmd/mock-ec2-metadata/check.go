@@ -35,6 +35,9 @@ It exits 1 on any problem, after naming the file, the line and the key.`,
 			if err != nil {
 				return err
 			}
+			if err := leaveRoot(cmd.Context(), loaded, slog.New(slog.DiscardHandler)); err != nil {
+				return err
+			}
 			if err := printCheck(cmd, loaded); err != nil {
 				return err
 			}

@@ -227,6 +227,9 @@ func needRestart(start, c *config.Config) []string {
 	if !reflect.DeepEqual(start.Server.Listen, c.Server.Listen) {
 		keys = append(keys, "server.listen")
 	}
+	if start.Server.User != c.Server.User {
+		keys = append(keys, "server.user")
+	}
 	if start.Log.Format != c.Log.Format {
 		keys = append(keys, "log.format")
 	}

@@ -141,12 +141,15 @@ func printable(line string) string {
 	}, strings.TrimSpace(line))
 }
 
-func (d *doctor) examineConfiguration(context.Context) finding {
+func (d *doctor) examineConfiguration(ctx context.Context) finding {
 	loaded, err := config.Load(d.flags.sources())
 	if err != nil {
 		return failure(err)
 	}
 	d.loaded = loaded
+	if err := leaveRoot(ctx, loaded, slog.New(slog.DiscardHandler)); err != nil {
+		return failure(err)
+	}
 	if _, err := verify(loaded); err != nil {
 		return failure(err)
 	}

@@ -33,6 +33,9 @@ for pkcs7 and rsa2048, and once for document and signature:
 			if err != nil {
 				return err
 			}
+			if err := leaveRoot(cmd.Context(), loaded, slog.New(slog.DiscardHandler)); err != nil {
+				return err
+			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			id, err := newIdentity(loaded, log, time.Now)
 			if err != nil {

@@ -15,6 +15,7 @@ type flags struct {
 	environ   []string
 	config    string
 	listen    []string
+	user      string
 	set       []string
 	logLevel  string
 	logFormat string
@@ -50,6 +51,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 	p := root.PersistentFlags()
 	p.StringVar(&f.config, "config", "", "configuration `FILE` (default conf/config.yaml if it exists)")
 	p.StringArrayVar(&f.listen, "listen", nil, "`ADDRESS` to listen on, host:port; repeatable; replaces server.listen")
+	p.StringVar(&f.user, "user", "", "`USER` to become after binding the ports, when started as root: name or number")
 	p.StringArrayVar(&f.set, "set", nil, "set one configuration key, `key.path=value`; repeatable")
 	p.StringVar(&f.logLevel, "log-level", "", "`LEVEL` of the log: debug, info, warn or error")
 	p.StringVar(&f.logFormat, "log-format", "", "`FORMAT` of the log: text or json")
@@ -88,6 +90,9 @@ func (f *flags) sources() config.Sources {
 	var options []config.Option
 	if len(f.listen) > 0 {
 		options = append(options, config.Option{Flag: "--listen", Path: "server.listen", Value: "[" + strings.Join(quoteAll(f.listen), ", ") + "]"})
+	}
+	if f.user != "" {
+		options = append(options, config.Option{Flag: "--user", Path: "server.user", Value: f.user})
 	}
 	if f.logLevel != "" {
 		options = append(options, config.Option{Flag: "--log-level", Path: "log.level", Value: f.logLevel})

@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = os.Unsetenv("SUDO_UID") // these processes stay whose they are
 	testscript.Main(m, map[string]func(){"mock-ec2-metadata": main, "get": get, "exchange": exchange})
 }
 

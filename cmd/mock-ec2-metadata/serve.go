@@ -36,6 +36,10 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := leaveRoot(ctx, loaded, log); err != nil {
+		s.Close()
+		return err
+	}
 	// What runs in the background ends after the last request has been answered.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -254,3 +254,17 @@ f.yaml:6: credentials.duration: "1" has no unit; write e.g. 1s, 15m or 1h`},
 		b.check(t)
 	}
 }
+
+func TestUserNeedsUnix(t *testing.T) {
+	const content = "server: {user: imds}"
+	_, err := load("f.yaml", []byte(content), Sources{}, "windows")
+	const want = "f.yaml:1: server.user: needs Unix, and this is windows; leave it out"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	for _, goos := range []string{"linux", "darwin"} {
+		if _, err := load("f.yaml", []byte(content), Sources{}, goos); err != nil {
+			t.Errorf("%s: %v", goos, err)
+		}
+	}
+}

@@ -187,6 +187,9 @@ func (l *layers) validateServer() {
 		}
 		seen[address] = true
 	}
+	if s.User != "" && l.goos == "windows" {
+		l.wrong("server.user", "needs Unix, and this is windows; leave it out")
+	}
 	limits := s.Limits
 	for _, limit := range []struct {
 		key            string

@@ -166,8 +166,11 @@ func CacheDirs() []string {
 
 // load reads the profile. Its codes come from ctx.
 func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
-	profile := sharedProfile(ctx, a.opt.Profile)
+	profile, files := sharedProfile(ctx, a.opt.Profile), ProfileFiles()
 	opts := []func(*awsconfig.LoadOptions) error{
+		// The SDK's own defaults are those of the home that the process was started with.
+		awsconfig.WithSharedConfigFiles(files[:1]),
+		awsconfig.WithSharedCredentialsFiles(files[1:]),
 		awsconfig.WithRegion(a.opt.Region),
 		awsconfig.WithHTTPClient(a.http), // of the SDK's own kind, or AWS_CA_BUNDLE could not be added
 		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, a.opt.Origin)}),

@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"internal/credentials": nil,
 	"internal/guard":       {"internal/web"},
 	"internal/identity":    nil,
+	"internal/privileges":  nil,
 	"internal/server":      {"internal/web"},
 	"internal/web":         nil,
 }

@@ -26,26 +26,36 @@ const (
 	region     = "ap-southeast-2"
 )
 
-// buildOnce builds the daemon with the race detector, for all tests.
-var buildOnce = sync.OnceValues(func() (string, error) {
+// binaries is a directory for them that every user can enter.
+var binaries = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "mock-ec2-metadata-e2e-")
 	if err != nil {
 		return "", err
 	}
-	bin := filepath.Join(dir, "mock-ec2-metadata")
-	build := exec.Command("go", "build", "-race", "-o", bin, "../../cmd/mock-ec2-metadata")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	return dir, os.Chmod(dir, 0o755)
+})
+
+// buildOnce builds the daemon with the race detector, for all tests.
+var buildOnce = sync.OnceValues(func() (string, error) { return goBuild("mock-ec2-metadata", "CGO_ENABLED=1", "-race") })
+
+func goBuild(name, env string, flags ...string) (string, error) {
+	dir, err := binaries()
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, name)
+	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", bin, "../../cmd/mock-ec2-metadata")...)
+	build.Env = append(os.Environ(), env)
 	if out, err := build.CombinedOutput(); err != nil {
-		_ = os.RemoveAll(dir)
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return bin, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := buildOnce(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(bin))
+	if dir, err := binaries(); err == nil {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
@@ -118,6 +128,13 @@ func follow(t *testing.T, cmd *exec.Cmd) *local {
 	}
 	d.url = serving.URL
 	return d
+}
+
+// logged are the lines so far.
+func (d *local) logged() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lines
 }
 
 // waitFor gives the first line of the log that contains text.

@@ -61,6 +61,12 @@ func TestDocker(t *testing.T) {
 	t.Run("binary", func(t *testing.T) { testImageBinary(t, docker, repo) })
 	t.Run("prd", func(t *testing.T) { testPrd(t, docker, repo) })
 	t.Run("dev", func(t *testing.T) { testDev(t, docker, repo) })
+	t.Run("it", func(t *testing.T) {
+		home := t.TempDir()
+		writeFile(t, filepath.Join(home, ".aws/config"), "")
+		give(t, home, 1234)
+		wantConfined(t, mustScript(t, repo, []string{"HOME=" + home}, "./run-docker.sh", "it", "cat", "/proc/self/status"), 1234)
+	})
 }
 
 // testPrd has an ~/.aws that only its owner, another user than root, can read.
@@ -109,20 +115,19 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 		var s struct {
 			Status      string
 			Version     string
-			Config      struct{ File string }
 			Credentials struct{ State string }
 		}
-		return json.Unmarshal([]byte(body), &s) == nil && s.Status == "ok" && s.Credentials.State == "valid" &&
-			s.Config.File == "conf/config.yaml" && s.Version == "e2e"
+		return json.Unmarshal([]byte(body), &s) == nil && s.Status == "ok" && s.Credentials.State == "valid" && s.Version == "e2e"
 	})
 	header, document := fetch(t, url+"latest/meta-data/iam/security-credentials/myrole")
 	if header.Get("Server") != "EC2ws" || !strings.Contains(document, `"Code" : "Success"`) {
 		t.Errorf("credentials: %v %s", header, document)
 	}
-	const format = `{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}} {{range .NetworkSettings.Ports}}{{(index . 0).HostIp}}{{end}}`
-	if got, err := docker("inspect", "--format", format, container); err != nil || got != "true [ALL] [no-new-privileges] 1234:1234 0.0.0.0" {
+	const format = `{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Privileged}} {{if .HostConfig.CapAdd}}CapAdd {{end}}{{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Tmpfs}} {{.Config.User}} {{range .NetworkSettings.Ports}}{{(index . 0).HostIp}}{{end}}`
+	if got, err := docker("inspect", "--format", format, container); err != nil || got != "true false [ALL] [no-new-privileges] map[/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777] 1234:1234 0.0.0.0" {
 		t.Errorf("the container runs as %q, %v", got, err)
 	}
+	wantConfined(t, processStatus(t, docker, container), owner)
 	if out, err := docker("exec", container, "/mock-ec2-metadata", "healthcheck"); err != nil || out != "ok" {
 		t.Errorf("healthcheck: %q, %v", out, err)
 	}
@@ -141,8 +146,11 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 	if info, err := os.Stat(state); err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != owner {
 		t.Errorf("%s: %v, %v; want 0600 of %d", state, info, err, owner)
 	}
-	if log, err := docker("logs", container); err != nil || !strings.Contains(log, "method=GET path=/latest/meta-data/iam/security-credentials/myrole status=200") {
-		t.Errorf("docker logs has no access log: %v\n%s", err, log)
+	log, err := docker("logs", container)
+	for _, want := range []string{"config=conf/config.yaml ", "method=GET path=/latest/meta-data/iam/security-credentials/myrole status=200"} {
+		if err != nil || !strings.Contains(log, want) {
+			t.Errorf("docker logs has no %q: %v\n%s", want, err, log)
+		}
 	}
 
 	// A changed configuration is used, saved by renaming as editors do.
@@ -212,6 +220,7 @@ func testDev(t *testing.T, docker dockerCLI, repo string) {
 		return resp.Header.Get("Server")
 	}
 	waitUntil(t, "dev serves", func() bool { return server() == "EC2ws" })
+	wantConfined(t, processStatus(t, docker, devContainer), 0)
 	source := filepath.Join(repo, "cmd/mock-ec2-metadata/serve.go")
 	code, err := os.ReadFile(source)
 	if err != nil {
@@ -223,6 +232,65 @@ func testDev(t *testing.T, docker dockerCLI, repo string) {
 	waitUntil(t, "the edited daemon serves", func() bool { return server() == "edited" })
 	if said, err := os.ReadFile(log.Name()); err != nil || !strings.Contains(string(said), "msg=request") {
 		t.Errorf("dev prints no access log: %v\n%s", err, said)
+	}
+}
+
+// processStatus is what the kernel says of a container's first process.
+func processStatus(t *testing.T, docker dockerCLI, name string) string {
+	t.Helper()
+	pid, err := docker("inspect", "--format", "{{.State.Pid}}", name)
+	if err != nil {
+		t.Fatalf("%s: %v", pid, err)
+	}
+	status, err := os.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(status)
+}
+
+// wantConfined wants a process to be a user's, and to have no capability and no way to one.
+func wantConfined(t *testing.T, status string, uid int) {
+	t.Helper()
+	got := rights(t, status)
+	for _, capabilities := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		if got[capabilities] != noCapabilities {
+			t.Errorf("%s is %s, want none", capabilities, got[capabilities])
+		}
+	}
+	if id := strconv.Itoa(uid); got["NoNewPrivs"] != "1" || !strings.HasPrefix(got["Uid"], id+" ") || !strings.HasPrefix(got["Gid"], id+" ") {
+		t.Errorf("NoNewPrivs %s, Uid %s, Gid %s; want 1 and %s", got["NoNewPrivs"], got["Uid"], got["Gid"], id)
+	}
+}
+
+// TestRootlessDocker has an engine that only says it is rootless, and keeps what it is asked to run.
+func TestRootlessDocker(t *testing.T) {
+	tools, home := t.TempDir(), t.TempDir()
+	said := filepath.Join(tools, "said")
+	writeFile(t, filepath.Join(tools, "docker"), `#!/bin/sh
+case $1 in
+info) echo '[name=seccomp,profile=builtin name=rootless name=cgroupns]' ;;
+image) ;;
+run) echo "$*" >'`+said+`' ;;
+*) exit 1 ;;
+esac
+`)
+	if err := os.Chmod(filepath.Join(tools, "docker"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(home, ".aws/config"), "")
+	mustScript(t, "../..", []string{"HOME=" + home, "PATH=" + tools + ":" + systemPath}, "./run-docker.sh", "it", "true")
+	got, err := os.ReadFile(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"run --cap-drop ALL --security-opt no-new-privileges ",
+		" --env MOCK_EC2_METADATA__SERVER__USER=root --user 0:0 ",
+	} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("no %q in docker %s", want, got)
+		}
 	}
 }
 

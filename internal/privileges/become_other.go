@@ -1,0 +1,15 @@
+//go:build !unix
+
+package privileges
+
+import (
+	"errors"
+	"runtime"
+)
+
+// Become fails: there is no root here.
+func (u *User) Become([]string) ([]string, error) {
+	return nil, errors.New("server.user needs Unix, and this is " + runtime.GOOS + "; leave it out")
+}
+
+func owner(string) (uid int, known bool) { return 0, false }

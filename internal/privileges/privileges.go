@@ -1,0 +1,103 @@
+// Package privileges makes a process that was started as root somebody else, for good: which user that is, what of the
+// environment was root's, and the change itself, on every thread. Of root's rights none is left, or, where the user cannot
+// read a file that the process has to read, on Linux, the one to read files.
+package privileges
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// User is who to become.
+type User struct {
+	Name     string // "" without an account
+	UID, GID int
+	Groups   []int  // supplementary ones
+	Home     string // "" when nobody knows it
+	Reason   string // why this one, e.g. "server.user"
+}
+
+// String is the user's name and number, for messages.
+func (u *User) String() string {
+	if u.Name == "" {
+		return strconv.Itoa(u.UID)
+	}
+	return fmt.Sprintf("%s (%d)", u.Name, u.UID)
+}
+
+// AdoptEnvironment changes what of the environment is root's to what is the user's: HOME, unless it was chosen, and
+// XDG_RUNTIME_DIR, which belongs to one user only (XDG Base Directory Specification).
+func (u *User) AdoptEnvironment() error {
+	return u.adoptEnvironment(thisMachine())
+}
+
+func (u *User) adoptEnvironment(m machine) error {
+	if dir := m.getenv("XDG_RUNTIME_DIR"); dir != "" {
+		if uid, known := m.owner(dir); !known || uid != u.UID {
+			if err := os.Unsetenv("XDG_RUNTIME_DIR"); err != nil {
+				return err
+			}
+		}
+	}
+	roots := "/root"
+	if root, err := m.byID("0"); err == nil {
+		roots = root.HomeDir
+	}
+	home := m.getenv("HOME")
+	if better := u.home(home, roots, m.getenv("SUDO_UID") != ""); better != home {
+		return os.Setenv("HOME", better)
+	}
+	return nil
+}
+
+// home is the home to use: the current one, or the user's own if that is more likely to be meant. sudo makes HOME root's
+// own, so that says nothing there; else it was chosen, unless there is nothing in it and something in the user's.
+func (u *User) home(current, roots string, underSudo bool) string {
+	rootsOwn := current == "" || current == roots
+	move := false
+	switch {
+	case u.Home == "":
+	case current == "" || !isDir(profiles(current)):
+		move = isDir(profiles(u.Home)) || rootsOwn && isDir(u.Home)
+	case rootsOwn && underSudo:
+		move = isDir(profiles(u.Home))
+	}
+	if move {
+		return u.Home
+	}
+	return current
+}
+
+// profiles is the directory of AWS's profile files in a home.
+func profiles(home string) string { return filepath.Join(home, ".aws") }
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// regular are those of files, and of the files in those that are directories, that exist and are regular, by their absolute
+// paths. A pipe could not be read a second time anyway.
+func regular(files []string) []string {
+	var found []string
+	for _, file := range files {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			continue
+		}
+		paths := []string{abs}
+		entries, _ := os.ReadDir(abs) // none of what is no directory
+		for _, e := range entries {
+			paths = append(paths, filepath.Join(abs, e.Name()))
+		}
+		for _, path := range paths {
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !slices.Contains(found, path) {
+				found = append(found, path)
+			}
+		}
+	}
+	return found
+}
