@@ -1,6 +1,9 @@
 package imds
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +65,24 @@ func TestForgeries(t *testing.T) {
 			}
 		}
 	}
+	raw, err := base64.URLEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bit := range 8 * len(raw) {
+		forged := bytes.Clone(raw)
+		forged[bit/8] ^= 1 << (bit % 8)
+		if tokens.Verify(base64.URLEncoding.EncodeToString(forged)) != 0 {
+			t.Fatalf("valid with bit %d flipped", bit)
+		}
+	}
+	for length := range raw {
+		if tokens.Verify(base64.URLEncoding.EncodeToString(raw[:length])) != 0 {
+			t.Errorf("the first %d bytes are valid", length)
+		}
+	}
 	for _, forged := range []string{
+		base64.StdEncoding.EncodeToString(append(raw[:39:39], 0xff)), base64.URLEncoding.EncodeToString(append(raw, 0)), hex.EncodeToString(raw), string(raw),
 		"", token[:55], token + "A", token + "=", token[1:], " " + token, token + "\n", strings.TrimRight(token, "="),
 		strings.Repeat("A", 56), strings.ToLower(token), token + token, token[:28] + "\r\n" + token[30:],
 	} {

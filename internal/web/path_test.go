@@ -1,6 +1,9 @@
 package web
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
@@ -21,4 +24,21 @@ func TestClean(t *testing.T) {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+// FuzzClean wants the path's parts in a row, and nothing else of them changed.
+func FuzzClean(f *testing.F) {
+	for _, seed := range []string{"", "*", "/", "//latest///meta-data//", "/latest/../..", "/%2e%2e/", "/\x00/\xc0\xaf;a=b\\"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		want := "/" + strings.Join(strings.FieldsFunc(path, func(r rune) bool { return r == '/' }), "/")
+		got := Clean(path)
+		if got != want {
+			t.Errorf("Clean(%q) = %q, want %q", path, got, want)
+		}
+		if again := Clean(got); again != got {
+			t.Errorf("Clean(%q) = %q", got, again)
+		}
+	})
 }
