@@ -16,6 +16,7 @@ func rulesOf(c *config.Config) *guard.Rules {
 		Auto:                 len(s.AllowClients) == 1 && s.AllowClients[0] == "auto",
 		Proxies:              s.AllowProxies,
 		MaxURL:               s.Limits.URLBytes,
+		MaxHeader:            s.Limits.HeaderBytes,
 		MaxBody:              int64(s.Limits.BodyBytes),
 		Connections:          s.Limits.Connections,
 		ConnectionsPerClient: s.Limits.ConnectionsPerClient,
@@ -30,9 +31,14 @@ func rulesOf(c *config.Config) *guard.Rules {
 		return r
 	}
 	for _, cidr := range s.AllowClients {
-		if p, err := netip.ParsePrefix(cidr); err == nil { // validated
-			r.Clients = append(r.Clients, p)
+		p, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			continue // it has been validated
 		}
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 { // the guard knows only plain IPv4
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		r.Clients = append(r.Clients, p)
 	}
 	return r
 }
@@ -57,8 +63,8 @@ func describeRules(c *config.Config, networks []string) []string {
 		"Host names (server.allow_hosts): " + hosts,
 		"web pages (server.allow_origins): " + pages,
 		"proxies (server.allow_proxies): " + proxies,
-		fmt.Sprintf("limits (server.limits): %d connections, %d of one client, URLs of %d bytes, bodies of %d",
-			s.Limits.Connections, s.Limits.ConnectionsPerClient, s.Limits.URLBytes, s.Limits.BodyBytes),
+		fmt.Sprintf("limits (server.limits): %d connections, %d of one client, URLs of %d bytes, headers of %d, bodies of %d",
+			s.Limits.Connections, s.Limits.ConnectionsPerClient, s.Limits.URLBytes, s.Limits.HeaderBytes, s.Limits.BodyBytes),
 	}
 }
 

@@ -209,10 +209,11 @@ f.yaml:1: server.allow_origins: "http://a/" is not the origin of a web page; wri
 f.yaml:1: server.allow_origins: "a.b" is not the origin of a web page; write e.g. http://localhost:3000
 f.yaml:1: server.allow_origins: "ftp://a" is not the origin of a web page; write e.g. http://localhost:3000`},
 		{"limits", `
-server: {limits: {connections: 0, connections_per_client: 100001, url_bytes: 255, body_bytes: -1}}`, `
+server: {limits: {connections: 0, connections_per_client: 100001, url_bytes: 255, header_bytes: 1023, body_bytes: -1}}`, `
 f.yaml:1: server.limits.connections: 0 is not from 1 to 100000
 f.yaml:1: server.limits.connections_per_client: 100001 is not from 1 to 100000
 f.yaml:1: server.limits.url_bytes: 255 is not from 256 to 16384
+f.yaml:1: server.limits.header_bytes: 1023 is not from 1024 to 32768
 f.yaml:1: server.limits.body_bytes: -1 is not from 0 to 1048576`},
 		{"allow_hosts", `
 server: {allow_hosts: ["http://metadata"]}`, `

@@ -171,9 +171,10 @@ type Limits struct {
 	// Connections of all clients, and ConnectionsPerClient of each.
 	Connections          int `yaml:"connections"`
 	ConnectionsPerClient int `yaml:"connections_per_client"`
-	// URLBytes and BodyBytes of one request.
-	URLBytes  int `yaml:"url_bytes"`
-	BodyBytes int `yaml:"body_bytes"`
+	// URLBytes, HeaderBytes and BodyBytes of one request.
+	URLBytes    int `yaml:"url_bytes"`
+	HeaderBytes int `yaml:"header_bytes"`
+	BodyBytes   int `yaml:"body_bytes"`
 }
 
 // Identity is the key pair that signs the instance identity document.

@@ -49,7 +49,7 @@ func allDefaults() *Config {
 		},
 		Server: Server{
 			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"},
-			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, BodyBytes: 4096},
+			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
 		},
 		Log: Log{Level: "info", Format: "text", Access: true},
 	}

@@ -198,6 +198,7 @@ func (l *layers) validateServer() {
 		{"connections", limits.Connections, 1, 100_000},
 		{"connections_per_client", limits.ConnectionsPerClient, 1, 100_000},
 		{"url_bytes", limits.URLBytes, 256, 16 << 10},
+		{"header_bytes", limits.HeaderBytes, 1 << 10, 32 << 10},
 		{"body_bytes", limits.BodyBytes, 0, 1 << 20},
 	} {
 		if path := "server.limits." + limit.key; !l.broken[path] && (limit.n < limit.least || limit.n > limit.most) {

@@ -134,6 +134,7 @@ server:
     connections: 2048 # default
     connections_per_client: 512 # default
     url_bytes: 2048 # default
+    header_bytes: 16384 # default
     body_bytes: 4096 # default
   user: "" # default
 identity:

@@ -18,6 +18,14 @@ func parseAddr(hostPort string) netip.Addr {
 	return a.Addr().Unmap()
 }
 
+// source is what counts as one client: an IPv4 address or, since one host may have all of them, a network of 64 bits.
+func source(a netip.Addr) netip.Addr {
+	if p, err := a.WithZone("").Prefix(64); err == nil && a.Is6() {
+		return p.Addr().WithZone(a.Zone())
+	}
+	return a
+}
+
 // IsLocal says whether a request comes from this machine itself.
 func (g *Guard) IsLocal(r *http.Request) bool {
 	return g.classify(g.rules.Load(), remote(r)) == Local

@@ -1,9 +1,11 @@
 package guard
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 )
 
 // unwanted is how many connections those may have who are not let in: enough to be told so.
@@ -11,11 +13,17 @@ const unwanted = 64
 
 // connections counts those that are open.
 type connections struct {
+	// room is for how many connections the process may open files.
+	room int
+
 	mu       sync.Mutex
 	admitted int
 	refused  int
 	clients  map[netip.Addr]int
 }
+
+// roomIn leaves files to whatever is not counted: this machine's own connections, and the daemon's work.
+func roomIn(files int) int { return max(files-256, files/2) }
 
 // Limit bounds the connections that l accepts. This machine's own are not counted: nobody else can use up its share. What is
 // over a limit is closed at once.
@@ -33,8 +41,8 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		tcp, ok := c.(*net.TCPConn)
-		if !ok {
+		conn, ok := c.(socket)
+		if _, isTCP := c.RemoteAddr().(*net.TCPAddr); !ok || !isTCP {
 			return c, nil // of this machine, then
 		}
 		a := parseAddr(c.RemoteAddr().String())
@@ -43,50 +51,61 @@ func (l *limited) Accept() (net.Conn, error) {
 		if class == Local {
 			return c, nil
 		}
-		if done, ok := l.guard.open.take(rules, class, a); ok {
-			return &counted{TCPConn: tcp, done: sync.OnceFunc(done)}, nil
+		done, full := l.guard.open.take(rules, class, source(a))
+		if full == "" {
+			return &counted{socket: conn, done: sync.OnceFunc(done)}, nil
 		}
-		l.guard.refusals.add(a, "connections", "too many connections at one time; server.limits.connections and connections_per_client allow more")
+		l.guard.refusals.add(a, "connections", full)
 		_ = c.Close()
 	}
 }
 
-// take counts a connection, if there is room for it, until done.
-func (c *connections) take(rules *Rules, class Class, a netip.Addr) (done func(), ok bool) {
-	if a.Is6() { // one client has a whole network of 64 bits
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			a = p.Addr()
-		}
-	}
+// take counts a connection until done, if there is room for it. If not, full says which limit there is.
+func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done func(), full string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all, most := &c.admitted, rules.Connections
+	count := &c.admitted
 	if class == Refused {
-		all, most = &c.refused, unwanted
+		count = &c.refused
 	}
-	if *all >= most || c.clients[a] >= min(most, rules.ConnectionsPerClient) {
-		return nil, false
+	// Those who are not let in never take the room of those who are.
+	forRefused := min(unwanted, c.room/4)
+	switch {
+	case class == Refused && c.refused >= forRefused:
+		return nil, fmt.Sprintf("more than %d connections at one time of clients that are not let in; to let one in, add it to server.allow_clients", forRefused)
+	case c.clients[client] >= rules.ConnectionsPerClient:
+		return nil, fmt.Sprintf("more than the %d connections at one time of one client that server.limits.connections_per_client allows", rules.ConnectionsPerClient)
+	case class != Refused && c.admitted >= rules.Connections:
+		return nil, fmt.Sprintf("more than the %d connections at one time that server.limits.connections allows", rules.Connections)
+	case class != Refused && c.admitted >= c.room-forRefused:
+		return nil, fmt.Sprintf("more than %d connections at one time, which is all that the limit of open files leaves room for; raise that (ulimit -n)", c.room-forRefused)
 	}
-	*all++
-	c.clients[a]++
+	*count++
+	c.clients[client]++
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		*all--
-		if c.clients[a]--; c.clients[a] == 0 {
-			delete(c.clients, a)
+		*count--
+		if c.clients[client]--; c.clients[client] == 0 {
+			delete(c.clients, client)
 		}
-	}, true
+	}, ""
 }
 
-// counted is a connection that counts until it is closed. It stays a TCP connection otherwise: its socket is needed for the
-// hop limit.
+// socket is what is used of a TCP connection: the hop limit is set on it, and it is closed in two steps.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// counted is a connection that counts until it is closed.
 type counted struct {
-	*net.TCPConn
+	socket
 	done func()
 }
 
 func (c *counted) Close() error {
 	defer c.done()
-	return c.TCPConn.Close()
+	return c.socket.Close()
 }

@@ -25,9 +25,10 @@ type Rules struct {
 	Origins []string
 	// Proxies lets session tokens through that come with X-Forwarded-For.
 	Proxies bool
-	// MaxURL and MaxBody are in bytes. A metadata client needs neither.
-	MaxURL  int
-	MaxBody int64
+	// MaxURL, MaxHeader and MaxBody are in bytes. A metadata client needs little of them.
+	MaxURL    int
+	MaxHeader int
+	MaxBody   int64
 	// Connections are the most at one time, of all clients but this machine, and of each of them.
 	Connections          int
 	ConnectionsPerClient int
@@ -53,7 +54,7 @@ type Guard struct {
 
 // New makes a guard that knows the machine's networks. It lets nobody in until Use.
 func New(networks *Networks, log *slog.Logger, now func() time.Time) *Guard {
-	g := &Guard{networks: networks, refusals: newRefusals(log, now), open: connections{clients: map[netip.Addr]int{}}}
+	g := &Guard{networks: networks, refusals: newRefusals(log, now), open: connections{room: roomIn(openFiles()), clients: map[netip.Addr]int{}}}
 	g.rules.Store(&Rules{})
 	return g
 }
@@ -69,6 +70,9 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if no := g.judge(r); no != nil {
 			g.refuse(w, r, no)
+			return
+		}
+		if welcome(w, r) {
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -26,7 +26,7 @@ func hostAllowed(host string, allowed []string) bool {
 		return true
 	}
 	name := host
-	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		if name = host[:i]; !isPort(host[i+1:]) {
 			return false
 		}
@@ -53,7 +53,9 @@ func hostAllowed(host string, allowed []string) bool {
 // isName is true for what can be a name at all. Whatever else stands in a Host is not to be compared by its end.
 func isName(name string) bool {
 	for _, c := range []byte(name) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.') {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		digit := '0' <= c && c <= '9'
+		if !letter && !digit && c != '-' && c != '_' && c != '.' {
 			return false
 		}
 	}

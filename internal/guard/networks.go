@@ -7,15 +7,17 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // Networks are those that this machine is attached to, as they come and go.
 type Networks struct {
-	log    *slog.Logger
-	list   func() ([]attachment, error)
-	latest atomic.Pointer[view]
+	log     *slog.Logger
+	list    func() ([]attachment, error)
+	looking sync.Mutex // held during a look, so that no older one ends last
+	latest  atomic.Pointer[view]
 	// stale says that nobody tells of changes, so that each look is at a fresh view.
 	stale func() bool
 }
@@ -43,6 +45,8 @@ func NewNetworks(ctx context.Context, log *slog.Logger) *Networks {
 
 // look takes a new view; if that fails the old one stays.
 func (n *Networks) look() {
+	n.looking.Lock()
+	defer n.looking.Unlock()
 	list, err := n.list()
 	if err != nil {
 		n.log.Warn("cannot look at the network interfaces", "error", err)
@@ -118,20 +122,32 @@ func attachments() ([]attachment, error) {
 	if err != nil {
 		return nil, err
 	}
+	isVirtual, err := virtualInterfaces()
+	if err != nil {
+		return nil, err
+	}
 	var list []attachment
 	for _, i := range interfaces {
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue // it has just gone
-		}
-		virtual := i.Flags&net.FlagLoopback == 0 && i.Flags&net.FlagPointToPoint == 0 && isVirtualInterface(i.Name)
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				list = append(list, attachment{prefix: netip.PrefixFrom(p.Addr().Unmap(), p.Bits()), name: i.Name, virtual: virtual})
-			}
+		if addrs, err := i.Addrs(); err == nil { // else it has just gone
+			list = append(list, attachmentsOf(i, addrs, isVirtual)...)
 		}
 	}
 	return list, nil
+}
+
+// attachmentsOf are those of one interface: none while it is down, for whoever comes from its network then comes another way.
+func attachmentsOf(i net.Interface, addrs []net.Addr, isVirtual func(name string) bool) []attachment {
+	if i.Flags&net.FlagUp == 0 {
+		return nil
+	}
+	virtual := i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && isVirtual(i.Name)
+	var list []attachment
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			list = append(list, attachment{prefix: netip.PrefixFrom(p.Addr().Unmap(), p.Bits()), name: i.Name, virtual: virtual})
+		}
+	}
+	return list
 }
 
 // every is true once in each period.

@@ -22,7 +22,7 @@ type refusals struct {
 
 	mu     sync.Mutex
 	byRule map[string]int64
-	logged map[netip.Addr]time.Time // when each source was
+	logged map[netip.Addr]time.Time // when each source was, see there
 }
 
 func newRefusals(log *slog.Logger, now func() time.Time) *refusals {
@@ -44,6 +44,7 @@ func (r *refusals) add(client netip.Addr, rule, text string) {
 
 func (r *refusals) isNew(client netip.Addr, rule string) bool {
 	now := r.now()
+	client = source(client)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.byRule[rule]++

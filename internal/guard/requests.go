@@ -3,66 +3,15 @@ package guard
 import (
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 
 	"mock-ec2-metadata/internal/web"
 )
-
-// judgePage refuses what a browser sends for a page of somebody else: no client of a metadata service is a web page
-// (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/).
-func judgePage(rules *Rules, r *http.Request) *refusal {
-	const rule = "origins"
-	if len(r.Header["Origin"]) == 0 && len(r.Header["Sec-Fetch-Site"]) == 0 && len(r.Header["Referer"]) == 0 {
-		return nil
-	}
-	referers := r.Header["Referer"]
-	origins := r.Header["Origin"]
-	if len(origins) == 0 {
-		origins = originsOf(referers)
-	}
-	if len(origins) > 0 && !slices.ContainsFunc(origins, func(o string) bool { return !slices.Contains(rules.Origins, strings.ToLower(o)) }) {
-		return nil
-	}
-	if sent := r.Header["Origin"]; len(sent) > 0 {
-		return page(rule, "Origin", sent[0])
-	}
-	for _, site := range r.Header["Sec-Fetch-Site"] {
-		if site != "none" && site != "same-origin" {
-			return page(rule, "Sec-Fetch-Site", site)
-		}
-	}
-	for i, origin := range originsOf(referers) {
-		_, host, _ := strings.Cut(origin, "://")
-		if referers[i] != "" && !strings.EqualFold(host, r.Host) {
-			return page(rule, "Referer", referers[i])
-		}
-	}
-	return nil
-}
-
-func page(rule, header, value string) *refusal {
-	return forbidden(rule, "requests of web pages are not let in (%s: %.100q); to let this page in, add its origin to server.allow_origins", header, value)
-}
-
-// originsOf are the origins of pages, "" for what is none.
-func originsOf(pages []string) []string {
-	var origins []string
-	for _, p := range pages {
-		origin := ""
-		if u, err := url.Parse(p); err == nil && u.Scheme != "" && u.Host != "" {
-			origin = u.Scheme + "://" + u.Host
-		}
-		origins = append(origins, origin)
-	}
-	return origins
-}
 
 // Names of IMDSv2 (imds-reference section 3), in Go's canonical form.
 const (
 	tokenPath   = "/latest/api/token"        //nolint:gosec // a path, not a secret
 	tokenHeader = "X-Aws-Ec2-Metadata-Token" //nolint:gosec // a name, not a secret
+	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 )
 
 // judgeProxy refuses, as the real service does, session tokens that come through a proxy: one that can be made to fetch
@@ -85,6 +34,11 @@ func judgeSize(rules *Rules, r *http.Request) *refusal {
 		no.status = http.StatusRequestURITooLong
 		return no
 	}
+	if size := headerBytes(r); size > rules.MaxHeader {
+		no := forbidden("sizes", "the request's headers have %d bytes; server.limits.header_bytes allows %d", size, rules.MaxHeader)
+		no.status = http.StatusRequestHeaderFieldsTooLarge
+		return no
+	}
 	size := r.ContentLength
 	if size < 0 { // chunked: only reading tells
 		size, _ = io.Copy(io.Discard, io.LimitReader(r.Body, rules.MaxBody+1))
@@ -95,4 +49,16 @@ func judgeSize(rules *Rules, r *http.Request) *refusal {
 		return no
 	}
 	return nil
+}
+
+// headerBytes is the size of the headers on the wire, but for those few that net/http takes away.
+func headerBytes(r *http.Request) int {
+	const around = len(": \r\n")
+	size := len("Host") + len(r.Host) + around
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + around
+		}
+	}
+	return size
 }

@@ -27,8 +27,15 @@ func (n *Networks) watch(ctx context.Context) (stale func() bool) {
 			_, _, err := socket.Receive()
 			switch {
 			case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
-			default: // an event, or, with ENOBUFS, too many of them
+			case err == nil, errors.Is(err, unix.ENOBUFS): // an event, or more of them than there was room for
 				n.look()
+			default:
+				n.log.Warn("cannot hear what the kernel tells of the network interfaces", "error", err)
+				n.look()
+				select {
+				case <-time.After(time.Second):
+				case <-ctx.Done():
+				}
 			}
 		}
 	}()

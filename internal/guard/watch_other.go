@@ -4,18 +4,17 @@ package guard
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
 
-// isVirtualInterface goes by the names that hypervisors and container engines give: these systems do not tell.
-func isVirtualInterface(name string) bool {
-	for _, prefix := range []string{"bridge", "vmenet", "vmnet", "vboxnet", "vEthernet", "VirtualBox", "VMware"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
+// virtualInterfaces goes by the names that hypervisors and container engines give: these systems do not tell.
+func virtualInterfaces() (isVirtual func(name string) bool, err error) {
+	return func(name string) bool {
+		return slices.ContainsFunc([]string{"bridge", "vmenet", "vmnet", "vboxnet", "vEthernet", "VirtualBox", "VMware"},
+			func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	}, nil
 }
 
 // watch has nobody to tell of changes here.

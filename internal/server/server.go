@@ -21,7 +21,8 @@ const (
 	readTimeout       = 10 * time.Second
 	writeTimeout      = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 16 << 10
+	// maxHeaderBytes is for the request line too. Package guard allows less, and says so.
+	maxHeaderBytes = 32 << 10
 
 	// drainTime is how long requests under way may take to end when the daemon stops.
 	drainTime = 5 * time.Second
