@@ -33,7 +33,8 @@ Passed on when set: AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS,
   HTTP_PROXY, NO_PROXY and MOCK_EC2_METADATA__*. The files that
   AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE and AWS_CA_BUNDLE name are
   mounted.
-This machine is host.docker.internal inside the container.
+This machine is host.docker.internal inside the container. With prd, virtual
+machines are let in whose networks this machine has when it is called.
 EOT
 }
 
@@ -185,6 +186,15 @@ add_environment() {
 	run+=(--add-host host.docker.internal:host-gateway)
 }
 
+# add_networks tells the daemon this machine's virtual networks, so that its
+# virtual machines are let in: inside, it sees Docker's alone.
+add_networks() {
+	local networks
+	networks=$(docker run --rm --network host --read-only --cap-drop ALL \
+		--security-opt no-new-privileges "$image" networks 2>/dev/null) || return 0
+	run+=(--env "MOCK_EC2_METADATA_NETWORKS=$networks")
+}
+
 add_port() {
 	local bind=${BIND:-0.0.0.0} port=${PORT:-5000}
 	case $bind in
@@ -212,6 +222,7 @@ prd() {
 	if [ -d "$root/conf" ]; then add_mount "$root/conf" /conf readonly; fi
 	add_aws
 	add_environment
+	add_networks
 
 	if docker container inspect "$container" >/dev/null 2>&1; then
 		docker stop "$container" >/dev/null || true

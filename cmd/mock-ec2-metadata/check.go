@@ -38,7 +38,7 @@ It exits 1 on any problem, after naming the file, the line and the key.`,
 			if err := leaveRoot(cmd.Context(), loaded, slog.New(slog.DiscardHandler)); err != nil {
 				return err
 			}
-			if err := printCheck(cmd, loaded); err != nil {
+			if err := printCheck(cmd, f, loaded); err != nil {
 				return err
 			}
 			if withCredentials {
@@ -63,7 +63,7 @@ func verify(loaded *config.Loaded) (*tree.Snapshot, error) {
 	return snapshot, nil
 }
 
-func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
+func printCheck(cmd *cobra.Command, f *flags, loaded *config.Loaded) error {
 	snapshot, err := verify(loaded)
 	if err != nil {
 		return err
@@ -74,7 +74,11 @@ func printCheck(cmd *cobra.Command, loaded *config.Loaded) error {
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "# the effective configuration, from %s\n%s", fileName(loaded), loaded.YAML())
 	fmt.Fprintln(out, "\n# who is let in")
-	networks := guard.NewNetworks(cmd.Context(), slog.New(slog.DiscardHandler))
+	also, err := hostNetworks(f.environ)
+	if err != nil {
+		return err
+	}
+	networks := guard.NewNetworks(cmd.Context(), slog.New(slog.DiscardHandler), also...)
 	for _, rule := range describeRules(loaded.Config, networks.Virtual()) {
 		fmt.Fprintln(out, rule)
 	}

@@ -35,7 +35,6 @@ type codeDesk struct {
 
 	mu     sync.Mutex
 	path   string // of the socket, "" before it opens
-	failed string // why it could not be opened
 	server *http.Server
 }
 
@@ -57,14 +56,7 @@ func (d *codeDesk) wanted(n *credentials.NeedsMFA) {
 	}
 }
 
-// socket is where codes are taken, or why they are not.
-func (d *codeDesk) socket() (path, failed string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.path, d.failed
-}
-
-// open makes the socket, in a directory of its own that nobody else may enter, so that nobody can be faster than its mode.
+// open makes the socket, if it is not there yet, and says where it is, or why there is none. It is in a directory of its own that nobody else may enter, so that nobody can be faster than its mode.
 func (d *codeDesk) open() (path, failed string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,10 +65,9 @@ func (d *codeDesk) open() (path, failed string) {
 	}
 	l, err := listenPrivately()
 	if err != nil {
-		d.failed = fmt.Sprintf("no socket for the mfa command: %v; set XDG_RUNTIME_DIR or TMPDIR to a directory that is writable", err)
-		return "", d.failed
+		return "", fmt.Sprintf("no socket for the mfa command: %v; set XDG_RUNTIME_DIR or TMPDIR to a directory that is writable", err)
 	}
-	d.path, d.failed = l.Addr().String(), ""
+	d.path = l.Addr().String()
 	d.server = &http.Server{
 		Handler:           http.HandlerFunc(d.take),
 		ReadHeaderTimeout: 5 * time.Second,

@@ -66,7 +66,11 @@ func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sour
 		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config, sessions: &credentials.Sessions{},
 	}
 	d.codes = newCodeDesk(log, d.answerMFA)
-	d.guard = guard.New(guard.NewNetworks(ctx, log), log, d.now)
+	networks, err := hostNetworks(sources.Environ)
+	if err != nil {
+		return nil, err
+	}
+	d.guard = guard.New(guard.NewNetworks(ctx, log, networks...), log, d.now)
 	_, _ = rand.Read(d.secret) // never fails
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -93,7 +93,11 @@ func (d *doctor) examineGuard(ctx context.Context) finding {
 	case c.Credentials.Mock:
 		gets = "the metadata and made-up credentials"
 	}
-	networks := guard.NewNetworks(ctx, d.log).Virtual()
+	also, err := hostNetworks(d.flags.environ)
+	if err != nil {
+		return failure(err)
+	}
+	networks := guard.NewNetworks(ctx, d.log, also...).Virtual()
 	return finding{mark: okMark, text: fmt.Sprintf("%s: who gets %s there: %s", where, gets, describeClients(c, networks))}
 }
 

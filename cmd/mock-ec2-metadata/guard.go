@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/guard"
@@ -80,5 +83,45 @@ func describeClients(c *config.Config, networks []string) string {
 		return own + ", and the networks of virtual interfaces (auto), of which there are none now"
 	default:
 		return own + ", and the networks of virtual interfaces (auto), now " + strings.Join(networks, ", ")
+	}
+}
+
+// networksVariable holds the virtual networks of the machine that a daemon in a container runs on, which it cannot see:
+// run-docker.sh has the networks command say them.
+const networksVariable = "MOCK_EC2_METADATA_NETWORKS"
+
+func hostNetworks(environ []string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, entry := range environ {
+		value, ok := strings.CutPrefix(entry, networksVariable+"=")
+		if !ok || value == "" {
+			continue
+		}
+		for cidr := range strings.SplitSeq(value, ",") {
+			p, err := netip.ParsePrefix(cidr)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %q is not a CIDR block; write e.g. 192.168.121.0/24,172.17.0.0/16", networksVariable, cidr)
+			}
+			networks = append(networks, p)
+		}
+	}
+	return networks, nil
+}
+
+// newNetworks is for run-docker.sh alone.
+func newNetworks() *cobra.Command {
+	return &cobra.Command{
+		Use:    "networks",
+		Short:  "Print the networks of this machine's virtual interfaces",
+		Hidden: true,
+		Args:   noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var all []string
+			for _, p := range guard.NewNetworks(cmd.Context(), slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))).Prefixes() {
+				all = append(all, p.String())
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.Join(all, ","))
+			return err
+		},
 	}
 }

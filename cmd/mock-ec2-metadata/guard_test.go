@@ -18,6 +18,19 @@ import (
 	"mock-ec2-metadata/internal/guard"
 )
 
+func TestHostNetworks(t *testing.T) {
+	for _, tt := range []struct{ value, want string }{
+		{"", "[] <nil>"},
+		{"172.17.0.0/16,fd00:17::/64", "[172.17.0.0/16 fd00:17::/64] <nil>"},
+		{"172.17.0.0/16, 10.0.0.0/8", `[] MOCK_EC2_METADATA_NETWORKS: " 10.0.0.0/8" is not a CIDR block; write e.g. 192.168.121.0/24,172.17.0.0/16`},
+	} {
+		networks, err := hostNetworks([]string{"MOCK_EC2_METADATA__LOG__LEVEL=info", networksVariable + "=" + tt.value})
+		if got := fmt.Sprint(networks, err); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.value, got, tt.want)
+		}
+	}
+}
+
 func TestRulesOf(t *testing.T) {
 	limits := config.Limits{Connections: 1, ConnectionsPerClient: 2, URLBytes: 3, HeaderBytes: 4, BodyBytes: 5}
 	bare := guard.Rules{Connections: 1, ConnectionsPerClient: 2, MaxURL: 3, MaxHeader: 4, MaxBody: 5}

@@ -68,6 +68,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 		newHealthcheck(f),
 		newIdentityCommand(f),
 		newMFA(f),
+		newNetworks(),
 		newVersion(),
 	)
 	return root

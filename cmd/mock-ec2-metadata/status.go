@@ -90,7 +90,7 @@ func (d *daemon) status() status {
 	}
 	s.Refused = d.guard.Refused()
 	if mfa := s.Credentials.MFA; mfa != nil {
-		mfa.Socket, mfa.Error = d.codes.socket()
+		mfa.Socket, mfa.Error = d.codes.open() // the keeper tells its state before it tells the desk
 	}
 	if reloadErr != nil {
 		s.Config.Error = reloadErr.Error()

@@ -16,7 +16,8 @@ import (
 type Networks struct {
 	log     *slog.Logger
 	list    func() ([]attachment, error)
-	looking sync.Mutex // held during a look, so that no older one ends last
+	also    []netip.Prefix // virtual networks that are not seen from here
+	looking sync.Mutex     // held during a look, so that no older one ends last
 	latest  atomic.Pointer[view]
 	// stale says that nobody tells of changes, so that each look is at a fresh view.
 	stale func() bool
@@ -35,9 +36,10 @@ type view struct {
 	networks []attachment // the smallest first
 }
 
-// NewNetworks looks at the machine's interfaces, and again at each change until ctx is done.
-func NewNetworks(ctx context.Context, log *slog.Logger) *Networks {
-	n := &Networks{log: log, list: attachments}
+// NewNetworks looks at the machine's interfaces, and again at each change until ctx is done. In a container they are not
+// those of the machine: also are the machine's virtual networks.
+func NewNetworks(ctx context.Context, log *slog.Logger, also ...netip.Prefix) *Networks {
+	n := &Networks{log: log, list: attachments, also: also}
 	n.stale = n.watch(ctx) // before the first look, so that no change is missed
 	n.look()
 	return n
@@ -60,6 +62,9 @@ func (n *Networks) look() {
 		v.own[zoned(a.prefix.Addr(), a.name)] = true
 		a.prefix = a.prefix.Masked()
 		v.networks = append(v.networks, a)
+	}
+	for _, p := range n.also {
+		v.networks = append(v.networks, attachment{prefix: p.Masked(), name: "host", virtual: true})
 	}
 	slices.SortStableFunc(v.networks, func(a, b attachment) int { return cmp.Compare(b.prefix.Bits(), a.prefix.Bits()) })
 	n.latest.Store(v)
@@ -102,6 +107,18 @@ func (n *Networks) isVirtual(a netip.Addr) bool {
 		return virtual
 	}
 	return false
+}
+
+// Prefixes are the networks of virtual interfaces that mean the same elsewhere: not the link-local ones.
+func (n *Networks) Prefixes() []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, at := range n.now().networks {
+		if at.virtual && !at.prefix.Addr().IsLinkLocalUnicast() {
+			prefixes = append(prefixes, at.prefix)
+		}
+	}
+	slices.SortFunc(prefixes, netip.Prefix.Compare)
+	return slices.Compact(prefixes)
 }
 
 // Virtual names the virtual interfaces and their networks, for people.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -101,6 +102,24 @@ func TestVirtualForPeople(t *testing.T) {
 	want := []string{"docker0 172.17.0.0/16", "docker0 fd00:17::/64", "docker0 fe80::/64"}
 	if diff := cmp.Diff(want, n.Virtual()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestNetworksOfTheHost has networks that are told, and says its own to be told elsewhere.
+func TestNetworksOfTheHost(t *testing.T) {
+	n := fixed(append(home, at("172.17.0.9/16", "docker0", true))...)
+	want := []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00:17::/64")}
+	if diff := cmp.Diff(fmt.Sprint(want), fmt.Sprint(n.Prefixes())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	vm := netip.MustParseAddr("192.168.121.5")
+	if n.isVirtual(vm) {
+		t.Error("a virtual machine is known without being told")
+	}
+	n.also = []netip.Prefix{netip.MustParsePrefix("192.168.121.1/24")}
+	n.look()
+	if !n.isVirtual(vm) || n.isOwn(vm) || n.isOwn(netip.MustParseAddr("192.168.121.1")) {
+		t.Error("a virtual machine is not known as one after being told")
 	}
 }
 

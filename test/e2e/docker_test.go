@@ -95,6 +95,8 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 	port := strings.TrimPrefix(env[1], "PORT=")
 	url := "http://127.0.0.1:" + port + "/"
 
+	vm := newGuest(t)
+
 	// From another directory, through a link.
 	link := filepath.Join(t.TempDir(), "run")
 	if err := os.Symlink(filepath.Join(repo, "run-docker.sh"), link); err != nil {
@@ -122,6 +124,10 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 	header, document := fetch(t, url+"latest/meta-data/iam/security-credentials/myrole")
 	if header.Get("Server") != "EC2ws" || !strings.Contains(document, `"Code" : "Success"`) {
 		t.Errorf("credentials: %v %s", header, document)
+	}
+	// A virtual machine comes with an address of its own, and is let in.
+	if r := vm.run(t, nil, "curl", "-sS", "--max-time", "5", "http://"+guestGateway+":"+port+"/latest/meta-data/instance-id"); r.stdout != "i-0123456789abcdef0" {
+		t.Errorf("a virtual machine gets %q %s", r.stdout, r.stderr)
 	}
 	const format = `{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Privileged}} {{if .HostConfig.CapAdd}}CapAdd {{end}}{{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Tmpfs}} {{.Config.User}} {{range .NetworkSettings.Ports}}{{(index . 0).HostIp}}{{end}}`
 	if got, err := docker("inspect", "--format", format, container); err != nil || got != "true false [ALL] [no-new-privileges] map[/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777] 1234:1234 0.0.0.0" {

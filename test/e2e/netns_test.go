@@ -50,6 +50,26 @@ func newBox(t *testing.T) (box, host netns) {
 	return box, host
 }
 
+// guestGateway is this machine as newGuest's guest sees it.
+const guestGateway = "198.18.77.1"
+
+// newGuest makes a virtual machine of this machine itself, played by a network namespace with a default route.
+func newGuest(t *testing.T) netns {
+	t.Helper()
+	needTools(t)
+	id := fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:6]))
+	guest, end := netns("mock-ec2-guest-"+id), "mk"+id[:min(12, len(id))]
+	mustIP(t, "netns", "add", string(guest))
+	t.Cleanup(func() { mustIP(t, "netns", "delete", string(guest)) }) // and both ends of the pair with it
+	mustIP(t, "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", string(guest))
+	mustIP(t, "address", "add", guestGateway+"/30", "dev", end)
+	mustIP(t, "link", "set", end, "up")
+	mustIP(t, "-n", string(guest), "address", "add", "198.18.77.2/30", "dev", "eth0")
+	mustIP(t, "-n", string(guest), "link", "set", "eth0", "up")
+	guest.route(t, "default", "via", guestGateway)
+	return guest
+}
+
 // route adds a route inside the namespace.
 func (n netns) route(t *testing.T, args ...string) {
 	t.Helper()
