@@ -194,9 +194,7 @@ func TestRecovery(t *testing.T) {
 	if s.Status != "degraded" || s.Credentials.State != "failed" || !strings.Contains(s.Credentials.LastError, "create it") {
 		t.Errorf("status without ~/.aws: %+v", s)
 	}
-	if !strings.Contains(d.logged(), "create it (aws configure --profile default)") {
-		t.Errorf("the log does not say what to do:\n%s", d.logged())
-	}
+	eventually(t, "the log says what to do", func() bool { return strings.Contains(d.logged(), "create it (aws configure --profile default)") })
 
 	write(t, filepath.Join(home, ".aws/credentials"), profile(key))
 	eventually(t, "the profile is read, the role denied", func() bool {
