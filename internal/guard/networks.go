@@ -28,6 +28,8 @@ type attachment struct {
 	prefix  netip.Prefix // the address, with the length of its network
 	name    string       // of the interface
 	virtual bool
+	// routed says that it is a network beyond the interface, of which this machine has no address.
+	routed bool
 }
 
 // view is how things stand at one time.
@@ -59,7 +61,9 @@ func (n *Networks) look() {
 	}
 	v := &view{own: map[netip.Addr]bool{}}
 	for _, a := range list {
-		v.own[zoned(a.prefix.Addr(), a.name)] = true
+		if !a.routed {
+			v.own[zoned(a.prefix.Addr(), a.name)] = true
+		}
 		a.prefix = a.prefix.Masked()
 		v.networks = append(v.networks, a)
 	}
@@ -143,7 +147,10 @@ func attachments() ([]attachment, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []attachment
+	list, err := beyond(interfaces, isVirtual)
+	if err != nil {
+		return nil, err
+	}
 	for _, i := range interfaces {
 		if addrs, err := i.Addrs(); err == nil { // else it has just gone
 			list = append(list, attachmentsOf(i, addrs, isVirtual)...)
@@ -157,7 +164,7 @@ func attachmentsOf(i net.Interface, addrs []net.Addr, isVirtual func(name string
 	if i.Flags&net.FlagUp == 0 {
 		return nil
 	}
-	virtual := i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && isVirtual(i.Name)
+	virtual := isVirtualLink(i, isVirtual)
 	var list []attachment
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
@@ -165,6 +172,10 @@ func attachmentsOf(i net.Interface, addrs []net.Addr, isVirtual func(name string
 		}
 	}
 	return list
+}
+
+func isVirtualLink(i net.Interface, isVirtual func(name string) bool) bool {
+	return i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && isVirtual(i.Name)
 }
 
 // every is true once in each period.

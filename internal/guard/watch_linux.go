@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch takes a new view whenever the kernel tells of a link or an address that has come or gone, until ctx is done. If the
+// watch takes a new view whenever the kernel tells of a link, an address or a route that has come or gone, until ctx is done. If the
 // kernel does not tell, each look is at a fresh view.
 func (n *Networks) watch(ctx context.Context) (stale func() bool) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
 	if err == nil {
 		// So that the end of ctx is seen.
 		err = socket.SetReceiveTimeout(&unix.Timeval{Sec: 1})

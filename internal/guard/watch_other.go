@@ -4,6 +4,7 @@ package guard
 
 import (
 	"context"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -19,3 +20,6 @@ func virtualInterfaces() (isVirtual func(name string) bool, err error) {
 
 // watch has nobody to tell of changes here.
 func (n *Networks) watch(context.Context) (stale func() bool) { return every(time.Second) }
+
+// beyond is not asked for here: pods of such networks run on Linux.
+func beyond([]net.Interface, func(name string) bool) ([]attachment, error) { return nil, nil }

@@ -27,7 +27,8 @@ func testHopLimit(t *testing.T, listen ...string) {
 	behind, router, daemon := newRoute(t)
 	home := t.TempDir()
 	configure := func(limit int) {
-		writeMockConfig(t, home, fmt.Sprintf("ec2:\n  hostname: limit-%d\n  metadata_options: {http_put_response_hop_limit: %[1]d}\n", limit))
+		writeMockConfig(t, home, fmt.Sprintf("ec2:\n  hostname: limit-%d\n  metadata_options: {http_put_response_hop_limit: %[1]d}\n"+
+			"server: {allow_clients: [0.0.0.0/0, \"::/0\"]} # behind the router is another machine\n", limit))
 	}
 	configure(1)
 	daemon.serve(t, home, listen...)

@@ -1,0 +1,38 @@
+package guard
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// beyond lists the networks that are directly behind interfaces which have no address in them, as some pod networks are
+// (Calico: 10.244.0.5 dev cali1 scope link). What is behind a gateway is somebody else's network.
+func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]attachment, error) {
+	byIndex := map[int]net.Interface{}
+	for _, i := range interfaces {
+		byIndex[i.Index] = i
+	}
+	var list []attachment
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range routes {
+			i, ok := byIndex[r.LinkIndex]
+			if !ok || r.Dst == nil || r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0 {
+				continue
+			}
+			addr, ok := netip.AddrFromSlice(r.Dst.IP)
+			bits, _ := r.Dst.Mask.Size()
+			if !ok || bits == 0 || addr.IsLinkLocalUnicast() {
+				continue
+			}
+			list = append(list, attachment{prefix: netip.PrefixFrom(addr.Unmap(), bits), name: i.Name, virtual: isVirtualLink(i, isVirtual), routed: true})
+		}
+	}
+	return list, nil
+}
