@@ -108,10 +108,14 @@ func (g *Guard) judge(r *http.Request) *refusal {
 	return judgeSize(rules, r)
 }
 
+// bodyTime is how long who is refused may take to send a body. Many clients only listen after that, and net/http waits for it.
+const bodyTime = time.Second
+
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	g.refusals.add(remote(r), no.rule, no.text)
 	h := w.Header()
 	h["Server"] = []string{"EC2ws"}
 	h["Connection"] = []string{"close"} // no room for those that are not wanted
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	web.Write(w, no.status, "text/plain", []byte(no.text+"\n"))
 }

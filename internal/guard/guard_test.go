@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -151,6 +152,12 @@ func TestRefusals(t *testing.T) {
 		{
 			"body", usual(), func(r *http.Request) { r.ContentLength = 1 << 30 }, 413,
 			"the request's body has more than the 4096 bytes that server.limits.body_bytes allows",
+		},
+		{
+			"broken body", usual(), func(r *http.Request) {
+				r.Body, r.ContentLength = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)), -1
+			}, 400,
+			"the request's body does not end as Transfer-Encoding: chunked has it",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -326,5 +333,30 @@ func TestReloadCutsConnections(t *testing.T) {
 	}
 	if _, err := in.ReadByte(); err != io.EOF {
 		t.Errorf("the connection stays open: %v", err)
+	}
+}
+
+// TestRefusedDoNotWait has a client that says that it sends a body, and does not: it is told all the same, and hung up on.
+func TestRefusedDoNotWait(t *testing.T) {
+	srv := httptest.NewServer(newGuard(usual()).Wrap(http.HandlerFunc(vault)))
+	defer srv.Close()
+	for _, length := range []string{"Content-Length: 4000", "Transfer-Encoding: chunked"} {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // without this rule it takes for ever
+		fmt.Fprint(conn, "PUT / HTTP/1.1\r\nHost: evil.example\r\n"+length+"\r\n\r\n")
+		in := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", length, err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if _, err := in.ReadByte(); resp.StatusCode != 403 || err != io.EOF {
+			t.Errorf("%s: %s, then %v", length, resp.Status, err)
+		}
 	}
 }

@@ -41,7 +41,10 @@ func judgeSize(rules *Rules, r *http.Request) *refusal {
 	}
 	size := r.ContentLength
 	if size < 0 { // chunked: only reading tells
-		size, _ = io.Copy(io.Discard, io.LimitReader(r.Body, rules.MaxBody+1))
+		var err error
+		if size, err = io.Copy(io.Discard, io.LimitReader(r.Body, rules.MaxBody+1)); err != nil {
+			return &refusal{"sizes", http.StatusBadRequest, "the request's body does not end as Transfer-Encoding: chunked has it"}
+		}
 	}
 	if size > rules.MaxBody {
 		no := forbidden("sizes", "the request's body has more than the %d bytes that server.limits.body_bytes allows", rules.MaxBody)
