@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// open connects and asks for the instance id; the connection stays open if that is answered with 200.
-func open(t *testing.T, n netns, from, to string) (conn net.Conn, ok bool) {
+// connect connects and asks for the instance id; the connection stays open if that is answered with 200.
+func connect(t *testing.T, n netns, from, to string) (conn net.Conn, ok bool) {
 	t.Helper()
 	conn, err := n.dial(t.Context(), from, to)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestConnectionLimits(t *testing.T) {
 	var conns []net.Conn
 	count := func(n netns, from, to string, times int) (held int) {
 		for range times {
-			if conn, ok := open(t, n, from, to); ok {
+			if conn, ok := connect(t, n, from, to); ok {
 				conns = append(conns, conn)
 				held++
 			}
@@ -70,10 +70,10 @@ func TestConnectionLimits(t *testing.T) {
 	d.waitFor(t, "more than the 8 connections at one time that server.limits.connections allows")
 	// What is closed makes room, which the daemon sees a little later.
 	_ = conns[0].Close()
-	waitUntil(t, "there is room again", func() bool { _, ok := open(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
+	waitUntil(t, "there is room again", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
 	// A reload does, too.
 	writeMockConfig(t, home, "server: {allow_clients: [192.0.2.0/24], limits: {connections: 20, connections_per_client: 15}}\n")
-	waitUntil(t, "there is more room", func() bool { _, ok := open(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
+	waitUntil(t, "there is more room", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
 }
 
 // TestUnwantedConnections has the LAN keep all the connections that it can get. That is told to nobody else.
@@ -127,7 +127,7 @@ func TestFewFiles(t *testing.T) {
 
 	held := 0
 	for range 100 {
-		if _, ok := open(t, o.box, "", boxSide+":5000"); ok {
+		if _, ok := connect(t, o.box, "", boxSide+":5000"); ok {
 			held++
 		}
 	}
