@@ -73,7 +73,9 @@ func TestSizes(t *testing.T) {
 		{"body of a size that is no problem, unread", func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(readFails{t}), 10 }, 0},
 		{"longest chunked body", body("0123456789", -1), 0},
 		{"longer chunked body", body("0123456789a", -1), 413},
-		{"broken chunked body", func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)), -1 }, 400},
+		{"broken chunked body", func(r *http.Request) {
+			r.Body, r.ContentLength = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)), -1
+		}, 400},
 		{"endless chunked body", func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(endless{}), -1 }, 413},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
