@@ -9,7 +9,8 @@ import (
 )
 
 // beyond lists the networks that are directly behind interfaces which have no address in them, as some pod networks are
-// (Calico: 10.244.0.5 dev cali1 scope link). What is behind a gateway is somebody else's network.
+// (Calico: 10.244.0.5 dev cali1 scope link). What is behind a gateway is somebody else's network, also where it lies within a
+// larger one of an interface: a VPN's.
 func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]attachment, error) {
 	byIndex := map[int]net.Interface{}
 	for _, i := range interfaces {
@@ -23,15 +24,16 @@ func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]att
 		}
 		for _, r := range routes {
 			i, ok := byIndex[r.LinkIndex]
-			if !ok || r.Dst == nil || r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0 {
+			gateway := r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0
+			if r.Dst == nil || !ok && !gateway {
 				continue
 			}
-			addr, ok := netip.AddrFromSlice(r.Dst.IP)
+			addr, valid := netip.AddrFromSlice(r.Dst.IP)
 			bits, _ := r.Dst.Mask.Size()
-			if !ok || bits == 0 || addr.IsLinkLocalUnicast() {
+			if !valid || bits == 0 || addr.IsLinkLocalUnicast() {
 				continue
 			}
-			list = append(list, attachment{prefix: netip.PrefixFrom(addr.Unmap(), bits), name: i.Name, virtual: isVirtualLink(i, isVirtual), routed: true})
+			list = append(list, attachment{prefix: netip.PrefixFrom(addr.Unmap(), bits), name: i.Name, virtual: !gateway && isVirtualLink(i, isVirtual), routed: true})
 		}
 	}
 	return list, nil
