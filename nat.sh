@@ -1,23 +1,60 @@
 #!/bin/sh
 # Run inside a virtual machine, as root: what the machine itself asks of 169.254.169.254:80 (the EC2 metadata service)
-# goes to the mock-ec2-metadata daemon on the machine that hosts it. Only a rule of its own is added, once; all others stay.
+# goes to the mock-ec2-metadata daemon on the machine that hosts it. Only a redirect of its own is added, once; all other
+# rules stay. It is a rule of iptables where that works, and else a table of nft's, "ip mock_ec2_metadata".
+#
+# --install has every boot do so in time for cloud-init, whose network stage (cloud-init.service, in newer ones
+# cloud-init-network.service) asks once the network is up. Where the hardware says EC2, its local stage asks before that, by a
+# DHCP lease of its own. What is installed starts early, therefore:
+#   - with an address in METADATA_HOST it redirects before the local stage, since that needs no route;
+#   - otherwise it waits for the default route, and the network stage waits for it. Under systemd it waits beside the local
+#     stage, whose lease brings a default route, too; OpenRC starts one service after the other, so there it runs in between.
+# It comes after the services that load a packet filter, which may flush what they find, but after none that brings the network
+# up: waiting for the route does that, and such services start only after cloud-init on some distribution.
 
 set -eu
 LC_ALL=C
 export LC_ALL
 
 service=169.254.169.254
-comment='-m comment --comment mock-ec2-metadata'
+comment='-m comment --comment mock-ec2-metadata' # marks our rule of iptables
+table='ip mock_ec2_metadata'                     # all of it is ours
+name=mock-ec2-metadata-nat                       # of what --install installs
+program=/usr/local/sbin/$name
+unit=/etc/systemd/system/$name.service
+unit_link=/etc/systemd/system/multi-user.target.wants/$name.service
+initd=/etc/init.d/$name
+initd_link=/etc/runlevels/boot/$name
 
 usage() {
 	cat <<'EOT'
-Usage: nat.sh             redirect 169.254.169.254:80 to the mock-ec2-metadata daemon
-       nat.sh --remove    take the redirect away
-       nat.sh --help      show this
+Usage: nat.sh              redirect 169.254.169.254:80 to the mock-ec2-metadata daemon
+       nat.sh --remove     take the redirect away
+       nat.sh --install    have every boot redirect, before cloud-init asks: a systemd unit, or a service of OpenRC,
+                           mock-ec2-metadata-nat. It keeps METADATA_HOST, METADATA_PORT and METADATA_WAIT as they are now
+       nat.sh --uninstall  undo that, and take the redirect away
+       nat.sh --boot       what is installed runs this: wait for the default gateway, then redirect; with an address in
+                           METADATA_HOST redirect at once, before there is a network
+       nat.sh --help       show this
 
 Environment:
   METADATA_HOST   where the daemon runs, an IPv4 address or a name (default: the default gateway)
   METADATA_PORT   the port it listens on (default: 5000)
+  METADATA_WAIT   how many seconds --boot waits for a default gateway (default: 120)
+  NAT_ROOT        the root directory of an image, for --install and --uninstall (default: this machine itself)
+
+For an image whose first boot shall be EC2's, put this into its /etc/cloud/cloud.cfg.d/99-ec2.cfg as well. Without it,
+cloud-init looks for EC2 only in the hardware, which a virtual machine elsewhere does not show:
+
+  datasource_list: [Ec2]
+  datasource:
+    Ec2:
+      strict_id: false
+
+cloud-init then configures the network as the metadata has it, which is only an interface whose MAC address is ec2.mac of the
+daemon's configuration. If that differs, the image needs one line more, and its own network; else the next boot has none:
+
+  network: {config: disabled}
 EOT
 }
 
@@ -28,23 +65,76 @@ die() {
 	exit 1
 }
 
+have() { command -v "$1" >/dev/null 2>&1; }
+
 # rule ACTION TARGET: the one spelling of our rule, to look for it (-C), put it first (-I) or delete it (-D).
 rule() {
 	# shellcheck disable=SC2086 # $comment is several words, or none
-	iptables -w -t nat "$1" OUTPUT -d "$service" -p tcp --dport 80 $comment -j DNAT --to-destination "$2"
+	"$iptables" -w -t nat "$1" OUTPUT -d "$service" -p tcp --dport 80 $comment -j DNAT --to-destination "$2"
 }
 
 # Where our rules lead, a line for each of them. Without comments only the exact rule for $target is known to be ours.
-own_targets() {
+iptables_targets() {
 	if [ -z "$comment" ]; then
 		if rule -C "$target" 2>/dev/null; then echo "$target"; fi
 		return
 	fi
-	iptables -w -t nat -S OUTPUT |
+	"$iptables" -w -t nat -S OUTPUT 2>/dev/null |
 		sed -n 's/.* --comment "\{0,1\}mock-ec2-metadata"\{0,1\} .*--to-destination \([0-9.:]*\)$/\1/p' |
 		while read -r to; do
 			if rule -C "$to" 2>/dev/null; then echo "$to"; fi
 		done
+}
+
+# Where our table leads.
+nft_targets() {
+	# shellcheck disable=SC2086 # $table is two words
+	nft list table $table 2>/dev/null | sed -n "s/.*ip daddr $service tcp dport 80 dnat to \([0-9.:]*\).*/\1/p"
+}
+
+# Makes our table anew, all at once. Its chain is asked before iptables' are, which have priority -100.
+nft_redirect() {
+	nft "add table $table; delete table $table; add table $table; \
+add chain $table output { type nat hook output priority -101; policy accept; }; \
+add rule $table output ip daddr $service tcp dport 80 dnat to $1"
+}
+
+# Sets tool, the one to redirect with, and others, those that may hold a redirect from an earlier run.
+find_tools() {
+	tool=
+	others=
+	have ip || die "ip is missing; install it with: apt-get install iproute2 (Debian, Ubuntu), dnf install iproute (Fedora," \
+		"RHEL, Amazon Linux), zypper install iproute2 (SUSE), apk add iproute2 (Alpine) or pacman -S iproute2 (Arch)"
+	if have iptables && iptables -w -t nat -S OUTPUT >/dev/null 2>&1; then
+		tool=iptables
+	elif have nft && nft list tables >/dev/null 2>&1; then
+		tool=nft
+	elif have iptables; then
+		iptables -w -t nat -S OUTPUT >/dev/null || die "iptables cannot read the nat table of this machine (see above)"
+	elif have nft; then
+		nft list tables >/dev/null || die "nft cannot read the tables of this machine (see above)"
+	else
+		die_without_tool
+	fi
+	kind=
+	if [ "$tool" = iptables ]; then
+		case $(iptables -V) in
+		*nf_tables*) kind='iptables-nft' ;;
+		*) kind='iptables-legacy' ;;
+		esac
+		if have nft; then others=nft; fi
+	fi
+	if [ "$kind" != iptables-nft ] && have iptables-nft; then others="$others iptables-nft"; fi
+	# Only where its table exists already: looking would make it.
+	if [ "$kind" != iptables-legacy ] && have iptables-legacy && grep -qx nat /proc/net/ip_tables_names 2>/dev/null; then
+		others="$others iptables-legacy"
+	fi
+}
+
+die_without_tool() {
+	die "there is neither iptables nor nft; install one of them with: apt-get install nftables (Debian, Ubuntu), dnf install" \
+		"nftables (Fedora, RHEL, Amazon Linux 2023), yum install iptables (Amazon Linux 2), zypper install nftables (SUSE)," \
+		"apk add nftables (Alpine) or pacman -S nftables (Arch)"
 }
 
 # The gateway of the default route with the lowest metric, nothing if there is none.
@@ -65,7 +155,6 @@ gateway() {
 # address HOST: the IPv4 address of HOST, nothing if it has none.
 address() {
 	case $1 in
-	-* | *[!A-Za-z0-9._-]*) ;;
 	*[!0-9.]*) # a name
 		{ getent ahostsv4 "$1" || getent hosts "$1" || true; } 2>/dev/null |
 			awk '$1 ~ /^[0-9.]+$/ { print $1; exit }'
@@ -74,18 +163,48 @@ address() {
 	esac
 }
 
-# Sets target, the address and port to redirect to.
-find_target() {
+# Sets port, patience and given, which is what METADATA_HOST holds: address, name or nothing.
+read_settings() {
 	port=${METADATA_PORT:-5000}
 	case $port in
 	0* | *[!0-9]* | ??????*) port=65536 ;;
 	esac
 	[ "$port" -le 65535 ] || die "METADATA_PORT is \"$METADATA_PORT\", but must be a port number from 1 to 65535"
-	if [ -n "${METADATA_HOST:-}" ]; then
-		host=$(address "$METADATA_HOST")
-		[ -n "$host" ] || die "METADATA_HOST is \"$METADATA_HOST\", but must be an IPv4 address or a name that has one"
+	patience=${METADATA_WAIT:-120}
+	case $patience in
+	*[!0-9]* | ?????*) die "METADATA_WAIT is \"$METADATA_WAIT\", but must be a number of seconds from 0 to 9999" ;;
+	esac
+	bad_host="METADATA_HOST is \"${METADATA_HOST:-}\", but must be an IPv4 address or a name that has one"
+	case ${METADATA_HOST:-} in
+	'') given=nothing ;;
+	-* | *[!A-Za-z0-9._-]*) die "$bad_host" ;;
+	*[!0-9.]*) given=name ;;
+	*)
+		given=address
+		[ -n "$(address "$METADATA_HOST")" ] || die "$bad_host"
+		;;
+	esac
+	[ "$action" = boot ] || patience=0
+}
+
+# await COMMAND…: what it prints, as soon as it prints something, nothing when patience ends.
+await() {
+	until found=$("$@") && [ -n "$found" ]; do
+		[ "$patience" -gt 0 ] || return 0
+		patience=$((patience - 1))
+		sleep 1
+	done
+	printf '%s\n' "$found"
+}
+
+# Sets target, the address and port to redirect to.
+find_target() {
+	read_settings
+	if [ "$given" != nothing ]; then
+		host=$(await address "$METADATA_HOST")
+		[ -n "$host" ] || die "$bad_host"
 	else
-		host=$(gateway)
+		host=$(await gateway)
 		[ -n "$host" ] || die "there is no default gateway to redirect to; say where the daemon runs," \
 			"for example: METADATA_HOST=192.168.56.1 sh nat.sh"
 	fi
@@ -94,9 +213,9 @@ find_target() {
 
 # Asks the daemon through the redirect, past any proxy.
 check() {
-	if command -v curl >/dev/null; then
+	if have curl; then
 		get='curl -q -fsS --max-time 5 -o'
-	elif command -v wget >/dev/null; then
+	elif have wget; then
 		get='timeout 5 wget -O' # not every wget has a limit of its own
 	else
 		say "could not check that the daemon answers: there is neither curl nor wget"
@@ -114,51 +233,274 @@ check() {
 	fi
 }
 
-action=add
-case $#:${1:-} in
-0:) ;;
-1:--remove) action=remove ;;
-1:--help | 1:-h) usage && exit ;;
-*) usage >&2 && exit 2 ;;
-esac
-
-[ "$(id -u)" = 0 ] || die "only root may change the redirect; run it with sudo"
-for tool in iptables ip; do
-	command -v "$tool" >/dev/null || die "$tool is missing; install it with: apt-get install iptables iproute2 (Debian," \
-		"Ubuntu), dnf install iptables iproute (Fedora, RHEL, Amazon Linux), zypper install iptables iproute2 (SUSE)," \
-		"apk add iptables iproute2 (Alpine) or pacman -S iptables iproute2 (Arch)"
-done
-iptables -w -t nat -S OUTPUT >/dev/null || die "iptables cannot read the nat table of this machine (see above)"
-
-# 2: this iptables knows no comments (1: it does, and there is no such rule).
-status=0
-rule -C 192.0.2.0:1 2>/dev/null || status=$?
-[ "$status" != 2 ] || comment=
-if [ "$action" = add ] || [ -z "$comment" ]; then find_target; fi
-
-own=$(own_targets)
-keep=
-if [ "$action" = add ]; then
-	ip -4 route get "$service" >/dev/null 2>&1 || die "there is no route to $service, so nothing sent there could be" \
-		"redirected; add one, for example: ip route add $service dev eth0"
-	if printf '%s\n' "$own" | grep -Fqx "$target"; then
+# Puts the redirect to $target in place and takes away all others of ours, the same tool's and other tools'.
+redirect() {
+	own=$("${tool}_targets")
+	keep=
+	if [ "$tool" = nft ] && [ "$own" != "$target" ]; then
+		nft_redirect "$target" || die "nft refused the table (see above)"
+		say "redirected $service:80 to $target"
+		for to in $own; do removed "$to"; done
+	elif printf '%s\n' "$own" | grep -Fqx "$target"; then
 		keep=$target
 		say "$service:80 is already redirected to $target"
 	else
 		rule -I "$target" || die "iptables refused the rule (see above)"
 		say "redirected $service:80 to $target"
 	fi
-fi
-for to in $own; do
-	if [ "$to" = "$keep" ]; then
-		keep= # the first one stays
-		continue
+	if [ "$tool" = iptables ]; then delete_rules "$keep"; fi
+	for other in $others; do drop "$other"; done
+}
+
+# drop TOOL: takes away all redirects of ours that TOOL holds.
+drop() {
+	suffix=
+	[ "$1" = "$tool" ] || suffix=" by $1"
+	case $1 in
+	nft)
+		# shellcheck disable=SC2086 # $table is two words
+		nft list table $table >/dev/null 2>&1 || return 0
+		own=$(nft_targets)
+		# shellcheck disable=SC2086
+		nft delete table $table || die "nft did not delete its table (see above)"
+		for to in ${own:-nowhere}; do removed "$to"; done
+		;;
+	*)
+		iptables=$1
+		own=$(iptables_targets)
+		delete_rules ''
+		;;
+	esac
+}
+
+# delete_rules KEEP: deletes each rule of $own but the first one to KEEP.
+delete_rules() {
+	keep=$1
+	for to in $own; do
+		if [ "$to" = "$keep" ]; then
+			keep=
+			continue
+		fi
+		rule -D "$to" || die "iptables did not delete the rule (see above)"
+		removed "$to"
+	done
+}
+
+removed() {
+	any=yes
+	say "removed the redirect of $service:80 to $1$suffix"
+}
+
+# nft sees the rules of an iptables that is missing here, but not their comments.
+mention_rules_of_unknown_origin() {
+	if [ "$tool" != nft ] || have iptables-nft; then return; fi
+	nft list chain ip nat OUTPUT 2>/dev/null |
+		sed -n "s/.*ip daddr $service tcp dport 80 .*dnat to \([0-9.:]*\).*/\1/p" |
+		while read -r to; do
+			say "iptables redirects $service:80 to $to; nft cannot see who made that rule, so it stays; if nat.sh did," \
+				"install iptables and run nat.sh again"
+		done
+}
+
+# Everything but --install and --uninstall.
+run() {
+	find_tools
+	iptables=iptables
+	suffix=
+	any=
+	if [ "$tool" = iptables ]; then
+		# 2: this iptables knows no comments (1: it does, and there is no such rule).
+		status=0
+		rule -C 192.0.2.0:1 2>/dev/null || status=$?
+		[ "$status" != 2 ] || comment=
 	fi
-	rule -D "$to"
-	say "removed the redirect of $service:80 to $to"
-done
-if [ "$action" = add ]; then
+	if [ "$action" != remove ] || [ -z "$comment" ]; then find_target; fi
+
+	if [ "$action" = remove ]; then
+		for each in $tool $others; do drop "$each"; done
+		[ -n "$any" ] || say "there was no redirect to remove"
+		mention_rules_of_unknown_origin
+		return
+	fi
+	if [ "$action" = boot ] && [ "$given" = address ]; then
+		redirect # there is no network to check it by
+		return
+	fi
+	ip -4 route get "$service" >/dev/null 2>&1 || die "there is no route to $service, so nothing sent there could be" \
+		"redirected; add one, for example: ip route add $service dev eth0"
+	redirect
+	mention_rules_of_unknown_origin
 	check
-elif [ -z "$own" ]; then
-	say "there was no redirect to remove"
-fi
+}
+
+# Sets root, what the paths of an image begin with.
+find_root() {
+	root=${NAT_ROOT:-}
+	root=${root%/}
+	[ -d "$root/" ] || die "NAT_ROOT is \"$NAT_ROOT\", but must be the root directory of an image"
+}
+
+# installed FILE…: whether the image has one of these.
+installed() {
+	for file in "$@"; do
+		# A link in an image may lead to where only the image itself can follow.
+		if [ -e "$root$file" ] || [ -L "$root$file" ]; then return 0; fi
+	done
+	return 1
+}
+
+# put MODE FILE: makes FILE of standard input, whole or not at all.
+put() {
+	mkdir -p "${2%/*}"
+	cat >"$2.new"
+	chmod "$1" "$2.new"
+	mv -f "$2.new" "$2"
+}
+
+# settings FORMAT: a line for each variable to keep.
+settings() {
+	for setting in "METADATA_HOST=${METADATA_HOST:-}" "METADATA_PORT=${METADATA_PORT:-}" "METADATA_WAIT=${METADATA_WAIT:-}"; do
+		# shellcheck disable=SC2059 # the format is ours; none of the values needs quoting
+		if [ -n "${setting#*=}" ]; then printf "$1\n" "$setting"; fi
+	done
+}
+
+systemd_unit() {
+	cat <<EOT
+# Written by "nat.sh --install"; "$program --uninstall" removes it.
+[Unit]
+Description=Redirect $service to the mock-ec2-metadata daemon
+DefaultDependencies=no
+RequiresMountsFor=${program%/*}
+After=nftables.service netfilter-persistent.service
+EOT
+	if [ "$given" = address ]; then
+		echo 'Wants=network-pre.target'
+		echo 'Before=cloud-init-local.service network-pre.target'
+	fi
+	cat <<EOT
+Before=cloud-init.service cloud-init-network.service
+Before=shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+EOT
+	settings Environment=%s
+	cat <<EOT
+ExecStart=$program --boot
+ExecStop=$program --remove
+
+[Install]
+WantedBy=multi-user.target
+EOT
+}
+
+openrc_service() {
+	cat <<EOT
+#!/sbin/openrc-run
+# Written by "nat.sh --install"; "$program --uninstall" removes it.
+
+description="Redirect $service to the mock-ec2-metadata daemon"
+EOT
+	settings 'export %s'
+	cat <<EOT
+
+depend() {
+	after localmount firewall nftables iptables
+EOT
+	if [ "$given" = address ]; then
+		echo '	before cloud-init-local net'
+	else
+		echo '	use net'
+		echo '	after cloud-init-local'
+	fi
+	cat <<EOT
+	before cloud-init
+}
+
+start() {
+	ebegin "Redirecting $service to the mock-ec2-metadata daemon"
+	$program --boot
+	eend \$?
+}
+
+stop() {
+	ebegin "Taking away the redirect of $service"
+	$program --remove
+	eend \$?
+}
+EOT
+}
+
+install() {
+	umask 022
+	find_root
+	read_settings
+	if [ ! -f "$0" ] || ! grep -q "^name=$name " "$0"; then
+		die "--install copies this script, so it must be run from its file, for example: sh nat.sh --install"
+	fi
+	installed /usr/sbin/iptables /sbin/iptables /usr/sbin/nft /sbin/nft || die_without_tool
+	if installed /usr/lib/systemd/systemd /lib/systemd/systemd; then
+		systemd_unit | put 644 "$root$unit"
+		mkdir -p "$root${unit_link%/*}"
+		ln -sf "$unit" "$root$unit_link" # as "systemctl enable" does, which a build may have no use of
+		reload_systemd
+		now="systemctl start $name"
+	elif installed /sbin/openrc-run /usr/sbin/openrc-run; then
+		openrc_service | put 755 "$root$initd"
+		mkdir -p "$root${initd_link%/*}"
+		ln -sf "$initd" "$root$initd_link" # as "rc-update add $name boot"
+		now="rc-service $name start"
+	else
+		die "there is neither systemd nor OpenRC; have this machine run nat.sh at every boot, before cloud-init, by other means"
+	fi
+	put 755 "$root$program" <"$0"
+	if [ -n "$root" ]; then
+		say "installed $name in $root: every boot of that image redirects $service:80"
+	else
+		say "installed $name: every boot redirects $service:80; to do it now: $now"
+	fi
+}
+
+uninstall() {
+	find_root
+	if [ -z "$root" ] && { have iptables || have nft; }; then
+		(action=remove && run) || say "could not take the redirect away (see above)"
+	fi
+	if ! installed "$program" "$unit" "$unit_link" "$initd" "$initd_link"; then
+		say "$name is not installed${root:+ in $root}"
+		return
+	fi
+	if [ -z "$root" ]; then
+		if installed "$unit" && running_systemd; then systemctl stop "$name" || true; fi
+		if installed "$initd" && have rc-service; then rc-service --ifstarted "$name" stop || true; fi
+	fi
+	rm -f "$root$unit_link" "$root$unit" "$root$initd_link" "$root$initd" "$root$program"
+	reload_systemd
+	say "uninstalled $name${root:+ from $root}"
+}
+
+running_systemd() { [ -d /run/systemd/system ] && have systemctl; }
+
+# In a chroot systemctl leaves it, and says so.
+reload_systemd() {
+	if [ -z "$root" ] && running_systemd; then
+		systemctl daemon-reload || say "systemd did not reload; it will know of the change after a restart"
+	fi
+}
+
+action=redirect
+case $#:${1:-} in
+0:) ;;
+1:--remove | 1:--boot | 1:--install | 1:--uninstall) action=${1#--} ;;
+1:--help | 1:-h) usage && exit ;;
+*) usage >&2 && exit 2 ;;
+esac
+
+[ "$(id -u)" = 0 ] || die "only root may change the redirect; run it with sudo"
+case $action in
+install | uninstall) "$action" ;;
+*) run ;;
+esac

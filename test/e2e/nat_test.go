@@ -17,24 +17,28 @@ import (
 // natScript is nat.sh, seen from this directory.
 const natScript = "../../nat.sh"
 
-// natTools is all that nat.sh runs besides iptables, ip and what asks the daemon.
-var natTools = []string{"awk", "cat", "getent", "grep", "id", "sed", "sh"}
+// natTools is all that nat.sh runs besides iptables, nft, ip and what asks the daemon.
+var natTools = []string{"awk", "cat", "getent", "grep", "id", "sed", "sh", "sleep"}
+
+// foreignRules are rules that are not nat.sh's, however much some look like it.
+var foreignRules = []string{
+	"PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 192.0.2.9:80",
+	"OUTPUT -d 198.51.100.7/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination 192.0.2.9:80",
+	"OUTPUT -d 169.254.169.254/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata-2 -j DNAT --to-destination 192.0.2.9:80",
+	"OUTPUT -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-destination 192.0.2.9:5000",
+	"POSTROUTING -s 198.51.100.0/24 -j MASQUERADE",
+}
 
 // TestNAT runs nat.sh in a box whose default gateway has the daemon, once for each kind of iptables.
 func TestNAT(t *testing.T) {
 	bin := buildDaemon(t)
-	for _, kind := range []string{"nft", "legacy"} {
+	for kind, shell := range map[string]string{"nft": "dash", "legacy": "bash"} {
 		t.Run(kind, func(t *testing.T) {
 			box, host := newBox(t)
 			box.route(t, "default", "via", hostAddress)
-			b := natBox{t, box, toolDir(t, "iptables=iptables-"+kind, "iptables-save=iptables-"+kind+"-save") + ":" + systemPath}
-			for _, rule := range []string{
-				"PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 192.0.2.9:80",
-				"OUTPUT -d 198.51.100.7/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination 192.0.2.9:80",
-				"OUTPUT -d 169.254.169.254/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata-2 -j DNAT --to-destination 192.0.2.9:80",
-				"OUTPUT -d 169.254.169.254/32 -p tcp --dport 80 -j DNAT --to-destination 192.0.2.9:5000",
-				"POSTROUTING -s 198.51.100.0/24 -j MASQUERADE",
-			} {
+			b := natBox{t: t, box: box, shell: []string{shell}}
+			b.path = toolDir(t, "iptables=iptables-"+kind, "iptables-save=iptables-"+kind+"-save") + ":" + systemPath
+			for _, rule := range foreignRules {
 				b.iptables("-A", rule)
 			}
 			foreign := b.rules()
@@ -89,7 +93,7 @@ func TestNATWithoutComments(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(plain, "iptables"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	b := natBox{t, box, plain + ":" + systemPath}
+	b := natBox{t: t, box: box, path: plain + ":" + systemPath}
 
 	b.nat(nil, 1, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"))
 	b.nat(nil, 1, "nat.sh: 169.254.169.254:80 is already redirected to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"))
@@ -137,9 +141,12 @@ func TestNATTarget(t *testing.T) {
 				box.route(t, strings.Fields(route)...)
 			}
 			// Without a client: what is asked for here mostly leads nowhere.
-			b := natBox{t, box, toolDir(t, slices.Concat(natTools, []string{"ip", "iptables"})...)}
-			b.nat(test.env, 0, "nat.sh: redirected 169.254.169.254:80 to "+test.want+"\n"+
-				"nat.sh: could not check that the daemon answers: there is neither curl nor wget\n", "")
+			const noClient = "nat.sh: could not check that the daemon answers: there is neither curl nor wget\n"
+			b := natBox{t: t, box: box, path: toolDir(t, slices.Concat(natTools, []string{"ip", "iptables"})...)}
+			b.nat(test.env, 0, "nat.sh: redirected 169.254.169.254:80 to "+test.want+"\n"+noClient, "")
+			withoutClient := slices.DeleteFunc(slices.Clone(busyBox), func(tool string) bool { return tool == "wget=busybox" })
+			b.path = toolDir(t, append([]string{"iptables"}, withoutClient...)...)
+			b.nat(test.env, 0, "nat.sh: 169.254.169.254:80 is already redirected to "+test.want+"\n"+noClient, "")
 		})
 	}
 }
@@ -153,12 +160,7 @@ func TestNATRefuses(t *testing.T) {
 	}
 	const badHost = `nat.sh: METADATA_HOST is "VALUE", but must be an IPv4 address or a name that has one` + "\n"
 	const badPort = `nat.sh: METADATA_PORT is "VALUE", but must be a port number from 1 to 65535` + "\n"
-	const install = "nat.sh: TOOL is missing; install it with: apt-get install iptables iproute2 (Debian, Ubuntu), " +
-		"dnf install iptables iproute (Fedora, RHEL, Amazon Linux), zypper install iptables iproute2 (SUSE), " +
-		"apk add iptables iproute2 (Alpine) or pacman -S iptables iproute2 (Arch)\n"
-	with := func(format, value string) string {
-		return strings.NewReplacer("VALUE", value, "TOOL", value).Replace(format)
-	}
+	with := func(format, value string) string { return strings.ReplaceAll(format, "VALUE", value) }
 
 	for _, test := range []struct {
 		name string
@@ -172,12 +174,21 @@ func TestNATRefuses(t *testing.T) {
 		{name: "empty argument", args: []string{""}, code: 2, want: usage},
 		{name: "too many arguments", args: []string{"--remove", "now"}, code: 2, want: usage},
 		{
-			name: "no iptables", path: toolDir(t, append([]string{"ip", "curl"}, natTools...)...), code: 1,
-			want: with(install, "iptables"),
+			name: "neither iptables nor nft", path: toolDir(t, append([]string{"ip", "curl"}, natTools...)...), code: 1,
+			want: neitherTool,
 		},
 		{
 			name: "no ip", path: toolDir(t, append([]string{"iptables", "curl"}, natTools...)...), code: 1,
-			want: with(install, "ip"),
+			want: "nat.sh: ip is missing; install it with: apt-get install iproute2 (Debian, Ubuntu), dnf install iproute (Fedora, " +
+				"RHEL, Amazon Linux), zypper install iproute2 (SUSE), apk add iproute2 (Alpine) or pacman -S iproute2 (Arch)\n",
+		},
+		{
+			name: "broken iptables, no nft", path: toolDir(t, append([]string{"ip", "iptables=false"}, natTools...)...), code: 1,
+			want: "nat.sh: iptables cannot read the nat table of this machine (see above)\n",
+		},
+		{
+			name: "broken nft", path: toolDir(t, append([]string{"ip", "nft=false"}, natTools...)...), code: 1,
+			want: "nat.sh: nft cannot read the tables of this machine (see above)\n",
 		},
 		{
 			name: "no default route", code: 1,
@@ -193,6 +204,10 @@ func TestNATRefuses(t *testing.T) {
 		{name: "port too high", env: []string{"METADATA_PORT=65536"}, code: 1, want: with(badPort, "65536")},
 		{name: "port much too high", env: []string{"METADATA_PORT=99999999999999999999"}, code: 1, want: with(badPort, "99999999999999999999")},
 		{name: "port a word", env: []string{"METADATA_PORT=http"}, code: 1, want: with(badPort, "http")},
+		{
+			name: "patience a word", env: []string{"METADATA_WAIT=long"}, code: 1,
+			want: `nat.sh: METADATA_WAIT is "long", but must be a number of seconds from 0 to 9999` + "\n",
+		},
 		{name: "octet too high", env: []string{"METADATA_HOST=192.0.2.256"}, code: 1, want: with(badHost, "192.0.2.256")},
 		{name: "three octets", env: []string{"METADATA_HOST=192.0.2"}, code: 1, want: with(badHost, "192.0.2")},
 		{name: "octal", env: []string{"METADATA_HOST=192.0.2.010"}, code: 1, want: with(badHost, "192.0.2.010")},
@@ -201,7 +216,7 @@ func TestNATRefuses(t *testing.T) {
 		{name: "unknown name", env: []string{"METADATA_HOST=nowhere.invalid"}, code: 1, want: with(badHost, "nowhere.invalid")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := natBox{t, box, systemPath}
+			b := natBox{t: t, box: box, path: systemPath}
 			if test.path != "" {
 				b.path = test.path
 			}
@@ -224,33 +239,52 @@ func TestNATRefuses(t *testing.T) {
 		}
 	})
 
-	if rules := (natBox{t, box, systemPath}).rules(); strings.Contains(rules, "\n-A ") {
+	b := natBox{t: t, box: box, path: systemPath}
+	if rules := b.rules() + b.ruleset(); strings.Contains(rules, "\n-A ") || strings.Contains(rules, "169.254") {
 		t.Errorf("rules were left:\n%s", rules)
 	}
 }
 
-// natBox is a box with the PATH that nat.sh has in it.
+// neitherTool is what nat.sh says where it finds nothing to redirect with.
+const neitherTool = "nat.sh: there is neither iptables nor nft; install one of them with: apt-get install nftables (Debian, " +
+	"Ubuntu), dnf install nftables (Fedora, RHEL, Amazon Linux 2023), yum install iptables (Amazon Linux 2), zypper install " +
+	"nftables (SUSE), apk add nftables (Alpine) or pacman -S nftables (Arch)\n"
+
+// natBox is a box with the PATH that nat.sh has in it, and the shell that runs it, sh unless told.
 type natBox struct {
-	t    *testing.T
-	box  netns
-	path string
+	t     *testing.T
+	box   netns
+	path  string
+	shell []string
+}
+
+// run runs nat.sh.
+func (b natBox) run(env []string, args ...string) result {
+	b.t.Helper()
+	shell := []string{"/bin/sh"}
+	if b.shell != nil {
+		shell = append([]string{findTool(b.t, b.shell[0], b.shell[0])}, b.shell[1:]...)
+	}
+	got := b.box.run(b.t, append([]string{"PATH=" + b.path}, env...), slices.Concat(shell, []string{natScript}, args)...)
+	got.stderr = reason.ReplaceAllString(got.stderr, "(REASON)\n")
+	return got
 }
 
 // nat runs nat.sh and compares its exit code and all it says.
 func (b natBox) nat(env []string, code int, stdout, stderr string, args ...string) {
 	b.t.Helper()
-	got := b.box.run(b.t, append([]string{"PATH=" + b.path}, env...), append([]string{"/bin/sh", natScript}, args...)...)
-	got.stderr = reason.ReplaceAllString(got.stderr, "(REASON)\n")
+	got := b.run(env, args...)
 	want := result{stdout, stderr, code}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		b.t.Errorf("nat.sh %s with %q (-want +got):\n%s", strings.Join(args, " "), env, diff)
 	}
 }
 
-// reason is what curl says when a connection is refused; it counts milliseconds.
-var reason = regexp.MustCompile(`\(curl: \(7\) Failed to connect to 169\.254\.169\.254 port 80 .*\)\n$`)
+// reason is what curl (it counts milliseconds) and BusyBox's wget say when a connection is refused.
+var reason = regexp.MustCompile(`\((curl: \(7\) Failed to connect to 169\.254\.169\.254 port 80 .*|` +
+	`wget: can't connect to remote host \(169\.254\.169\.254\): Connection refused)\)\n$`)
 
-// noAnswer is the complaint when the redirect is there and the daemon is not, without curl's reason.
+// noAnswer is the complaint when the redirect is there and the daemon is not, without the client's reason.
 func noAnswer(target string) string {
 	return "nat.sh: the redirect is in place, but mock-ec2-metadata does not answer at " + target +
 		"; start it there, and let this machine through the firewall (REASON)\n"
@@ -268,13 +302,19 @@ func ours(target string) string {
 	return "OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination " + target
 }
 
-// changing is what iptables-save writes differently each time: the date in its comments, and counters.
-var changing = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$`)
+// changing is what iptables-save and nft write differently each time: the date in comments, and counters.
+var changing = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$| packets \d+ bytes \d+`)
 
 // rules is the nat table.
 func (b natBox) rules() string {
 	b.t.Helper()
 	return changing.ReplaceAllString(b.box.output(b.t, []string{"PATH=" + b.path}, "iptables-save", "-t", "nat"), "")
+}
+
+// ruleset is everything that nft sees.
+func (b natBox) ruleset() string {
+	b.t.Helper()
+	return changing.ReplaceAllString(b.box.output(b.t, nil, findTool(b.t, "nft", "nftables"), "list", "ruleset"), "")
 }
 
 // wantOurs checks that the table is the foreign rules and, before those of its chain, one of ours.

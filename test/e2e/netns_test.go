@@ -143,6 +143,7 @@ func needTools(t *testing.T) {
 		{"ip", "iproute2"},
 		{"iptables-nft", "iptables"},
 		{"iptables-legacy", "iptables"},
+		{"nft", "nftables"},
 		{"setpriv", "util-linux"},
 		{"getent", "libc-bin"},
 		{"awk", "mawk"},

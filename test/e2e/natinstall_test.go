@@ -1,0 +1,293 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestNATBoot runs what an installed unit runs, on a box whose network is not up yet.
+func TestNATBoot(t *testing.T) {
+	path := toolDir(t, append([]string{"ip", "nft"}, natTools...)...)
+	const noClient = "nat.sh: could not check that the daemon answers: there is neither curl nor wget\n"
+
+	t.Run("an address needs no network", func(t *testing.T) {
+		b := natBox{t: t, box: newNamespace(t, "boot"), path: path}
+		const redirected = "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5001\n"
+		b.nat([]string{"METADATA_HOST=192.0.2.1", "METADATA_PORT=5001"}, 0, redirected, "", "--boot")
+		if diff := cmp.Diff(ourTable("192.0.2.1:5001"), b.ruleset()); diff != "" {
+			t.Errorf("ruleset (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("the gateway comes late", func(t *testing.T) {
+		box, _ := newBox(t)
+		shell := box.command(t, []string{"PATH=" + path}, "/bin/sh", natScript, "--boot")
+		done := make(chan result, 1)
+		go func() { done <- finish(t, shell) }()
+		// It has looked in vain when it sleeps.
+		waitForChild(t, box, "sleep")
+		box.route(t, "default", "via", hostAddress)
+		want := result{stdout: "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n" + noClient}
+		if diff := cmp.Diff(want, <-done, cmp.AllowUnexported(result{})); diff != "" {
+			t.Errorf("nat.sh --boot (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("no gateway comes", func(t *testing.T) {
+		b := natBox{t: t, box: newNamespace(t, "boot"), path: path}
+		b.nat([]string{"METADATA_WAIT=1"}, 1, "", "nat.sh: there is no default gateway to redirect to; say where the daemon runs, "+
+			"for example: METADATA_HOST=192.168.56.1 sh nat.sh\n", "--boot")
+	})
+	t.Run("no daemon answers", func(t *testing.T) {
+		box, _ := newBox(t)
+		box.route(t, "default", "via", hostAddress)
+		b := natBox{t: t, box: box, path: systemPath}
+		b.nat(nil, 1, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"), "--boot")
+	})
+}
+
+// waitForChild waits until a program of this name runs in the namespace.
+func waitForChild(t *testing.T, n netns, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		pids, err := exec.CommandContext(t.Context(), "ip", "netns", "pids", string(n)).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for pid := range strings.FieldsSeq(string(pids)) {
+			if comm, _ := os.ReadFile(filepath.Join("/proc", pid, "comm")); strings.TrimSpace(string(comm)) == name {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not run", name)
+		}
+	}
+}
+
+const (
+	natProgram = "usr/local/sbin/mock-ec2-metadata-nat"
+	natUnit    = "etc/systemd/system/mock-ec2-metadata-nat.service"
+	natInitd   = "etc/init.d/mock-ec2-metadata-nat"
+)
+
+// wantUnit is the unit, with the lines that depend on the settings.
+func wantUnit(before, environment string) string {
+	return `# Written by "nat.sh --install"; "/usr/local/sbin/mock-ec2-metadata-nat --uninstall" removes it.
+[Unit]
+Description=Redirect 169.254.169.254 to the mock-ec2-metadata daemon
+DefaultDependencies=no
+RequiresMountsFor=/usr/local/sbin
+After=nftables.service netfilter-persistent.service
+` + before + `Before=cloud-init.service cloud-init-network.service
+Before=shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+` + environment + `ExecStart=/usr/local/sbin/mock-ec2-metadata-nat --boot
+ExecStop=/usr/local/sbin/mock-ec2-metadata-nat --remove
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+// wantInitd is the service of OpenRC, with the lines that depend on the settings.
+func wantInitd(environment, order string) string {
+	return `#!/sbin/openrc-run
+# Written by "nat.sh --install"; "/usr/local/sbin/mock-ec2-metadata-nat --uninstall" removes it.
+
+description="Redirect 169.254.169.254 to the mock-ec2-metadata daemon"
+` + environment + `
+depend() {
+	after localmount firewall nftables iptables
+` + order + `	before cloud-init
+}
+
+start() {
+	ebegin "Redirecting 169.254.169.254 to the mock-ec2-metadata daemon"
+	/usr/local/sbin/mock-ec2-metadata-nat --boot
+	eend $?
+}
+
+stop() {
+	ebegin "Taking away the redirect of 169.254.169.254"
+	/usr/local/sbin/mock-ec2-metadata-nat --remove
+	eend $?
+}
+`
+}
+
+// TestNATInstall installs into images that are being built, again with other settings, and uninstalls.
+func TestNATInstall(t *testing.T) {
+	script, err := os.ReadFile(natScript)
+	if err != nil {
+		t.Fatal(err)
+	}
+	systemd := []string{"usr/lib/systemd/systemd", "usr/sbin/nft"}
+	const early = "Wants=network-pre.target\nBefore=cloud-init-local.service network-pre.target\n"
+	unit := map[string]string{natProgram: string(script), "etc/systemd/system/multi-user.target.wants/mock-ec2-metadata-nat.service": "-> /" + natUnit}
+	openrc := []string{"sbin/openrc-run", "sbin/iptables"}
+	initd := map[string]string{natProgram: string(script), "etc/runlevels/boot/mock-ec2-metadata-nat": "-> /" + natInitd}
+
+	for _, test := range []struct {
+		name  string
+		shell []string
+		image []string
+		files map[string]string
+		env   []string
+		file  string
+		want  string
+	}{
+		{"systemd", []string{"dash"}, systemd, unit, nil, natUnit, wantUnit("", "")},
+		{
+			"systemd, a name",
+			[]string{"bash"},
+			systemd, unit,
+			[]string{"METADATA_HOST=daemon.example", "METADATA_WAIT=30"},
+			natUnit,
+			wantUnit("", "Environment=METADATA_HOST=daemon.example\nEnvironment=METADATA_WAIT=30\n"),
+		},
+		{
+			"systemd, an address",
+			[]string{"busybox", "ash"},
+			systemd, unit,
+			[]string{"METADATA_HOST=192.0.2.1", "METADATA_PORT=5001"},
+			natUnit,
+			wantUnit(early, "Environment=METADATA_HOST=192.0.2.1\nEnvironment=METADATA_PORT=5001\n"),
+		},
+		{"OpenRC", []string{"busybox", "ash"}, openrc, initd, nil, natInitd, wantInitd("", "\tuse net\n\tafter cloud-init-local\n")},
+		{
+			"OpenRC, an address",
+			[]string{"busybox", "ash"},
+			openrc, initd,
+			[]string{"METADATA_HOST=192.0.2.1"},
+			natInitd,
+			wantInitd("export METADATA_HOST=192.0.2.1\n", "\tbefore cloud-init-local net\n"),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := newImage(t, test.image...)
+			before := tree(t, root)
+			b := natBox{t: t, box: newNamespace(t, "build"), path: systemPath, shell: test.shell}
+			inImage := []string{"NAT_ROOT=" + root}
+			installed := "nat.sh: installed mock-ec2-metadata-nat in " + root + ": every boot of that image redirects 169.254.169.254:80\n"
+
+			b.nat(append(inImage, "METADATA_HOST=198.51.100.9"), 0, installed, "", "--install")
+			for range 2 { // anew, and once more
+				b.nat(append(inImage, test.env...), 0, installed, "", "--install")
+				want := map[string]string{test.file: test.want}
+				maps.Copy(want, before)
+				maps.Copy(want, test.files)
+				if diff := cmp.Diff(want, tree(t, root)); diff != "" {
+					t.Errorf("the image (-want +got):\n%s", diff)
+				}
+			}
+			if info, err := os.Stat(filepath.Join(root, natProgram)); err != nil || info.Mode().Perm() != 0o755 {
+				t.Errorf("the program: %v, %v", info.Mode(), err)
+			}
+			if rules := b.ruleset(); rules != "" {
+				t.Errorf("the machine that builds the image was changed:\n%s", rules)
+			}
+
+			b.nat(inImage, 0, "nat.sh: uninstalled mock-ec2-metadata-nat from "+root+"\n", "", "--uninstall")
+			b.nat(inImage, 0, "nat.sh: mock-ec2-metadata-nat is not installed in "+root+"\n", "", "--uninstall")
+			if diff := cmp.Diff(before, tree(t, root)); diff != "" {
+				t.Errorf("after --uninstall (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNATInstallRefuses shows what --install says when it cannot work. It leaves nothing behind then.
+func TestNATInstallRefuses(t *testing.T) {
+	const badHost = `nat.sh: METADATA_HOST is "VALUE", but must be an IPv4 address or a name that has one` + "\n"
+	for _, test := range []struct {
+		name  string
+		image []string
+		env   string
+		want  string
+	}{
+		{"no tool", []string{"usr/lib/systemd/systemd"}, "A=", neitherTool},
+		{
+			"neither systemd nor OpenRC", []string{"usr/sbin/nft"}, "A=", "nat.sh: there is neither systemd nor OpenRC; have this machine run " +
+				"nat.sh at every boot, before cloud-init, by other means\n",
+		},
+		{"no image", nil, "NAT_ROOT=/nowhere", `nat.sh: NAT_ROOT is "/nowhere", but must be the root directory of an image` + "\n"},
+		{"bad address", nil, "METADATA_HOST=192.0.2.256", strings.ReplaceAll(badHost, "VALUE", "192.0.2.256")},
+		{"bad name", nil, "METADATA_HOST=a name", strings.ReplaceAll(badHost, "VALUE", "a name")},
+		{"bad port", nil, "METADATA_PORT=0", `nat.sh: METADATA_PORT is "0", but must be a port number from 1 to 65535` + "\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := newImage(t, test.image...)
+			before := tree(t, root)
+			b := natBox{t: t, box: newNamespace(t, "build"), path: systemPath}
+			b.nat([]string{"NAT_ROOT=" + root, test.env}, 1, "", test.want, "--install")
+			if diff := cmp.Diff(before, tree(t, root)); diff != "" {
+				t.Errorf("the image (-before +after):\n%s", diff)
+			}
+		})
+	}
+	t.Run("not a file", func(t *testing.T) {
+		script, err := os.Open(natScript)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = script.Close() }()
+		cmd := newNamespace(t, "build").command(t, []string{"NAT_ROOT=" + newImage(t, "usr/sbin/nft")}, "/bin/sh", "-s", "--", "--install")
+		cmd.Stdin = script
+		want := result{
+			stderr: "nat.sh: --install copies this script, so it must be run from its file, for example: sh nat.sh --install\n", code: 1,
+		}
+		if diff := cmp.Diff(want, finish(t, cmd), cmp.AllowUnexported(result{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// newImage makes a root directory with empty programs in it.
+func newImage(t *testing.T, programs ...string) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, name := range programs {
+		writeFile(t, filepath.Join(root, name), "")
+	}
+	return root
+}
+
+// tree is every file below root, with its content or what the link says.
+func tree(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if entry.Type() == fs.ModeSymlink {
+			target, err := os.Readlink(path)
+			files[name] = "-> " + target
+			return err
+		}
+		content, err := os.ReadFile(path)
+		files[name] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
