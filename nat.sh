@@ -227,10 +227,18 @@ check() {
 	# shellcheck disable=SC2086 # $get is several words
 	if said=$($get /dev/null "http://$service/status" 2>&1); then
 		say "the daemon answers at $target"
-	else
+		return
+	fi
+	case $said in
+	*403*)
+		die "the redirect is in place and the daemon answers at $target, but it does not let this machine in (403); its log" \
+			"says by which address, to be added to server.allow_clients there"
+		;;
+	*)
 		die "the redirect is in place, but mock-ec2-metadata does not answer at $target; start it there, and let this" \
 			"machine through the firewall ($(printf '%s\n' "$said" | awk 'NF { last = $0 } END { print last }'))"
-	fi
+		;;
+	esac
 }
 
 # Puts the redirect to $target in place and takes away all others of ours, the same tool's and other tools'.

@@ -192,10 +192,10 @@ func toolDir(t *testing.T, tools ...string) string {
 }
 
 // startDaemon runs the daemon inside the namespace, with its embedded default, until the test ends.
-func startDaemon(t *testing.T, n netns, bin string) {
+func startDaemon(t *testing.T, n netns, bin string, args ...string) {
 	t.Helper()
 	var log bytes.Buffer
-	cmd := n.command(t, nil, bin) // ip becomes the daemon: the process id is the daemon's
+	cmd := n.command(t, nil, append([]string{bin}, args...)...) // ip becomes the daemon: the process id is the daemon's
 	cmd.Dir = t.TempDir()         // no conf/config.yaml there
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
