@@ -16,6 +16,12 @@ ARGS ?=
 build: ## Build bin/mock-ec2-metadata, static and stripped
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/mock-ec2-metadata
 
+.PHONY: cross
+cross: ## See that macOS and Windows can be built for, on amd64 and arm64
+	@for os in darwin windows; do for arch in amd64 arm64; do \
+	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/mock-ec2-metadata; \
+	done; done
+
 .PHONY: run
 run: build ## Build and serve on port 5000 (ARGS='--log-level debug' adds flags)
 	exec ./$(BIN) $(ARGS)
