@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -159,7 +160,8 @@ func (d *doctor) examineRedirect(ctx context.Context) finding {
 	case err != nil && s.told:
 		return finding{mark: failMark, text: fmt.Sprintf("%s tells SDKs to ask there, but %v; %s", endpointVariable, err, tell)}
 	case err != nil:
-		return finding{mark: noteMark, text: fmt.Sprintf("%v; this machine is not redirected, so tell SDKs: %s (in virtual machines: nat.sh)", err, tell)}
+		return finding{mark: noteMark, text: fmt.Sprintf("%v; this machine is not redirected, so tell SDKs: %s (or for all clients: %s; in virtual machines: nat.sh)",
+			err, tell, takeAddress(runtime.GOOS))}
 	case d.daemon == nil:
 		return finding{mark: noteMark, text: fmt.Sprintf("%s leads to a mock-ec2-metadata, %s, but not to one at %s",
 			s, describeInstance(there.InstanceID, there.Role, there.Config.File), d.url())}

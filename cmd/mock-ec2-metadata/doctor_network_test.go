@@ -77,7 +77,7 @@ skip  clock          not tried: credentials.mock is set
 		},
 		{
 			name: "not redirected", listen: host(daemon.url), service: service{url: nobody},
-			want: head + up + guard + "note  redirect       nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; this machine is not redirected, so tell SDKs: " + tell + " (in virtual machines: nat.sh)\n",
+			want: head + up + guard + "note  redirect       nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; this machine is not redirected, so tell SDKs: " + tell + " (or for all clients: sudo mock-ec2-metadata serve --link-local; in virtual machines: nat.sh)\n",
 		},
 		{
 			name: "redirected to another daemon", listen: host(daemon.url), service: service{url: another.url},
@@ -114,7 +114,7 @@ skip  clock          not tried: credentials.mock is set
 		{
 			name: "no daemon", listen: none, service: service{url: nobody},
 			want: head + "FAIL  listener       nothing answers at http://{ADDR}/status: dial tcp {ADDR}: connect: connection refused; start the daemon, with the same flags: mock-ec2-metadata serve\n" + guard +
-				"note  redirect       nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; this machine is not redirected, so tell SDKs: " + tell + " (in virtual machines: nat.sh)\n",
+				"note  redirect       nothing answers at {OTHER}status: dial tcp {HOST}: connect: connection refused; this machine is not redirected, so tell SDKs: " + tell + " (or for all clients: sudo mock-ec2-metadata serve --link-local; in virtual machines: nat.sh)\n",
 		},
 		{
 			name: "no daemon but one behind the redirect", listen: none, service: service{url: another.url},

@@ -19,6 +19,7 @@ type flags struct {
 	set       []string
 	logLevel  string
 	logFormat string
+	linkLocal bool // of serve alone
 }
 
 // newRoot builds the command tree. serve is what runs when no command is named.
@@ -56,19 +57,25 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 	p.StringVar(&f.logLevel, "log-level", "", "`LEVEL` of the log: debug, info, warn or error")
 	p.StringVar(&f.logFormat, "log-format", "", "`FORMAT` of the log: text or json")
 
+	serveCommand := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon (the default command)",
+		Args:  noArgs,
+		RunE:  root.RunE,
+	}
+	for _, cmd := range []*cobra.Command{root, serveCommand} {
+		cmd.Flags().BoolVar(&f.linkLocal, "link-local", false, "put 169.254.169.254 on this machine while serving, and listen there too; Linux, root")
+	}
+
 	root.AddCommand(
-		&cobra.Command{
-			Use:   "serve",
-			Short: "Run the daemon (the default command)",
-			Args:  noArgs,
-			RunE:  root.RunE,
-		},
+		serveCommand,
 		newCheck(f),
 		newDoctor(f),
 		newHealthcheck(f),
 		newIdentityCommand(f),
 		newMFA(f),
 		newNetworks(),
+		newRoute(f),
 		newVersion(),
 	)
 	return root

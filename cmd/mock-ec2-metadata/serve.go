@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -32,7 +33,12 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
 
-	s, err := server.Listen(ctx, log, loaded.Config.Server.Listen)
+	local, err := startLinkLocal(ctx, f, log, loaded.Config.Server.Listen)
+	if err != nil {
+		return err
+	}
+	defer local.stop()
+	s, err := server.Listen(ctx, log, slices.Concat(loaded.Config.Server.Listen, local.listen))
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"internal/guard":       {"internal/web"},
 	"internal/identity":    nil,
 	"internal/privileges":  nil,
+	"internal/route":       nil,
 	"internal/server":      {"internal/web"},
 	"internal/web":         nil,
 }

@@ -1,0 +1,292 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+// TestLinkLocal has clients that know of nothing but the service's real addresses, on a machine with rules of others.
+func TestLinkLocal(t *testing.T) {
+	needClients(t)
+	machine, vm, pod := newNetwork(t)
+	for _, kind := range []string{"nft", "legacy"} {
+		machine.output(t, nil, "iptables-"+kind, "-w", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to-destination", "192.0.2.9:80")
+		machine.output(t, nil, "iptables-"+kind, "-w", "-t", "nat", "-A", "POSTROUTING", "-s", "10.244.0.0/16", "-j", "MASQUERADE")
+	}
+	rules, before := machine.rules(t), machine.state(t)
+
+	fake := stsfake.StartOn(t, machine.listen(t, "10.244.1.1:0"))
+	home := newHome(t, fake, "")
+	t.Run("serving", func(t *testing.T) {
+		cmd := machine.command(t, []string{"HOME=" + home, "AWS_ENDPOINT_URL_STS=" + fake.URL()}, buildDaemon(t), "serve", "--link-local", "--log-format", "json")
+		cmd.Dir = home
+		d := follow(t, cmd)
+		d.waitFor(t, `"msg":"got credentials"`)
+		for _, url := range []string{"http://127.0.0.1:5000/", "http://169.254.169.254:80/", "http://[fd00:ec2::254]:80/"} {
+			d.waitFor(t, `"msg":"serving","url":"`+url)
+		}
+		for _, tt := range []struct {
+			name       string
+			from       netns
+			ipv4, ipv6 string // where it comes from
+		}{
+			{"machine", machine, serviceIPv4, serviceIPv6},
+			{"vm", vm, "10.244.1.2", "2001:db8:1::2"},
+			{"pod", pod, "10.244.2.2", "2001:db8:2::2"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				from := tt.from
+				for host, source := range map[string]string{serviceIPv4: tt.ipv4, "[" + serviceIPv6 + "]": tt.ipv6} {
+					if got := from.output(t, nil, "curl", "-qfsSg", "--max-time", "5", "http://"+host+"/latest/meta-data/instance-id"); got != instanceID {
+						t.Errorf("%s: instance-id %q", host, got)
+					}
+					d.waitFor(t, `"client":"`+source+`","method":"GET","path":"/latest/meta-data/instance-id"`)
+				}
+				arn := from.output(t, nil, awsCLI, "sts", "get-caller-identity", "--endpoint-url", fake.URL(), "--region", region, "--query", "Arn", "--output", "text")
+				if got := strings.TrimSpace(arn); got != sessionARN {
+					t.Errorf("the AWS CLI is %q, want %s", got, sessionARN)
+				}
+				for mode, env := range map[string][]string{"IPv4": nil, "IPv6": {"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"}} {
+					out := from.output(t, env, python, "-c", `
+import boto3, sys
+session = boto3.Session(region_name=sys.argv[2])
+assert session.get_credentials().method == "iam-role", session.get_credentials().method
+print(session.client("sts", endpoint_url=sys.argv[1]).get_caller_identity()["Arn"])
+`, fake.URL(), region)
+					if got := strings.TrimSpace(out); got != sessionARN {
+						t.Errorf("boto3 is %q by %s, want %s", got, mode, sessionARN)
+					}
+				}
+			})
+		}
+		if diff := cmp.Diff(rules, machine.rules(t)); diff != "" {
+			t.Errorf("iptables-save, before and while serving (-before +while):\n%s", diff)
+		}
+		doctor := machine.run(t, []string{"HOME=" + home, "AWS_ENDPOINT_URL_STS=" + fake.URL()}, buildDaemon(t), "doctor", "--config", filepath.Join(home, "conf/config.yaml"))
+		if want := "ok    redirect       http://169.254.169.254/ leads to the daemon\n"; !strings.Contains(doctor.stdout, want) {
+			t.Errorf("doctor does not say %q:\n%s%s", want, doctor.stdout, doctor.stderr)
+		}
+		wantRun(t, machine.run(t, nil, buildDaemon(t), "route", "status"), 0, machine.places(t)+
+			"mock-ec2-metadata answers there: i-0123456789abcdef0 with role myrole (conf/config.yaml)\n", "")
+	})
+	if diff := cmp.Diff(before, machine.state(t)); diff != "" {
+		t.Errorf("interfaces and addresses, before and after (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(rules, machine.rules(t)); diff != "" {
+		t.Errorf("iptables-save, before and after (-before +after):\n%s", diff)
+	}
+}
+
+// TestLinkLocalKilled kills the daemon in each way, and at once starts the next.
+func TestLinkLocalKilled(t *testing.T) {
+	needTools(t)
+	machine := newNamespace(t, "machine")
+	before := machine.state(t)
+	home := mockHome(t, "")
+	start := func() *daemonProcess { return machine.serveLinkLocal(t, home) }
+
+	for range 10 {
+		start().kill(t)
+	}
+	d := start()
+	machine.wantProcesses(t, 2)
+	machine.wantOneOfEach(t)
+	machine.get(t, "/latest/meta-data/")
+
+	// Its helper takes everything away, though nobody told it to.
+	d.kill(t)
+	machine.wantProcesses(t, 0)
+	machine.want(t, "after a kill", before)
+
+	// A helper that comes late must not take away what is the next daemon's.
+	d = start()
+	helper := machine.helper(t, d)
+	signalAll(t, syscall.SIGSTOP, helper)
+	t.Cleanup(func() { _ = syscall.Kill(helper, syscall.SIGCONT) }) // should the test end before
+	d.kill(t)
+	next := machine.startLinkLocal(t, home)
+	waitUntil(t, "the next daemon's helper waits for the lock of the old one", func() bool {
+		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", helper))
+		return err == nil && strings.Count(string(sockets), "@mock-ec2-metadata/route") == 2 // the lock, and who waits for its end
+	})
+	machine.wantOneOfEach(t)
+	if said := next.said(); said != "" {
+		t.Errorf("meanwhile it says\n%s", said)
+	}
+	signalAll(t, syscall.SIGCONT, helper)
+	next.serving(t)
+	machine.wantProcesses(t, 2)
+	machine.wantOneOfEach(t)
+	machine.get(t, "/latest/meta-data/")
+
+	// Both killed: what stays is the next daemon's.
+	helper = machine.helper(t, next)
+	signalAll(t, syscall.SIGKILL, helper)
+	next.kill(t)
+	machine.wantProcesses(t, 0)
+	machine.wantOneOfEach(t)
+	d = start()
+	machine.wantOneOfEach(t)
+
+	// A service manager sends all of them the signal.
+	signalAll(t, syscall.SIGTERM, machine.helper(t, d), d.cmd.Process.Pid)
+	d.ends(t)
+	machine.wantProcesses(t, 0)
+	machine.want(t, "after SIGTERM to all", before)
+}
+
+// TestLinkLocalHelper looks at the process that stays root's.
+func TestLinkLocalHelper(t *testing.T) {
+	needTools(t)
+	machine := newNamespace(t, "machine")
+	home := mockHome(t, "")
+	d := machine.serveLinkLocal(t, home)
+	helper := machine.helper(t, d)
+	proc := fmt.Sprintf("/proc/%d/", helper)
+	if line, err := os.ReadFile(proc + "cmdline"); err != nil || string(line) != "mock-ec2-metadata\x00route\x00hold\x00" {
+		t.Errorf("it is %q, %v", line, err)
+	}
+	if environ, err := os.ReadFile(proc + "environ"); err != nil || len(environ) > 0 {
+		t.Errorf("its environment is not empty: %q, %v", environ, err)
+	}
+	if dir, err := os.Readlink(proc + "cwd"); err != nil || dir != "/" {
+		t.Errorf("it is in %s, %v", dir, err)
+	}
+	if sid, err := unix.Getsid(helper); err != nil || sid != helper {
+		t.Errorf("its session is %d, %v", sid, err)
+	}
+	// Three pipes, the lock, what the Go runtime waits by, and where what nobody should see goes: nothing of those who started
+	// the daemon.
+	fds, err := os.ReadDir(proc + "fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, fd := range fds {
+		target, err := os.Readlink(proc + "fd/" + fd.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, _, _ := strings.Cut(target, ":")
+		kinds[kind]++
+	}
+	delete(kinds, "anon_inode")
+	if diff := cmp.Diff(map[string]int{"pipe": 3, "socket": 1, os.DevNull: 1}, kinds); diff != "" {
+		t.Errorf("what it has open (-want +got):\n%s", diff)
+	}
+	// Killed by somebody, it is missed.
+	signalAll(t, syscall.SIGKILL, helper)
+	waitUntil(t, "the daemon says that its helper has gone", func() bool {
+		return strings.Contains(d.said(), "the process that takes 169.254.169.254 away at the end has ended itself; after the daemon's end run: sudo mock-ec2-metadata route remove")
+	})
+	d.stop(t)
+	wantRun(t, machine.run(t, nil, buildDaemon(t), "route", "remove"), 0, "removed 169.254.169.254 and fd00:ec2::254\n", "")
+}
+
+// TestLinkLocalRefuses shows what --link-local says where it cannot work, and that it changes nothing then.
+func TestLinkLocalRefuses(t *testing.T) {
+	needTools(t)
+	bin, home := buildDaemon(t), mockHome(t, "")
+	refused := func(t *testing.T, n netns, want string, prefix ...string) {
+		t.Helper()
+		before := n.state(t)
+		cmd := n.command(t, []string{"HOME=" + home}, append(prefix, bin, "serve", "--link-local", "--listen", "127.0.0.1:5009")...)
+		cmd.Dir = "/"
+		wantRun(t, finish(t, cmd), 1, "", "mock-ec2-metadata: "+want+"\n")
+		n.want(t, "after the refusal", before)
+	}
+	t.Run("another daemon", func(t *testing.T) {
+		site := newSite(t, serviceIPv4)
+		site.serve(t, home, listenIPv4)
+		refused(t, site, "another mock-ec2-metadata, i-0123456789abcdef0 with role myrole (conf/config.yaml), answers at http://169.254.169.254/ already; stop that, or leave --link-local out")
+	})
+	t.Run("another daemon with --link-local", func(t *testing.T) {
+		machine := newNamespace(t, "machine")
+		machine.serveLinkLocal(t, home)
+		refused(t, machine, "another mock-ec2-metadata, i-0123456789abcdef0 with role myrole (conf/config.yaml), answers at http://169.254.169.254/ already; stop that, or leave --link-local out")
+	})
+	for name, tt := range map[string]struct{ server, want string }{
+		"EC2": {"EC2ws", "a real EC2's metadata service answers at http://169.254.169.254/ already, and --link-local would keep this machine from it; " +
+			"leave that out, and tell SDKs where the daemon is, for example: export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:5000/"},
+		"another mock": {"Mock/1.0", `http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop that, or leave --link-local out`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Behind the gateway, as EC2's is.
+			machine, vm, _ := newNetwork(t)
+			machine.own(t, serviceIPv4)
+			serveAs(t, machine.listen(t, listenIPv4), tt.server)
+			refused(t, vm, tt.want)
+		})
+	}
+	t.Run("another mock on IPv6", func(t *testing.T) {
+		site := newSite(t, serviceIPv6)
+		serveAs(t, site.listen(t, listenIPv6), "Mock/1.0")
+		refused(t, site, `http://[fd00:ec2::254]/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop that, or leave --link-local out`)
+	})
+	t.Run("on another interface", func(t *testing.T) {
+		refused(t, newSite(t, serviceIPv4), "169.254.169.254 is on the interface lo already; take it away there first: ip address delete 169.254.169.254/32 dev lo")
+	})
+	t.Run("another's interface", func(t *testing.T) {
+		machine := newNamespace(t, "machine")
+		mustIP(t, "-n", string(machine), "link", "add", ownInterface, "type", "veth", "peer", "name", "other")
+		refused(t, machine, "the interface mock-imds is a veth, and so not the one that is meant, a dummy; rename or remove it")
+		wantRun(t, machine.run(t, nil, bin, "route", "remove"), 1, "", "mock-ec2-metadata: the interface mock-imds is a veth, and so not the one that is meant, a dummy; rename or remove it\n")
+	})
+	t.Run("not root", func(t *testing.T) {
+		refused(t, newNamespace(t, "machine"), "cannot make the interface mock-imds: operation not permitted; it takes root: run it with sudo, or in Docker with --network host --cap-add NET_ADMIN",
+			"setpriv", "--bounding-set=-net_admin", "--inh-caps=-all", "--")
+	})
+	t.Run("the port is in use", func(t *testing.T) {
+		machine := newNamespace(t, "machine")
+		serveAs(t, machine.listen(t, "127.0.0.1:5009"), "Other")
+		refused(t, machine, "cannot listen on 127.0.0.1:5009: the port is in use; stop what uses it (perhaps another mock-ec2-metadata), or choose another address with --listen")
+	})
+}
+
+// TestLinkLocalWithoutIPv6 has a machine where IPv6 is off.
+func TestLinkLocalWithoutIPv6(t *testing.T) {
+	needTools(t)
+	machine := newNamespace(t, "machine")
+	for _, scope := range []string{"all", "default"} {
+		machine.kernel(t, "ipv6/conf/"+scope+"/disable_ipv6", "1")
+	}
+	before := machine.state(t)
+	d := machine.serveLinkLocal(t, mockHome(t, ""))
+	if got := machine.output(t, nil, "ip", "-o", "address", "show", "dev", ownInterface); strings.Count(got, "\n") != 1 || !strings.Contains(got, "inet 169.254.169.254/32 ") {
+		t.Errorf("its addresses are\n%s", got)
+	}
+	d.stop(t)
+	machine.want(t, "after the end", before)
+}
+
+// TestLinkLocalCapabilities has a daemon that is not root's, but may do what it takes, as a service manager can have it.
+func TestLinkLocalCapabilities(t *testing.T) {
+	needTools(t)
+	machine := newNamespace(t, "machine")
+	before := machine.state(t)
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin := filepath.Join(dir, "mock-ec2-metadata")
+	copyFile(t, buildDaemon(t), bin, 0o755)
+	const may = "+net_admin,+net_bind_service"
+	d := machine.startIn(t, "/", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps="+may, "--ambient-caps="+may, "--", bin, "serve", "--link-local")
+	d.serving(t)
+	machine.wantOneOfEach(t)
+	d.stop(t)
+	machine.want(t, "after the end", before)
+}
