@@ -28,6 +28,10 @@ The daemon reads conf/config.yaml of this repository, if there is one.
 Environment:
   PORT   port on this machine (default: 5000)
   BIND   address on this machine (default: 0.0.0.0; 127.0.0.1 narrows it)
+  LINK_LOCAL=1   prd also answers at 169.254.169.254 while it runs, to this
+         machine and all its containers; the daemon then is in the machine's
+         network and starts as root, with the capabilities NET_ADMIN,
+         NET_BIND_SERVICE, SETUID, SETGID and DAC_OVERRIDE (Linux)
 Passed on when set: AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS,
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, HTTPS_PROXY,
   HTTP_PROXY, NO_PROXY and MOCK_EC2_METADATA__*. The files that
@@ -143,11 +147,30 @@ add_aws() {
 		;;
 	*name=userns*) run+=(--userns=host) ;;
 	esac
-	run+=(--user "${as:-$(id -u):$(id -g)}")
-	add_state "${as:-$(id -u):$(id -g)}"
+	as=${as:-$(id -u):$(id -g)}
+	if [ -n "$link_local" ]; then
+		add_root "$as"
+	else
+		run+=(--user "$as")
+	fi
+	add_state "$as"
 	# Relabelling ~/.aws for one container would take it from others.
 	if [ "$(getenforce 2>/dev/null || true)" = Enforcing ]; then
 		run+=(--security-opt label=disable)
+	fi
+}
+
+# add_root OWNER starts the container as root, which the daemon leaves for the
+# owner once the address is in place. What takes the address away stays root's.
+# DAC_OVERRIDE: until then it reads the owner's files, as docker exec does.
+add_root() {
+	local capability
+	run+=(--user 0:0)
+	for capability in NET_ADMIN NET_BIND_SERVICE SETUID SETGID DAC_OVERRIDE; do
+		run+=(--cap-add "$capability")
+	done
+	if [ -z "${MOCK_EC2_METADATA__SERVER__USER+set}" ]; then
+		run+=(--env "MOCK_EC2_METADATA__SERVER__USER=${1%%:*}")
 	fi
 }
 
@@ -173,6 +196,7 @@ add_environment() {
 		$(compgen -e | grep '^MOCK_EC2_METADATA__' || true); do
 		if [ -z "${!name+set}" ]; then continue; fi
 		run+=(--env "$name")
+		if [ -n "$link_local" ]; then continue; fi # there, localhost is this machine
 		case $name:${!name} in
 		AWS_ENDPOINT_URL*://localhost* | AWS_ENDPOINT_URL*://127.* | \
 			HTTP*_PROXY:*//localhost* | HTTP*_PROXY:*//127.*)
@@ -190,6 +214,7 @@ add_environment() {
 # virtual machines are let in: inside, it sees Docker's alone.
 add_networks() {
 	local networks
+	[ -z "$link_local" ] || return 0 # then it sees all
 	networks=$(docker run --rm --network host --read-only --cap-drop ALL \
 		--security-opt no-new-privileges "$image" networks 2>/dev/null) || return 0
 	run+=(--env "MOCK_EC2_METADATA_NETWORKS=$networks")
@@ -200,7 +225,12 @@ add_port() {
 	case $bind in
 	*:*) bind="[${bind//[\[\]]/}]" ;;
 	esac
-	run+=(--publish "$bind:$port:5000")
+	if [ -n "$link_local" ]; then
+		# By the environment, for docker exec and the health check to know.
+		run+=(--network host --env "MOCK_EC2_METADATA__SERVER__LISTEN=[\"$bind:$port\"]")
+	else
+		run+=(--publish "$bind:$port:5000")
+	fi
 	case $bind in
 	0.0.0.0 | '[::]') url=http://127.0.0.1:$port/ ;;
 	*) url=http://$bind:$port/ ;;
@@ -216,6 +246,17 @@ prd() {
 	need_image "$image"
 	run+=(--detach --name "$container" --label "$label" --restart unless-stopped
 		--read-only --tmpfs "/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777")
+	case ${LINK_LOCAL:-0} in
+	0) ;;
+	1)
+		case $security in
+		*name=rootless*) die "LINK_LOCAL=1 needs an engine that runs as root, and this one does not; without Docker: sudo mock-ec2-metadata serve --link-local" ;;
+		esac
+		link_local=yes
+		set -- --link-local "$@"
+		;;
+	*) die "LINK_LOCAL is \"$LINK_LOCAL\", but must be 1 or 0" ;;
+	esac
 	add_port
 	# The folder, not the file: an editor that saves by renaming puts a new
 	# file there, and the daemon has to see it.
@@ -250,7 +291,7 @@ prd() {
 	done
 
 	cat <<EOT
-mock-ec2-metadata answers at $url
+mock-ec2-metadata answers at $url${link_local:+ and http://169.254.169.254/}
   state:  curl ${url}status
   log:    docker logs -f $container
   stop:   docker stop $container
@@ -304,6 +345,7 @@ dev | prd | it) shift ;;
 esac
 
 run=(--cap-drop ALL --security-opt no-new-privileges)
+link_local=
 find_root
 find_docker
 "$mode" "$@"
