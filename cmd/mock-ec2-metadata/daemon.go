@@ -37,6 +37,8 @@ type daemon struct {
 	sessions *credentials.Sessions
 
 	current atomic.Pointer[generation]
+	// reloaded has room for one; see tellManager.
+	reloaded chan struct{}
 
 	// mu serialises reloads and guards what they leave behind.
 	mu           sync.Mutex
@@ -64,6 +66,7 @@ func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sour
 	d := &daemon{
 		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
 		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config, sessions: &credentials.Sessions{},
+		reloaded: make(chan struct{}, 1),
 	}
 	d.codes = newCodeDesk(log, d.answerMFA)
 	networks, err := hostNetworks(sources.Environ)
@@ -98,6 +101,8 @@ func (d *daemon) reload(ctx context.Context, why string) {
 	if ctx.Err() != nil {
 		return // stopping
 	}
+	d.notify(reloading())
+	defer d.noteReload()
 	keeper := d.current.Load().keeper
 	loaded, err := d.load()
 	if err == nil {

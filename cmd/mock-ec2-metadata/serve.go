@@ -38,7 +38,7 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer local.stop()
-	s, err := server.Listen(ctx, log, slices.Concat(loaded.Config.Server.Listen, local.listen))
+	s, err := listen(ctx, f, loaded, log, local.listen)
 	if err != nil {
 		return err
 	}
@@ -46,10 +46,42 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 		s.Close()
 		return err
 	}
-	// What runs in the background ends after the last request has been answered.
+	return serveOn(ctx, log, level, f.sources(), loaded, s, func(background context.Context, d *daemon) {
+		if onTerminal() {
+			go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)
+		}
+		go d.reloadOn(background, hangup)
+		d.tellManager(ctx, background)
+	})
+}
+
+// listen takes the sockets that the service manager has opened, in place of server.listen, or binds that. Those of --listen
+// and more are bound in either case.
+func listen(ctx context.Context, f *flags, loaded *config.Loaded, log *slog.Logger, more []string) (*server.Server, error) {
+	inherited, err := server.Inherit()
+	if err != nil {
+		return nil, err
+	}
+	addresses := loaded.Config.Server.Listen
+	switch {
+	case len(inherited) == 0:
+	case len(f.listen) == 0:
+		addresses = nil
+		log.Info("the service manager's sockets take the place of server.listen", "sockets", len(inherited))
+	default:
+		log.Info("the service manager's sockets are served beside --listen", "sockets", len(inherited))
+	}
+	return server.Listen(ctx, log, slices.Concat(addresses, more), inherited...)
+}
+
+// serveOn runs a daemon on the addresses that s has bound until ctx is done. What started is given to run in the background
+// ends after the last request has been answered.
+func serveOn(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded, s *server.Server,
+	started func(background context.Context, d *daemon),
+) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	d, err := newDaemon(background, log, level, f.sources(), loaded)
+	d, err := newDaemon(background, log, level, sources, loaded)
 	if err != nil {
 		s.Close()
 		return err
@@ -57,10 +89,7 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	defer func() { stop(); d.wait() }()
 	s.Limit(d.guard.Limit)
 	d.logStart(s.Addrs())
-	if onTerminal() {
-		go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)
-	}
-	go d.reloadOn(background, hangup)
+	started(background, d)
 	// Not at once: making a key takes the processor that the first requests need.
 	prepare := time.AfterFunc(time.Second, func() { d.current.Load().identity.Prepare() })
 	defer prepare.Stop()

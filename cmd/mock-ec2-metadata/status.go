@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"mock-ec2-metadata/internal/web"
@@ -107,12 +108,7 @@ func (d *daemon) status() status {
 
 // problems are the reasons why it is degraded.
 func (s *status) problems() []string {
-	var all []string
-	for _, problem := range []string{s.Config.Error, s.Credentials.LastError, s.IdentityError} {
-		if problem != "" {
-			all = append(all, problem)
-		}
-	}
+	all := s.errors()
 	if len(all) == 0 && s.Status != "ok" {
 		all = append(all, "the credentials are "+s.Credentials.State)
 		if s.Credentials.Note != "" {
@@ -120,6 +116,11 @@ func (s *status) problems() []string {
 		}
 	}
 	return all
+}
+
+func (s *status) errors() []string {
+	all := []string{s.Config.Error, s.Credentials.LastError, s.IdentityError}
+	return slices.DeleteFunc(all, func(e string) bool { return e == "" })
 }
 
 func (g *generation) credentialsStatus(now time.Time) credentialsStatus {

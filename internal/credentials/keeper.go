@@ -343,6 +343,13 @@ func (k *Keeper) Settled(ctx context.Context) {
 	}
 }
 
+// Ended is closed when the call under way, or the next one, has ended.
+func (k *Keeper) Ended() <-chan struct{} {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.ended
+}
+
 // State says how things stand.
 func (k *Keeper) State() State {
 	valid := k.valid()

@@ -36,10 +36,11 @@ type Server struct {
 }
 
 // Listen binds every address, or none: the error names the one that cannot be bound and the way out. Clients can connect
-// from then on, and wait for Serve.
-func Listen(ctx context.Context, log *slog.Logger, addresses []string) (*Server, error) {
+// from then on, and wait for Serve. Listeners that are there already, see Inherit, are served before them.
+func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited ...net.Listener) (*Server, error) {
 	s := &Server{
-		log: log,
+		listeners: inherited,
+		log:       log,
 		http: &http.Server{
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
@@ -88,7 +89,7 @@ func explain(address string, err error) error {
 	}
 }
 
-// Addrs are the bound addresses, in the order asked for, with real ports where 0 was asked.
+// Addrs are the bound addresses, inherited ones first, in the order asked for, with real ports where 0 was asked.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))
 	for i, l := range s.listeners {

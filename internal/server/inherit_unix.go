@@ -1,0 +1,57 @@
+//go:build unix
+
+package server
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
+)
+
+// Inherit takes over the listeners that the service manager has opened for this process (sd_listen_fds(3)), if it has. What
+// says so in the environment is removed, so that no child takes it for its own.
+func Inherit() ([]net.Listener, error) {
+	var inherited []net.Listener
+	var failed error
+	for _, f := range activation.Files(true) {
+		l, err := listenerOf(f)
+		_ = f.Close() // l has a duplicate
+		if err == nil {
+			inherited = append(inherited, l)
+		} else if failed == nil {
+			failed = fmt.Errorf("the service manager has handed over %s, which %w; write the socket unit with ListenStream=ADDRESS:PORT and without Accept=yes", f.Name(), err)
+		}
+	}
+	if failed != nil {
+		for _, l := range inherited {
+			_ = l.Close()
+		}
+		return nil, failed
+	}
+	return inherited, nil
+}
+
+// listenerOf fails with what f is instead of a socket that listens for TCP connections.
+func listenerOf(f *os.File) (*net.TCPListener, error) {
+	listening, err := unix.GetsockoptInt(int(f.Fd()), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return nil, fmt.Errorf("is no socket (%w)", err)
+	}
+	if listening == 0 {
+		return nil, fmt.Errorf("is a socket that does not listen")
+	}
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("is a socket of another kind than TCP (%w)", err)
+	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		network := l.Addr().Network()
+		_ = l.Close()
+		return nil, fmt.Errorf("is a %s socket", network)
+	}
+	return tcp, nil
+}
