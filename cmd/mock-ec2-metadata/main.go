@@ -56,10 +56,17 @@ func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
+	own, ok := errors.AsType[*exitError](err)
+	if ok && own.err == nil {
+		return own.code
+	}
 	fmt.Fprintf(stderr, "mock-ec2-metadata: %v\n", err)
 	if _, ok := errors.AsType[*usageError](err); ok {
 		fmt.Fprintln(stderr, "mock-ec2-metadata help shows the commands and flags.")
 		return exitUsage
+	}
+	if ok {
+		return own.code
 	}
 	return exitFailure
 }

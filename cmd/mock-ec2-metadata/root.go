@@ -71,6 +71,8 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set wins over th
 		serveCommand,
 		newCheck(f),
 		newDoctor(f),
+		newEnv(f),
+		newExec(f),
 		newHealthcheck(f),
 		newIdentityCommand(f),
 		newMFA(f),

@@ -78,7 +78,8 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			env.Setenv("ADDR", l.Addr().String()) // free again in a moment
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else a second each time
+			env.Setenv("ADDR", l.Addr().String())     // free again in a moment
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "signal": sendSignal},

@@ -43,6 +43,32 @@ func (s *screen) await(t *testing.T, text string, times int) {
 	}
 }
 
+// startTerminal runs a command at a terminal of its own.
+func startTerminal(t *testing.T, dir string, env []string, command string) (*screen, io.Writer, *exec.Cmd) {
+	t.Helper()
+	cmd := exec.Command("script", "--quiet", "--return", "--flush", "--command", "exec "+command, "/dev/null")
+	cmd.Dir, cmd.Env = dir, env
+	s := &screen{}
+	cmd.Stdout, cmd.Stderr = s, s
+	cmd.WaitDelay = 10 * time.Second
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return s, in, cmd
+}
+
+func typeIn(t *testing.T, to io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(to, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestMFAPrompt types codes at a real terminal, that of script(1), to serve and to check.
 func TestMFAPrompt(t *testing.T) {
 	dir := t.TempDir()
@@ -61,30 +87,9 @@ func TestMFAPrompt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	terminal := func(command string) (*screen, io.Writer, *exec.Cmd) {
-		t.Helper()
-		cmd := exec.Command("script", "--quiet", "--return", "--flush", "--command", "exec "+command, "/dev/null")
-		cmd.Dir = dir
-		cmd.Env = []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + sts.URL()}
-		s := &screen{}
-		cmd.Stdout, cmd.Stderr = s, s
-		cmd.WaitDelay = 10 * time.Second
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		return s, in, cmd
-	}
-	say := func(to io.Writer, text string) {
-		t.Helper()
-		if _, err := io.WriteString(to, text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	env := []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + sts.URL()}
+	terminal := func(command string) (*screen, io.Writer, *exec.Cmd) { return startTerminal(t, dir, env, command) }
+	say := func(to io.Writer, text string) { t.Helper(); typeIn(t, to, text) }
 	prompt := "MFA code of " + serial + ": "
 
 	check, in, cmd := terminal(buildDaemon(t) + " check --credentials")
