@@ -73,8 +73,8 @@ func (a *activated) stop(t *testing.T) {
 	}
 }
 
-// listensAt says whether the daemon is at an address.
-func listensAt(address string) bool {
+// isDaemonAt says whether the daemon answers at an address.
+func isDaemonAt(address string) bool {
 	resp, err := http.Get("http://" + address + "/latest/meta-data/instance-id")
 	if err != nil {
 		return false
@@ -114,11 +114,11 @@ func TestSocketActivation(t *testing.T) {
 			want := map[string]bool{a.Addr().String(): tt.sockets, b.Addr().String(): tt.sockets, listen: tt.listen, configuration: tt.configuration}
 			for address, served := range want {
 				if served {
-					eventually(t, address+" answers", func() bool { return listensAt(address) })
+					eventually(t, address+" answers", func() bool { return isDaemonAt(address) })
 				}
 			}
 			for _, address := range []string{listen, configuration} {
-				if !want[address] && listensAt(address) {
+				if !want[address] && isDaemonAt(address) {
 					t.Errorf("%s answers", address)
 				}
 			}
@@ -248,7 +248,8 @@ func TestNotify(t *testing.T) {
 	expect(serves + "valid until TIME")
 
 	write(t, "conf/config.yaml", "ec2: {hostname: not one}\n")
-	expect("RELOADING=1\nMONOTONIC_USEC=n", "READY=1", serves+`valid until TIME; conf/config.yaml:1: ec2.hostname: "not one" holds a space or a control character`)
+	expect("RELOADING=1\nMONOTONIC_USEC=n", "READY=1",
+		serves+`valid until TIME; conf/config.yaml:1: ec2.hostname: "not one" holds a space or a control character`)
 	write(t, "conf/config.yaml", "credentials: {mock: true, iam_role: '"+roleARN+"'}\n")
 	expect("RELOADING=1\nMONOTONIC_USEC=n", "READY=1", serves+"valid until TIME")
 	write(t, "conf/config.yaml", "ec2: {hostname: a}\n")

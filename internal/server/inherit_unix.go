@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,7 +23,8 @@ func Inherit() ([]net.Listener, error) {
 		if err == nil {
 			inherited = append(inherited, l)
 		} else if failed == nil {
-			failed = fmt.Errorf("the service manager has handed over %s, which %w; write the socket unit with ListenStream=ADDRESS:PORT and without Accept=yes", f.Name(), err)
+			failed = fmt.Errorf("the service manager has handed over %s, which %w; write the socket unit with ListenStream=ADDRESS:PORT and without Accept=yes",
+				f.Name(), err)
 		}
 	}
 	if failed != nil {
@@ -41,7 +43,7 @@ func listenerOf(f *os.File) (*net.TCPListener, error) {
 		return nil, fmt.Errorf("is no socket (%w)", err)
 	}
 	if listening == 0 {
-		return nil, fmt.Errorf("is a socket that does not listen")
+		return nil, errors.New("is a socket that does not listen")
 	}
 	l, err := net.FileListener(f)
 	if err != nil {

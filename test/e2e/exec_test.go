@@ -18,8 +18,9 @@ func TestExec(t *testing.T) {
 	dir := newHome(t, fake, "server: {listen: ['127.0.0.1:"+freePort(t)+"']}\n")
 	own := fake.AddUser("own")
 	env := []string{
-		"PATH=" + systemPath, "HOME=" + dir, "LC_ALL=C.UTF-8", "AWS_ENDPOINT_URL_STS=" + fake.URL(), "NO_PROXY=" + strings.TrimPrefix(fake.URL(), "http://"),
-		"http_proxy=http://127.0.0.1:9", "AWS_ACCESS_KEY_ID=" + own.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + own.SecretAccessKey, "AWS_PROFILE=default",
+		"PATH=" + systemPath, "HOME=" + dir, "LC_ALL=C.UTF-8", "AWS_ENDPOINT_URL_STS=" + fake.URL(),
+		"http_proxy=http://127.0.0.1:9", "NO_PROXY=" + strings.TrimPrefix(fake.URL(), "http://"),
+		"AWS_ACCESS_KEY_ID=" + own.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + own.SecretAccessKey, "AWS_PROFILE=default",
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
 	run := func(args ...string) (string, error) {
@@ -70,8 +71,10 @@ func TestExecTerminal(t *testing.T) {
 	key := fake.AddUser("developer")
 	serial := fake.SetMFA("developer", "123456")
 	fake.AddRole(roleARN, stsfake.MFA())
-	writeFile(t, filepath.Join(dir, ".aws/credentials"), "[default]\naws_access_key_id = "+key.AccessKeyID+"\naws_secret_access_key = "+key.SecretAccessKey+"\n")
-	writeFile(t, filepath.Join(dir, "conf/config.yaml"), "credentials: {source_profile: default, iam_role: '"+roleARN+"', mfa_serial: '"+serial+"'}\nserver: {listen: ['127.0.0.1:"+freePort(t)+"']}\n")
+	writeFile(t, filepath.Join(dir, ".aws/credentials"),
+		"[default]\naws_access_key_id = "+key.AccessKeyID+"\naws_secret_access_key = "+key.SecretAccessKey+"\n")
+	writeFile(t, filepath.Join(dir, "conf/config.yaml"),
+		"credentials: {source_profile: default, iam_role: '"+roleARN+"', mfa_serial: '"+serial+"'}\nserver: {listen: ['127.0.0.1:"+freePort(t)+"']}\n")
 	writeFile(t, filepath.Join(dir, "command"), `trap 'echo interrupted' INT
 curl -qsS "${AWS_EC2_METADATA_SERVICE_ENDPOINT}latest/meta-data/iam/security-credentials/myrole" | grep Code
 printf 'your name: '; read -r name; echo "hello $name"

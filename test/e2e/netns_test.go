@@ -196,7 +196,7 @@ func startDaemon(t *testing.T, n netns, bin string, args ...string) {
 	t.Helper()
 	var log bytes.Buffer
 	cmd := n.command(t, nil, append([]string{bin}, args...)...) // ip becomes the daemon: the process id is the daemon's
-	cmd.Dir = t.TempDir()         // no conf/config.yaml there
+	cmd.Dir = t.TempDir()                                       // no conf/config.yaml there
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
