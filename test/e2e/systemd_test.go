@@ -47,15 +47,6 @@ func TestSystemd(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(dir, etc+"mock-ec2-metadata.service.d/sts.conf"), "[Service]\nEnvironment=AWS_ENDPOINT_URL_STS=http://127.0.0.1:4999\n")
 	writeFile(t, filepath.Join(dir, "root/etc/mock-ec2-metadata/config.yaml"), "credentials: {source_profile: default, iam_role: '"+roleARN+"'}\nec2: {hostname: one}\n")
-	// TODO: goes when the route command is there.
-	writeFile(t, filepath.Join(dir, etc+"mock-ec2-metadata-address.service.d/ip.conf"), `[Service]
-ExecStart=
-ExecStart=ip link add mock-imds type bridge
-ExecStart=ip address add 169.254.169.254/32 dev mock-imds
-ExecStart=ip link set mock-imds up
-ExecStop=
-ExecStop=ip link delete mock-imds
-`)
 	for _, path := range []string{"root/etc/mock-ec2-metadata", "root/etc/mock-ec2-metadata/config.yaml"} {
 		if err := os.Chmod(filepath.Join(dir, path), 0o755); err != nil {
 			t.Fatal(err)
