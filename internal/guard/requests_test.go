@@ -1,8 +1,10 @@
 package guard
 
 import (
+	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -108,6 +110,9 @@ func TestChunkedBody(t *testing.T) {
 				req.Header.Set("Expect", expect)
 			}
 			resp, err := srv.Client().Do(req)
+			if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "write" && size > 1<<16 && expect == "" {
+				continue // Go's client gives up where it is stopped, and may do so before it reads why
+			}
 			if err != nil {
 				t.Errorf("%d bytes: %v", size, err)
 				continue
