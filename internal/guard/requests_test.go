@@ -110,7 +110,7 @@ func TestChunkedBody(t *testing.T) {
 				req.Header.Set("Expect", expect)
 			}
 			resp, err := srv.Client().Do(req)
-			if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "write" && size > 1<<16 && expect == "" {
+			if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "write" && size > 1<<16 {
 				continue // Go's client gives up where it is stopped, and may do so before it reads why
 			}
 			if err != nil {
