@@ -9,8 +9,7 @@ import (
 )
 
 // beyond lists the networks that are directly behind interfaces which have no address in them, as some pod networks are
-// (Calico: 10.244.0.5 dev cali1 scope link). What is behind a gateway is somebody else's network, also where it lies within a
-// larger one of an interface: a VPN's.
+// (Calico: 10.244.0.5 dev cali1 scope link). What is behind a gateway is somebody else's network.
 func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]attachment, error) {
 	byIndex := map[int]net.Interface{}
 	for _, i := range interfaces {
@@ -24,8 +23,7 @@ func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]att
 		}
 		for _, r := range routes {
 			i, ok := byIndex[r.LinkIndex]
-			gateway := r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0
-			if r.Dst == nil || !ok && !gateway {
+			if !ok || r.Dst == nil || r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0 {
 				continue
 			}
 			addr, valid := netip.AddrFromSlice(r.Dst.IP)
@@ -33,7 +31,7 @@ func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]att
 			if !valid || bits == 0 || addr.IsLinkLocalUnicast() {
 				continue
 			}
-			list = append(list, attachment{prefix: netip.PrefixFrom(addr.Unmap(), bits), name: i.Name, virtual: !gateway && isVirtualLink(i, isVirtual), routed: true})
+			list = append(list, attachment{prefix: netip.PrefixFrom(addr.Unmap(), bits), name: i.Name, virtual: isVirtualLink(i, isVirtual), routed: true})
 		}
 	}
 	return list, nil
