@@ -160,7 +160,7 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 	g.signed = signed
 	g.target = &imds.Target{
 		Tree:           snapshot,
-		Modified:       now,
+		Modified:       imds.LastModified(now),
 		Tokens:         imds.NewTokens(d.secret, in.ID, d.now),
 		Signatures:     signed,
 		TokensRequired: c.EC2.MetadataOptions.HTTPTokens == "required",

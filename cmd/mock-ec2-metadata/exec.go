@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -201,12 +200,11 @@ func startDaemonFor(ctx context.Context, f *flags, stderr io.Writer) (address st
 	if err != nil {
 		return "", nil, err
 	}
-	level := new(slog.LevelVar)
-	if err := level.UnmarshalText([]byte(loaded.Config.Log.Level)); err != nil {
+	log := newLogs(stderr, loaded.Config.Log.Format)
+	if err := log.level.UnmarshalText([]byte(loaded.Config.Log.Level)); err != nil {
 		return "", nil, err
 	}
-	log := newLogger(stderr, loaded.Config.Log.Format, level)
-	s, err := server.Listen(ctx, log, loaded.Config.Server.Listen)
+	s, err := server.Listen(ctx, log.Logger, loaded.Config.Server.Listen)
 	if err != nil {
 		return "", nil, err
 	}
@@ -214,17 +212,19 @@ func startDaemonFor(ctx context.Context, f *flags, stderr io.Writer) (address st
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	started, ended := make(chan *daemon, 1), make(chan error, 1)
 	go func() {
-		ended <- serveOn(running, log, level, own.sources(), loaded, s, func(_ context.Context, d *daemon) { started <- d })
+		ended <- serveOn(running, log, own.sources(), loaded, s, func(_ context.Context, d *daemon) { started <- d })
 	}()
 	stop = func() {
 		end()
 		if err := <-ended; err != nil {
 			log.Error("the daemon of this command has not ended well", "error", err)
 		}
+		log.lines.Close()
 	}
 	select {
 	case err := <-ended:
 		end()
+		log.lines.Close()
 		return "", nil, err
 	case d := <-started:
 		d.settle(ctx, stderr)

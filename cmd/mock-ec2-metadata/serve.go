@@ -27,26 +27,26 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	level := new(slog.LevelVar)
-	log := newLogger(stdout, loaded.Config.Log.Format, level)
+	log := newLogs(stdout, loaded.Config.Log.Format)
+	defer log.lines.Close() // after the last word
 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
 
-	local, err := startLinkLocal(ctx, f, log, loaded.Config.Server.Listen)
+	local, err := startLinkLocal(ctx, f, log.Logger, loaded.Config.Server.Listen)
 	if err != nil {
 		return err
 	}
 	defer local.stop()
-	s, err := listen(ctx, f, loaded, log, local.listen)
+	s, err := listen(ctx, f, loaded, log.Logger, local.listen)
 	if err != nil {
 		return err
 	}
-	if err := leaveRoot(ctx, loaded, log); err != nil {
+	if err := leaveRoot(ctx, loaded, log.Logger); err != nil {
 		s.Close()
 		return err
 	}
-	return serveOn(ctx, log, level, f.sources(), loaded, s, func(background context.Context, d *daemon) {
+	return serveOn(ctx, log, f.sources(), loaded, s, func(background context.Context, d *daemon) {
 		if onTerminal() {
 			go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)
 		}
@@ -76,12 +76,12 @@ func listen(ctx context.Context, f *flags, loaded *config.Loaded, log *slog.Logg
 
 // serveOn runs a daemon on the addresses that s has bound until ctx is done. What started is given to run in the background
 // ends after the last request has been answered.
-func serveOn(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded, s *server.Server,
+func serveOn(ctx context.Context, log *logs, sources config.Sources, loaded *config.Loaded, s *server.Server,
 	started func(background context.Context, d *daemon),
 ) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	d, err := newDaemon(background, log, level, sources, loaded)
+	d, err := newDaemon(background, log.Logger, log.level, sources, loaded)
 	if err != nil {
 		s.Close()
 		return err
@@ -93,31 +93,41 @@ func serveOn(ctx context.Context, log *slog.Logger, level *slog.LevelVar, source
 	// Not at once: making a key takes the processor that the first requests need.
 	prepare := time.AfterFunc(time.Second, func() { d.current.Load().identity.Prepare() })
 	defer prepare.Stop()
-	err = s.Serve(ctx, d.routes())
+	err = s.Serve(ctx, d.routes(log.lines))
 	log.Info("stopped")
 	return err
 }
 
-// newLogger logs in the configured format; the level can change while it is in use.
-func newLogger(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
+// logs is where the daemon's lines go, those of the access log among them.
+type logs struct {
+	*slog.Logger
+	level *slog.LevelVar // can change while it is in use
+	lines *web.LineWriter
 }
 
-// routes puts the daemon's own page beside the service.
-func (d *daemon) routes() http.Handler {
+func newLogs(w io.Writer, format string) *logs {
+	l := &logs{level: new(slog.LevelVar), lines: web.NewLineWriter(w)}
+	options := &slog.HandlerOptions{Level: l.level}
+	if format == "json" {
+		l.Logger = slog.New(slog.NewJSONHandler(l.lines, options))
+	} else {
+		l.Logger = slog.New(slog.NewTextHandler(l.lines, options))
+	}
+	return l
+}
+
+// routes puts the daemon's own page beside the service. The access log goes to lines.
+func (d *daemon) routes(lines io.Writer) http.Handler {
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
 	own := &web.Adapter{Log: d.log, Render: renderStatusError}
 	r.HandleFunc("/status", own.Handle(d.serveStatus))
-	imds.Mount(r, d.log, d, func(r *http.Request) bool { return r.Header.Get(credentials.OriginHeader) == d.origin })
+	imds.Mount(r, d.log, d, func(r *http.Request) bool { return slices.Contains(r.Header[credentials.OriginHeader], d.origin) })
 
 	access := &web.AccessLog{
-		Log:     d.log,
-		Enabled: func() bool { return d.current.Load().loaded.Config.Log.Access },
+		Out:     lines,
+		JSON:    d.atStart.Log.Format == "json", // which takes a restart
+		Enabled: func() bool { return d.current.Load().loaded.Config.Log.Access && d.level.Level() <= slog.LevelInfo },
 		Version: func(r *http.Request) string {
 			if web.Clean(r.URL.Path) == "/status" {
 				return ""

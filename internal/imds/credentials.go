@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"mock-ec2-metadata/internal/web"
 )
 
 // timeLayout is the one that botocore parses with: UTC, whole seconds (imds-reference section 6).
@@ -11,9 +13,14 @@ const timeLayout = "2006-01-02T15:04:05Z"
 
 // Credentials is a ready-made credentials document: encoded once, then sent byte for byte until the next renewal.
 type Credentials struct {
-	document    []byte
-	extended    []byte
-	lastUpdated time.Time
+	document document
+	extended document
+	modified []string // Last-Modified
+}
+
+type document struct {
+	body   []byte
+	length []string // Content-Length
 }
 
 // NewCredentials encodes credentials in the form of imds-reference section 6.1. accountID goes into the extended document
@@ -30,10 +37,14 @@ func NewCredentials(accessKeyID, secretAccessKey, sessionToken, accountID string
 		lastUpdated.UTC().Format(timeLayout),
 		quote(accessKeyID), quote(secretAccessKey), quote(sessionToken),
 		expiration.UTC().Format(timeLayout))
+	made := func(format string, args ...any) document {
+		body := fmt.Appendf(nil, format, args...)
+		return document{body, web.Length(body)}
+	}
 	return &Credentials{
-		document:    fmt.Appendf(nil, "%s\n}", fields),
-		extended:    fmt.Appendf(nil, "%s,\n  \"AccountId\" : %s\n}", fields, quote(accountID)),
-		lastUpdated: lastUpdated,
+		document: made("%s\n}", fields),
+		extended: made("%s,\n  \"AccountId\" : %s\n}", fields, quote(accountID)),
+		modified: LastModified(lastUpdated),
 	}
 }
 

@@ -20,14 +20,19 @@ const notFoundPage = `<?xml version="1.0" encoding="iso-8859-1"?>
 </html>
 `
 
+var (
+	notFoundBody   = []byte(notFoundPage)
+	notFoundLength = web.Length(notFoundBody)
+)
+
 // render writes an error as the service does: a page for 404, an empty body for all others.
 func render(w http.ResponseWriter, _ *http.Request, e *web.Error) {
 	if e.Allow != "" {
 		w.Header().Set("Allow", e.Allow)
 	}
 	if e.Status == http.StatusNotFound {
-		web.Write(w, e.Status, "text/html", []byte(notFoundPage))
+		web.WriteMade(w, e.Status, textHTML, notFoundLength, notFoundBody)
 		return
 	}
-	web.Write(w, e.Status, textPlain, nil)
+	web.WriteMade(w, e.Status, textPlain, noLength, nil)
 }

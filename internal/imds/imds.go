@@ -23,16 +23,28 @@ const (
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 )
 
+// Header values are made once. They are shared: nobody may change them.
+var (
+	textPlain   = []string{"text/plain"}
+	octetStream = []string{"application/octet-stream"}
+	textHTML    = []string{"text/html"}
+	noRanges    = []string{"none"}
+	noLength    = []string{"0"}
+	tokenSize   = []string{strconv.Itoa(tokenLength)}
+)
+
+// LastModified is the header's value for a time.
+func LastModified(t time.Time) []string { return []string{t.UTC().Format(http.TimeFormat)} }
+
 const (
-	textPlain = "text/plain"
 	tokenPath = "/latest/api/token" //nolint:gosec // a path, not a secret
 )
 
 // Target is all that answering one request needs. It never changes once it is made.
 type Target struct {
 	Tree *tree.Snapshot
-	// Modified is the Last-Modified of everything but credentials.
-	Modified time.Time
+	// Modified is the Last-Modified of everything but credentials, as LastModified makes it.
+	Modified []string
 	Tokens   *Tokens
 	// Credentials may be nil when the tree holds no node of that kind.
 	Credentials CredentialSource
@@ -76,7 +88,8 @@ func Mount(r chi.Router, log *slog.Logger, chooser Chooser, isOwn func(*http.Req
 	s := &service{chooser: chooser, isOwn: isOwn}
 	adapter := &web.Adapter{Log: log, Render: render}
 	r.HandleFunc(tokenPath, adapter.Handle(s.token))
-	r.HandleFunc("/*", adapter.Handle(s.metadata))
+	// What is no fixed route is the tree's: to chi not a wildcard, whose match it would store with each request.
+	r.NotFound(adapter.Handle(s.metadata))
 }
 
 type service struct {
@@ -99,7 +112,7 @@ func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 	case http.MethodPut:
 	case http.MethodOptions:
 		w.Header().Set("Allow", allow)
-		web.Write(w, http.StatusOK, textPlain, nil)
+		web.WriteMade(w, http.StatusOK, textPlain, noLength, nil)
 		return nil
 	default:
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: allow}
@@ -114,8 +127,8 @@ func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return &web.Error{Status: http.StatusBadRequest}
 	}
-	w.Header()[ttlHeader] = []string{strconv.Itoa(ttl)}
-	web.Write(w, http.StatusOK, textPlain, []byte(t.Tokens.Issue(ttl)))
+	w.Header()[ttlHeader] = t.Tokens.header(ttl)
+	web.WriteMade(w, http.StatusOK, textPlain, tokenSize, []byte(t.Tokens.Issue(ttl)))
 	return nil
 }
 
@@ -148,7 +161,7 @@ func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
 		w.Header().Set("Allow", allow)
-		web.Write(w, http.StatusOK, textPlain, nil)
+		web.WriteMade(w, http.StatusOK, textPlain, noLength, nil)
 		return nil
 	default:
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: allow}
@@ -165,11 +178,11 @@ func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		writeData(w, http.StatusOK, textPlain, t.Modified, signature)
+		writeData(w, http.StatusOK, textPlain, t.Modified, web.Length(signature), signature)
 	case tree.UserData:
-		writeData(w, http.StatusOK, "application/octet-stream", t.Modified, node.Body)
+		writeData(w, http.StatusOK, octetStream, t.Modified, node.Length, node.Body)
 	case tree.Value, tree.Listing:
-		writeData(w, http.StatusOK, textPlain, t.Modified, node.Body)
+		writeData(w, http.StatusOK, textPlain, t.Modified, node.Length, node.Body)
 	}
 	return nil
 }
@@ -191,7 +204,7 @@ func checkToken(w http.ResponseWriter, r *http.Request, t *Target) error {
 	if left == 0 {
 		return &web.Error{Status: http.StatusUnauthorized}
 	}
-	w.Header()[ttlHeader] = []string{strconv.Itoa(left)}
+	w.Header()[ttlHeader] = t.Tokens.header(left)
 	return nil
 }
 
@@ -204,11 +217,11 @@ func versionedTokenPath(path string) bool {
 func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialSource, kind tree.Kind) error {
 	c, err := source.Credentials(r.Context())
 	if err == nil {
-		document := c.document
+		d := &c.document
 		if kind == tree.ExtendedCredentials {
-			document = c.extended
+			d = &c.extended
 		}
-		writeData(w, http.StatusOK, textPlain, c.lastUpdated, document)
+		writeData(w, http.StatusOK, textPlain, c.modified, d.length, d.body)
 		return nil
 	}
 	var refused *CredentialError
@@ -219,14 +232,15 @@ func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialS
 	if refused.Temporary {
 		status = http.StatusServiceUnavailable
 	}
-	writeData(w, status, textPlain, refused.LastUpdated, refused.document())
+	body := refused.document()
+	writeData(w, status, textPlain, LastModified(refused.LastUpdated), web.Length(body), body)
 	return nil
 }
 
 // writeData sends a body with the headers of imds-reference section 3.4.
-func writeData(w http.ResponseWriter, status int, contentType string, modified time.Time, body []byte) {
+func writeData(w http.ResponseWriter, status int, contentType, modified, length []string, body []byte) {
 	h := w.Header()
-	h["Accept-Ranges"] = []string{"none"}
-	h["Last-Modified"] = []string{modified.UTC().Format(http.TimeFormat)}
-	web.Write(w, status, contentType, body)
+	h["Accept-Ranges"] = noRanges
+	h["Last-Modified"] = modified
+	web.WriteMade(w, status, contentType, length, body)
 }

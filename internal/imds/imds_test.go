@@ -92,7 +92,7 @@ func newTarget() *Target {
 		panic(err)
 	}
 	return &Target{
-		Tree: snapshot, Modified: launch, Tokens: NewTokens([]byte("s"), sample.ID, time.Now),
+		Tree: snapshot, Modified: LastModified(launch), Tokens: NewTokens([]byte("s"), sample.ID, time.Now),
 		Credentials: &fixedSource{}, Signatures: fixedSignature{},
 	}
 }

@@ -5,6 +5,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,8 +32,16 @@ var tokenText = base64.URLEncoding.Strict()
 // Tokens issues and verifies the session tokens of one instance. They hold all that is needed to verify them, so nothing
 // is stored, whatever clients ask for.
 type Tokens struct {
-	key []byte
-	now func() time.Time
+	key  []byte
+	now  func() time.Time
+	macs sync.Pool                  // of *maker
+	left atomic.Pointer[ttlHeaders] // of the last answer
+}
+
+// ttlHeaders is a header's value for some seconds.
+type ttlHeaders struct {
+	seconds int
+	value   []string
 }
 
 // NewTokens makes the tokens of an instance. The secret is the process's own, so that another process's tokens, like
@@ -50,8 +62,11 @@ func (t *Tokens) Issue(ttl int) string {
 		ms >>= 8
 	}
 	_, _ = rand.Read(b[nonceStart:macStart]) // never fails
-	copy(b[macStart:], t.mac(b[:macStart]))
-	return tokenText.EncodeToString(b[:])
+	sum := t.mac(b[:macStart])
+	copy(b[macStart:], sum[:])
+	var text [tokenLength]byte
+	tokenText.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // Verify says for how many more seconds a token is valid, at least 1; 0 when it is not.
@@ -59,12 +74,14 @@ func (t *Tokens) Verify(token string) int {
 	if len(token) != tokenLength {
 		return 0
 	}
+	var text [tokenLength]byte
+	copy(text[:], token)
 	var b [tokenBytes + 2]byte // room for the padding's share
-	n, err := tokenText.Decode(b[:], []byte(token))
+	n, err := tokenText.Decode(b[:], text[:])
 	if err != nil || n != tokenBytes {
 		return 0
 	}
-	if !hmac.Equal(b[macStart:tokenBytes], t.mac(b[:macStart])) {
+	if sum := t.mac(b[:macStart]); !hmac.Equal(b[macStart:tokenBytes], sum[:tokenBytes-macStart]) {
 		return 0
 	}
 	var ms int64
@@ -78,8 +95,33 @@ func (t *Tokens) Verify(token string) int {
 	return int((left + time.Second - 1) / time.Second)
 }
 
-func (t *Tokens) mac(b []byte) []byte {
-	mac := hmac.New(sha256.New, t.key)
-	mac.Write(b)
-	return mac.Sum(nil)[:tokenBytes-macStart]
+// maker makes an HMAC in room of its own, so that no call allocates any.
+type maker struct {
+	hash hash.Hash
+	in   [macStart]byte
+	out  [sha256.Size]byte
+}
+
+// mac is the HMAC of a token's beginning; a token has its first half.
+func (t *Tokens) mac(b []byte) [sha256.Size]byte {
+	m, ok := t.macs.Get().(*maker)
+	if !ok {
+		m = &maker{hash: hmac.New(sha256.New, t.key)}
+	}
+	defer t.macs.Put(m)
+	copy(m.in[:], b)
+	m.hash.Reset()
+	m.hash.Write(m.in[:])
+	m.hash.Sum(m.out[:0])
+	return m.out
+}
+
+// header is the value of the header that says how many seconds are left. Many tokens have the same left.
+func (t *Tokens) header(seconds int) []string {
+	if last := t.left.Load(); last != nil && last.seconds == seconds {
+		return last.value
+	}
+	made := &ttlHeaders{seconds, []string{strconv.Itoa(seconds)}}
+	t.left.Store(made)
+	return made.value
 }

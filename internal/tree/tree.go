@@ -27,6 +27,12 @@ const (
 type Node struct {
 	Kind Kind
 	Body []byte
+	// Length is the Content-Length of Body as a header has it. It is shared: nobody may change it.
+	Length []string
+}
+
+func newNode(kind Kind, body []byte) *Node {
+	return &Node{kind, body, []string{strconv.Itoa(len(body))}}
 }
 
 // Snapshot is the immutable tree of one instance.
@@ -46,7 +52,7 @@ type dated struct {
 func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error) {
 	s := &Snapshot{
 		versions: make(map[string]int, len(versions)),
-		root:     &Node{Kind: Listing, Body: []byte(strings.Join(versions[:], "\n"))},
+		root:     newNode(Listing, []byte(strings.Join(versions[:], "\n"))),
 		nodes:    make(map[string][]dated),
 	}
 	for i, v := range versions {
@@ -59,7 +65,7 @@ func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error)
 	dirs := directories{}
 	for path, l := range all {
 		since := firstServing(sinceOf(path))
-		s.nodes[path] = []dated{{since, &Node{Kind: l.kind, Body: []byte(l.value)}}}
+		s.nodes[path] = []dated{{since, newNode(l.kind, []byte(l.value))}}
 		dirs.add(path, since)
 	}
 	dirs.nameKeys(in)
@@ -127,7 +133,7 @@ func listings(children map[string]int) []dated {
 				shown = append(shown, name)
 			}
 		}
-		all = append(all, dated{from, &Node{Kind: Listing, Body: []byte(strings.Join(shown, "\n"))}})
+		all = append(all, dated{from, newNode(Listing, []byte(strings.Join(shown, "\n")))})
 	}
 	return all
 }

@@ -1,20 +1,26 @@
 package web
 
 import (
-	"log/slog"
-	"net"
+	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// AccessLog writes one line a request. It takes nothing from a request that can hold a secret: no header, no query, no body.
+// AccessLog writes one line a request, in the format of slog's handlers. It takes nothing from a request that can hold a
+// secret: no header, no query, no body.
 type AccessLog struct {
-	Log *slog.Logger
+	// Out gets each line by one Write.
+	Out io.Writer
+	// JSON is the format of slog.JSONHandler, else that of slog.TextHandler.
+	JSON bool
 	// Enabled says whether to log; asked once a request, so that a reload can switch it.
 	Enabled func() bool
 	// Version names the protocol version that a request speaks; "" leaves it out.
 	Version func(*http.Request) string
 	Now     func() time.Time
+
+	recorders sync.Pool // of *recorder
 }
 
 // Wrap logs what next answers.
@@ -24,31 +30,32 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		rec, ok := a.recorders.Get().(*recorder)
+		if !ok {
+			rec = new(recorder)
+		}
+		*rec = recorder{ResponseWriter: w, head: r.Method == http.MethodHead, line: rec.line}
 		start := a.Now()
-		rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead}
-		// Logged also when the handler panics to abort the connection.
-		defer func() { a.line(r, rec, a.Now().Sub(start)) }()
+		defer a.end(rec, r, start) // also when the handler panics to abort the connection
 		next.ServeHTTP(rec, r)
 	})
 }
 
-func (a *AccessLog) line(r *http.Request, rec *recorder, took time.Duration) {
-	client, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		client = r.RemoteAddr
+// end writes the line. Its room and the recorder are used again.
+func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
+	now := a.Now()
+	e := entry{
+		at: now, client: host(r.RemoteAddr), method: r.Method, path: r.URL.Path,
+		status: rec.status, bytes: rec.bytes, took: now.Sub(start), imds: a.Version(r),
 	}
-	attrs := []slog.Attr{
-		slog.String("client", client),
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
-		slog.Int("status", rec.status),
-		slog.Int64("bytes", rec.bytes),
-		slog.Duration("duration", took),
+	if a.JSON {
+		rec.line = e.appendJSON(rec.line[:0])
+	} else {
+		rec.line = e.appendText(rec.line[:0])
 	}
-	if v := a.Version(r); v != "" {
-		attrs = append(attrs, slog.String("imds", v))
-	}
-	a.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+	_, _ = a.Out.Write(rec.line)
+	rec.ResponseWriter = nil
+	a.recorders.Put(rec)
 }
 
 // recorder remembers what was answered.
@@ -57,6 +64,7 @@ type recorder struct {
 	status int
 	bytes  int64
 	head   bool
+	line   []byte // room for the line
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -12,6 +12,7 @@ import (
 func CleanPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rctx := chi.RouteContext(r.Context())
+		rctx.Reset() // it may be that of the connection's last request
 		rctx.RoutePath = Clean(r.URL.Path)
 		switch r.Method {
 		case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch:

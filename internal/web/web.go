@@ -65,9 +65,17 @@ func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 
 // Write sends body whole, with its length, so that nothing is ever chunked. A client that has gone is nobody's error.
 func Write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	WriteMade(w, status, []string{contentType}, Length(body), body)
+}
+
+// Length is the Content-Length of a body, ready to be put into a header.
+func Length(body []byte) []string { return []string{strconv.Itoa(len(body))} }
+
+// WriteMade is Write with header values that were made before. They are shared: nobody may change them.
+func WriteMade(w http.ResponseWriter, status int, contentType, length []string, body []byte) {
 	h := w.Header()
-	h["Content-Type"] = []string{contentType}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["Content-Type"] = contentType
+	h["Content-Length"] = length
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

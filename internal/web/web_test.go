@@ -2,11 +2,13 @@ package web
 
 import (
 	"bytes"
+	jsonpkg "encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -44,15 +46,10 @@ func TestAdapter(t *testing.T) {
 
 func TestAccessLog(t *testing.T) {
 	var log bytes.Buffer
-	clock := time.Unix(0, 0)
+	clock := time.Date(2026, 5, 5, 10, 0, 0, 0, time.UTC)
 	enabled := true
 	a := &AccessLog{
-		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
-			if attr.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return attr
-		}})),
+		Out:     &log,
 		Enabled: func() bool { return enabled },
 		Version: func(r *http.Request) string { return r.Header.Get("V") },
 		Now:     func() time.Time { clock = clock.Add(time.Millisecond); return clock },
@@ -68,14 +65,52 @@ func TestAccessLog(t *testing.T) {
 	}
 	do(http.MethodGet, "/a%0Ab?secret=1", http.Header{"V": {"v2"}, "Authorization": {"hidden"}})
 	do(http.MethodHead, "/x", nil)
+	a.JSON = true
+	do(http.MethodGet, "/a%0Ab?secret=1", http.Header{"V": {"v2"}, "Authorization": {"hidden"}})
 	enabled = false
 	do(http.MethodGet, "/unlogged", nil)
 
-	want := `level=INFO msg=request client=192.0.2.7 method=GET path="/a\nb" status=418 bytes=5 duration=1ms imds=v2
-level=INFO msg=request client=192.0.2.7 method=HEAD path=/x status=418 bytes=0 duration=1ms
+	want := `time=2026-05-05T10:00:00.002Z level=INFO msg=request client=192.0.2.7 method=GET path="/a\nb" status=418 bytes=5 duration=1ms imds=v2
+time=2026-05-05T10:00:00.004Z level=INFO msg=request client=192.0.2.7 method=HEAD path=/x status=418 bytes=0 duration=1ms
+{"time":"2026-05-05T10:00:00.006Z","level":"INFO","msg":"request","client":"192.0.2.7","method":"GET","path":"/a\nb","status":418,"bytes":5,"duration":1000000,"imds":"v2"}
 `
 	if log.String() != want {
 		t.Errorf("logged\n%swant\n%s", log.String(), want)
+	}
+}
+
+// TestEntriesAreSlogs holds the lines against those of slog's own handlers.
+func TestEntriesAreSlogs(t *testing.T) {
+	for _, e := range []entry{
+		{client: "::1", method: "GET", path: "/", status: 200, bytes: 1, took: 999},
+		{client: "fe80::1%eth0", method: "PUT", path: "/latest/api/token", status: 400, took: time.Microsecond, imds: "v2"},
+		{client: "127.0.0.1", method: "GET", path: "/a b", status: 404, bytes: 339, took: 43_324, imds: "v1"},
+		{client: "@", method: "GET", path: `/"quoted"`, took: 1_000_001},
+		{method: "GET", path: "/a=b", took: 999_999_999},
+		{client: "c", method: "GET", path: "/<&>", took: 61*time.Second + 1},
+		{client: "c", method: "GET", path: "/\x00\x7f", took: 100 * time.Millisecond},
+		{client: "c", method: "GET", path: "/\xff\u2028é", took: 0},
+	} {
+		e.at = time.Date(2026, 5, 5, 10, 0, 0, 120_000_000, time.FixedZone("", 3600))
+		var text, json bytes.Buffer
+		for _, h := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&json, nil)} {
+			r := slog.NewRecord(e.at, slog.LevelInfo, "request", 0)
+			r.AddAttrs(slog.String("client", e.client), slog.String("method", e.method), slog.String("path", e.path),
+				slog.Int("status", e.status), slog.Int64("bytes", e.bytes), slog.Duration("duration", e.took))
+			if e.imds != "" {
+				r.AddAttrs(slog.String("imds", e.imds))
+			}
+			if err := h.Handle(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := string(e.appendText(nil)); got != text.String() {
+			t.Errorf("text\n%swant\n%s", got, text.String())
+		}
+		var got, want any
+		if err := errors.Join(jsonpkg.Unmarshal(e.appendJSON(nil), &got), jsonpkg.Unmarshal(json.Bytes(), &want)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("JSON %v\n%swant\n%s", err, e.appendJSON(nil), json.String())
+		}
 	}
 }
 
@@ -84,7 +119,7 @@ func TestAbort(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	adapter := &Adapter{Log: logger, Render: func(http.ResponseWriter, *http.Request, *Error) { t.Error("rendered an abort") }}
-	access := &AccessLog{Log: logger, Enabled: func() bool { return true }, Version: func(*http.Request) string { return "" }, Now: time.Now}
+	access := &AccessLog{Out: &log, Enabled: func() bool { return true }, Version: func(*http.Request) string { return "" }, Now: time.Now}
 	srv := httptest.NewServer(access.Wrap(adapter.Handle(func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) })))
 	defer srv.Close()
 	if resp, err := http.Get(srv.URL); err == nil {
