@@ -25,7 +25,7 @@ RUN cd tools && CGO_ENABLED=0 go build -trimpath -o /out/air github.com/air-vers
 # rebuild (dev) then only link.
 FROM base AS compile
 COPY . .
-RUN umask 0000 && CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/mock-ec2-metadata
+RUN umask 0000 && CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -o /dev/null ./cmd/mock-ec2-metadata
 
 # dev: the repository is mounted over /app, see ./run-docker.sh dev.
 FROM compile AS dev
@@ -42,7 +42,7 @@ RUN mkdir -p /rootfs/conf /rootfs/etc/ssl/certs /rootfs/home/mock/.aws /rootfs/h
  && chmod 1777 /rootfs/tmp \
  && cp -L /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ \
  && cp "$(go env GOROOT)/lib/time/zoneinfo.zip" /rootfs/usr/share/ \
- && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" \
+ && CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X main.version=${VERSION}" \
       -o /rootfs/mock-ec2-metadata ./cmd/mock-ec2-metadata
 
 FROM scratch

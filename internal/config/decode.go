@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -235,8 +234,8 @@ func (l *layers) decodeList(n *yaml.Node, v reflect.Value, path string, at place
 }
 
 var (
-	decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
-	digits  = regexp.MustCompile(`^[0-9]+$`)
+	decimal = once(`^(0|-?[1-9][0-9]*)$`)
+	digits  = once(`^[0-9]+$`)
 )
 
 // decodeScalar takes a single value. Text stays as it is written, so that numbers keep their zeros and yes stays yes.
@@ -249,7 +248,7 @@ func (l *layers) decodeScalar(n *yaml.Node, v reflect.Value, path string, at pla
 	case v.Type() == durationType:
 		d, err := time.ParseDuration(n.Value)
 		switch {
-		case digits.MatchString(n.Value):
+		case digits().MatchString(n.Value):
 			l.fail(at(n), path, "%s has no unit; write e.g. %ss, 15m or 1h", quote(n.Value), n.Value)
 		case err != nil:
 			l.fail(at(n), path, "%s is not a duration; write e.g. 1h, 15m or 90s", quote(n.Value))
@@ -260,7 +259,7 @@ func (l *layers) decodeScalar(n *yaml.Node, v reflect.Value, path string, at pla
 		v.SetString(n.Value)
 	case v.Kind() == reflect.Int:
 		i, err := strconv.Atoi(n.Value)
-		if err != nil || !decimal.MatchString(n.Value) {
+		if err != nil || !decimal().MatchString(n.Value) {
 			l.fail(at(n), path, "%s is not a whole decimal number", quote(n.Value))
 			return
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"reflect"
-	"regexp"
 	"time"
 )
 
@@ -12,11 +11,11 @@ import (
 const defaultAccount = "123456789012"
 
 // regionOfZone is the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
-var regionOfZone = regexp.MustCompile(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
+var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 
 // arm64Types are those with Graviton processors: m6g.large, c7gn.xlarge, t4g.nano, a1.metal (EC2 user guide, "Amazon EC2
 // instance type naming conventions").
-var arm64Types = regexp.MustCompile(`^(?:a1|[a-z-]+[0-9]+g[a-z]*)\.`)
+var arm64Types = once(`^(?:a1|[a-z-]+[0-9]+g[a-z]*)\.`)
 
 // setDefaults completes what no source has set. What is derived (host name, session name) stays empty: other packages
 // know better.
@@ -74,13 +73,13 @@ func defaults(c *Config) *Config {
 	if c.Credentials.Duration > 0 {
 		d.Credentials.RefreshBefore = min(d.Credentials.RefreshBefore, c.Credentials.Duration/4)
 	}
-	if arm64Types.MatchString(c.EC2.InstanceType) {
+	if arm64Types().MatchString(c.EC2.InstanceType) {
 		d.EC2.Architecture = "arm64"
 	}
-	if m := roleARN.FindStringSubmatch(c.Credentials.IAMRole); m != nil {
+	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil {
 		d.AWS.AccountID = m[1]
 	}
-	if region := regionOfZone.FindString(c.AWS.AvailabilityZone); region != "" {
+	if region := regionOfZone().FindString(c.AWS.AvailabilityZone); region != "" {
 		d.AWS.Region = region
 	}
 	region := c.AWS.Region

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -20,13 +21,19 @@ type rule func(value string) string
 
 // matches is a rule that wants the whole value to match an expression.
 func matches(expression, want string) rule {
-	re := regexp.MustCompile(`^(?:` + expression + `)$`)
+	re := once(`^(?:` + expression + `)$`)
 	return func(value string) string {
-		if re.MatchString(value) {
+		if re().MatchString(value) {
 			return ""
 		}
 		return quote(value) + " is not " + want
 	}
+}
+
+// once compiles an expression when it is first asked for: few configurations need many, and compiling them all would be the
+// largest part of the daemon's start.
+func once(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
 
 // oneOf is a rule that wants one of a few words.
@@ -41,16 +48,16 @@ func oneOf(words ...string) rule {
 
 // roleARN has the account as its group. A role's path is printable ASCII between slashes, its name 1 to 64 characters
 // (IAM API reference, CreateRole).
-var roleARN = regexp.MustCompile(`^arn:[a-z][a-z0-9-]*:iam::([0-9]+):role/(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}$`)
+var roleARN = once(`^arn:[a-z][a-z0-9-]*:iam::([0-9]+):role/(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}$`)
 
 // policyARN takes AWS's own managed policies ("aws" for the account) and those of an account.
-var policyARN = regexp.MustCompile(`^arn:[a-z][a-z0-9-]*:iam::(?:aws|[0-9]+):policy/[!-~]+$`)
+var policyARN = once(`^arn:[a-z][a-z0-9-]*:iam::(?:aws|[0-9]+):policy/[!-~]+$`)
 
 // arn is a rule that wants a certain kind of ARN, within the length that STS takes.
-func arn(kind *regexp.Regexp, want string) rule {
+func arn(kind func() *regexp.Regexp, want string) rule {
 	return func(value string) string {
 		switch {
-		case !kind.MatchString(value):
+		case !kind().MatchString(value):
 			return quote(value) + " is not " + want
 		case len(value) < 20 || len(value) > 2048:
 			return fmt.Sprintf("%d characters; an ARN has 20 to 2048", len(value))
@@ -98,13 +105,13 @@ var anyMAC = matches(`[0-9a-f]{2}(:[0-9a-f]{2}){5}`, "a MAC address in lower cas
 
 // hostName wants a DNS name (RFC 1123 section 2.1), of one label or more.
 func hostName(value string) string {
-	if len(value) <= 253 && dnsName.MatchString(value) {
+	if len(value) <= 253 && dnsName().MatchString(value) {
 		return ""
 	}
 	return quote(value) + " is not a host name; it has letters, digits and hyphens between dots"
 }
 
-var dnsName = regexp.MustCompile(`^` + dnsLabel + `(?:\.` + dnsLabel + `)*$`)
+var dnsName = once(`^` + dnsLabel + `(?:\.` + dnsLabel + `)*$`)
 
 const dnsLabel = `[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
 
@@ -157,7 +164,7 @@ func hostPort(value string) string {
 	if err != nil {
 		return quote(value) + " is not host:port; write e.g. " + DefaultListen
 	}
-	if n, err := strconv.Atoi(port); err != nil || !digits.MatchString(port) || n > 65535 {
+	if n, err := strconv.Atoi(port); err != nil || !digits().MatchString(port) || n > 65535 {
 		return quote(value) + " has no port from 0 to 65535"
 	}
 	if _, err := netip.ParseAddr(host); host == "" || err == nil || hostName(host) == "" {
@@ -196,20 +203,20 @@ func policyRule(value string) string {
 
 // externalID never shows the value, which is a secret.
 func externalID(value string) string {
-	if len(value) < 2 || len(value) > 1224 || !externalIDs.MatchString(value) {
+	if len(value) < 2 || len(value) > 1224 || !externalIDs().MatchString(value) {
 		return "not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-"
 	}
 	return ""
 }
 
-var externalIDs = regexp.MustCompile(`^[\w+=,.@:/-]*$`)
+var externalIDs = once(`^[\w+=,.@:/-]*$`)
 
-var metadataTags = regexp.MustCompile(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
+var metadataTags = once(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
 
 // metadataTag holds what EC2 asks of the keys of an instance's tags before it lets them into the metadata (EC2 user guide,
 // "View tags for your EC2 instances using instance metadata").
 func metadataTag(key string) string {
-	if !metadataTags.MatchString(key) || key == "." || key == ".." || key == "_index" {
+	if !metadataTags().MatchString(key) || key == "." || key == ".." || key == "_index" {
 		return "not a tag key that instance metadata can hold; it has letters, digits and +=.,_:@-, or set ec2.metadata_options.instance_metadata_tags to disabled"
 	}
 	return ""

@@ -158,10 +158,10 @@ func (l *layers) validateDurations() {
 func (l *layers) validatePlace() {
 	const zone, region, partition = "aws.availability_zone", "aws.region", "aws.partition"
 	place := l.config.AWS
-	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone.FindString(place.AvailabilityZone) != place.Region {
+	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
 		l.wrong(zone, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
 	}
-	if m := roleARN.FindStringSubmatch(l.config.Credentials.IAMRole); m != nil && l.comparable("aws.account_id", region) {
+	if m := roleARN().FindStringSubmatch(l.config.Credentials.IAMRole); m != nil && l.comparable("aws.account_id", region) {
 		const role = "credentials.iam_role"
 		if l.isSet("aws.account_id") && m[1] != place.AccountID {
 			l.warnings.add(l.origin(role), role, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)

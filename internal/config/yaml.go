@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,7 +105,7 @@ func leafText(v reflect.Value) string {
 }
 
 // plain is text that means the same without quotes wherever it stands, unless it looks like something else than text.
-var plain = regexp.MustCompile(`^[A-Za-z0-9/](?:[A-Za-z0-9_./:@+-]*[A-Za-z0-9_./@+-])?$`)
+var plain = once(`^[A-Za-z0-9/](?:[A-Za-z0-9_./:@+-]*[A-Za-z0-9_./@+-])?$`)
 
 // oldBools are words that some programs still read as true and false.
 var oldBools = []string{"y", "n", "yes", "no", "on", "off"}
@@ -114,7 +113,7 @@ var oldBools = []string{"y", "n", "yes", "no", "on", "off"}
 // plainOrQuoted writes a text so that every YAML program reads it as that text.
 func plainOrQuoted(s string) string {
 	n := yaml.Node{Kind: yaml.ScalarNode, Value: s}
-	if plain.MatchString(s) && n.ShortTag() == "!!str" && !slices.Contains(oldBools, strings.ToLower(s)) {
+	if plain().MatchString(s) && n.ShortTag() == "!!str" && !slices.Contains(oldBools, strings.ToLower(s)) {
 		return s
 	}
 	return strconv.Quote(s)
