@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -12,9 +11,6 @@ import (
 const (
 	// retrieveTimeout bounds one call, credential_process and SSO included.
 	retrieveTimeout = 30 * time.Second
-	// Failures are followed by pauses that double from the first to the second of these.
-	minBackoff = time.Second
-	maxBackoff = time.Minute
 	// answerWait is how long a request waits for the call in flight when nothing valid is at hand: most SDKs give up
 	// after one second.
 	answerWait = 900 * time.Millisecond
@@ -48,13 +44,13 @@ type Keeper struct {
 	// reason. It must not wait.
 	NeedsMFA func(*NeedsMFA)
 
-	provider      Provider
-	refreshBefore time.Duration
-	log           *slog.Logger
-	now           func() time.Time
-	wake          chan struct{} // ends a pause
-	answers       chan answer   // likewise, with an MFA code
-	since         time.Time
+	provider Provider
+	schedule schedule
+	log      *slog.Logger
+	now      func() time.Time
+	wake     chan struct{} // ends a pause
+	answers  chan answer   // likewise, with an MFA code
+	since    time.Time
 
 	mu       sync.RWMutex
 	current  *Credentials
@@ -69,21 +65,20 @@ type Keeper struct {
 // NewKeeper makes a keeper that renews credentials refreshBefore their expiry. It does nothing until Run.
 func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now func() time.Time) *Keeper {
 	return &Keeper{
-		provider:      p,
-		refreshBefore: refreshBefore,
-		log:           log,
-		now:           now,
-		wake:          make(chan struct{}, 1),
-		answers:       make(chan answer),
-		since:         now(),
-		inFlight:      true,
-		ended:         make(chan struct{}),
+		provider: p,
+		schedule: schedule{refreshBefore: refreshBefore, jitter: jitter},
+		log:      log,
+		now:      now,
+		wake:     make(chan struct{}, 1),
+		answers:  make(chan answer),
+		since:    now(),
+		inFlight: true,
+		ended:    make(chan struct{}),
 	}
 }
 
 // Run gets and renews credentials until ctx is done.
 func (k *Keeper) Run(ctx context.Context) {
-	failures := 0
 	var by *answer
 	for {
 		began := time.Now()
@@ -91,24 +86,13 @@ func (k *Keeper) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		var pause time.Duration
-		switch {
-		case err == nil:
-			failures = 0
-			pause = k.untilRenewal()
+		if err == nil {
 			select {
 			case <-k.wake: // asked for before the call succeeded
 			default:
 			}
-		case err.Temporary:
-			pause = backoff(failures)
-			failures++
-		default: // refused until somebody mends something
-			pause = jitter(maxBackoff/2, maxBackoff)
 		}
-		if err != nil {
-			pause = max(minBackoff, pause-time.Since(began)) // waiting for an answer that never came was a pause too
-		}
+		pause := k.schedule.next(err, time.Since(began), k.left())
 		var ok bool
 		if by, ok = k.pause(ctx, pause); !ok {
 			return
@@ -169,25 +153,12 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	return e
 }
 
-// untilRenewal is the pause before the next call: refreshBefore ahead of the expiry, or when a quarter of what was left
-// is left if that is shorter, and up to a third of that earlier so that many daemons do not call together.
-func (k *Keeper) untilRenewal() time.Duration {
-	left := k.current.Expiration.Sub(k.now())
-	ahead := min(k.refreshBefore, left/4)
-	return max(left-jitter(ahead, ahead+ahead/3), minBackoff)
-}
-
-// backoff doubles from minBackoff to maxBackoff, with full jitter above minBackoff.
-func backoff(failures int) time.Duration {
-	limit := maxBackoff
-	if failures < 6 {
-		limit = min(maxBackoff, 2*minBackoff<<failures)
+// left is how long the credentials at hand are valid by the wall clock, 0 without any.
+func (k *Keeper) left() time.Duration {
+	if k.current == nil {
+		return 0
 	}
-	return jitter(minBackoff, limit)
-}
-
-func jitter(from, to time.Duration) time.Duration {
-	return from + rand.N(to-from+1) //nolint:gosec // spreads load, protects nothing
+	return k.current.Expiration.Sub(k.now())
 }
 
 // pause waits until Retry or Answer, whose answer it gives, or for d by the wall clock, which goes on while a laptop sleeps,

@@ -1,0 +1,57 @@
+package credentials
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// Failures are followed by pauses that double from the first to the second of these.
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+)
+
+// schedule decides how long a keeper pauses between calls. It looks at no clock, so that a fleet's can be tried at once.
+type schedule struct {
+	refreshBefore time.Duration
+	// jitter picks a time between two, so that many daemons do not call together.
+	jitter   func(from, to time.Duration) time.Duration
+	failures int // temporary ones since the last success
+}
+
+// next is the pause after a call that took so long and has failed with err, or succeeded. left is how long the credentials
+// now at hand are valid.
+func (s *schedule) next(err *Error, took, left time.Duration) time.Duration {
+	var pause time.Duration
+	switch {
+	case err == nil:
+		s.failures = 0
+		return s.untilRenewal(left)
+	case err.Temporary:
+		pause = s.backoff()
+		s.failures++
+	default: // refused until somebody mends something
+		pause = s.jitter(maxBackoff/2, maxBackoff)
+	}
+	return max(minBackoff, pause-took) // waiting for an answer that never came was a pause too
+}
+
+// untilRenewal is the pause before the next call: refreshBefore ahead of the expiry, or when a quarter of what was left
+// is left if that is shorter, and up to a third of that earlier.
+func (s *schedule) untilRenewal(left time.Duration) time.Duration {
+	ahead := min(s.refreshBefore, left/4)
+	return max(left-s.jitter(ahead, ahead+ahead/3), minBackoff)
+}
+
+// backoff doubles from minBackoff to maxBackoff, with full jitter above minBackoff.
+func (s *schedule) backoff() time.Duration {
+	limit := maxBackoff
+	if s.failures < 6 {
+		limit = min(maxBackoff, 2*minBackoff<<s.failures)
+	}
+	return s.jitter(minBackoff, limit)
+}
+
+func jitter(from, to time.Duration) time.Duration {
+	return from + rand.N(to-from+1) //nolint:gosec // spreads load, protects nothing
+}
