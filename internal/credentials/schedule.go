@@ -39,7 +39,7 @@ func (s *schedule) next(err *Error, took, left time.Duration) time.Duration {
 // untilRenewal is the pause before the next call: refreshBefore ahead of the expiry, or when a quarter of what was left
 // is left if that is shorter, and up to a third of that earlier.
 func (s *schedule) untilRenewal(left time.Duration) time.Duration {
-	ahead := min(s.refreshBefore, left/4)
+	ahead := max(0, min(s.refreshBefore, left/4)) // they may have expired since they came: the machine slept
 	return max(left-s.jitter(ahead, ahead+ahead/3), minBackoff)
 }
 

@@ -1,0 +1,44 @@
+package credentials
+
+import (
+	"testing"
+	"time"
+)
+
+// TestPauses holds the pauses against the ranges that they are picked from.
+func TestPauses(t *testing.T) {
+	const refreshBefore = 15 * time.Minute
+	tests := []struct {
+		name               string
+		failures           int
+		err                *Error
+		took, left         time.Duration
+		shortest, longest  time.Duration
+		failuresAfterwards int
+	}{
+		{"success", 3, nil, time.Second, time.Hour, 40 * time.Minute, 45 * time.Minute, 0},
+		{"short life", 0, nil, 0, time.Minute, 40 * time.Second, 45 * time.Second, 0},
+		{"got with little left", 0, nil, 0, time.Second, time.Second, time.Second, 0},
+		{"expired meanwhile", 0, nil, 0, -time.Hour, time.Second, time.Second, 0},
+		{"first failure", 0, transient, 0, time.Hour, time.Second, 2 * time.Second, 1},
+		{"third failure", 2, transient, 0, time.Hour, time.Second, 8 * time.Second, 3},
+		{"sixth failure", 5, transient, 0, 0, time.Second, time.Minute, 6},
+		{"hundredth failure", 99, transient, 0, 0, time.Second, time.Minute, 100},
+		{"slow failure", 99, transient, 30 * time.Second, 0, time.Second, 30 * time.Second, 100},
+		{"refused", 4, denied, 0, time.Hour, 30 * time.Second, time.Minute, 4},
+	}
+	for _, tt := range tests {
+		// The jitter may pick either end, and no pause is shorter or longer than those come to.
+		first := func(from, _ time.Duration) time.Duration { return from }
+		last := func(_, to time.Duration) time.Duration { return to }
+		for _, pick := range []func(from, to time.Duration) time.Duration{first, last, jitter} {
+			s := schedule{refreshBefore: refreshBefore, jitter: pick, failures: tt.failures}
+			if got := s.next(tt.err, tt.took, tt.left); got < tt.shortest || got > tt.longest {
+				t.Errorf("%s: a pause of %v, want %v to %v", tt.name, got, tt.shortest, tt.longest)
+			}
+			if s.failures != tt.failuresAfterwards {
+				t.Errorf("%s: %d failures counted, want %d", tt.name, s.failures, tt.failuresAfterwards)
+			}
+		}
+	}
+}
