@@ -201,13 +201,13 @@ func TestUnreadableFiles(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing.yaml")
 	latin1 := write(t, "latin1.yaml", "log: {level: \xe4}\n")
-	large := write(t, "large.yaml", strings.Repeat("# filler\n", 1<<17))
+	large := write(t, "large.yaml", strings.Repeat("# filler\n", 1<<21))
 	below := filepath.Join(latin1, "below.yaml")
 	tests := map[string]string{
 		missing: missing + ": no such file; copy conf/sample-config.yaml there and change it, or name another file with --config or MOCK_EC2_METADATA_CONFIG",
 		dir:     dir + ": is a directory; name a file in it",
 		latin1:  latin1 + ": not UTF-8 text",
-		large:   large + ": larger than 1 MiB; this is not a configuration file",
+		large:   large + ": larger than 16 MiB; this is not a configuration file",
 		below:   below + ": cannot be read: not a directory",
 	}
 	if os.Getuid() > 0 {
@@ -226,6 +226,16 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 }
 
+// TestLargestFile is one of the very size that is still read.
+func TestLargestFile(t *testing.T) {
+	const key = "ec2: {hostname: large}\n"
+	path := write(t, "f.yaml", key+"#"+strings.Repeat("x", maxFileSize-len(key)-1))
+	l, err := Load(Sources{File: path})
+	if err != nil || l.Config.EC2.Hostname != "large" {
+		t.Errorf("got %+v, %v", l, err)
+	}
+}
+
 func TestHugeFilesAreRefusedQuickly(t *testing.T) {
 	item := "&a [" + strings.Repeat("x,", 1000) + "]"
 	bomb := "ec2:\n  network_interfaces:\n  - &n {local_ipv4s: " + item + "}\n" + strings.Repeat("  - *n\n", 10_000)
@@ -236,6 +246,7 @@ func TestHugeFilesAreRefusedQuickly(t *testing.T) {
 		"itself":   "server: &s\n  listen: *s\nlog: *s\n",
 		"unknown":  strings.Repeat("k: 1\n", 50_000) + "z: 1\n",
 		"keys":     "log: {" + strings.Repeat("? [a] : 1, ", 50_000) + "}",
+		"unclosed": strings.Repeat("k: ["+strings.Repeat("x,", 3000)+"]\n", 399) + "z: '",
 	}
 	for name, content := range tests {
 		start := time.Now()

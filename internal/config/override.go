@@ -137,7 +137,7 @@ func (l *layers) value(o override, v reflect.Value, path string) *yaml.Node {
 	case isList && v.Type().Elem().Kind() == reflect.String && (!strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]")):
 		return scalar(o.value) // a list of one; an address such as [::1]:80 is no list
 	case len(text) > maxFileSize:
-		l.problems.add(o.at, path, "larger than 1 MiB")
+		l.problems.add(o.at, path, "larger than 16 MiB")
 		return nil
 	}
 	n, second, bad := parse([]byte(text))

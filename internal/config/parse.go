@@ -61,11 +61,11 @@ var parserLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 // explainSyntax finds the line of a syntax error. The parser names the line where the surrounding block starts, or none;
 // so look for the longest run of lines from the top that is still valid: the error is in the next one.
 func explainSyntax(data []byte, err error) *syntaxError {
-	// Beyond this many lines, parsing each beginning takes too long, and the parser's own guess has to do.
-	const most = 400
+	// Beyond this many lines or bytes, parsing each beginning takes too long, and the parser's own guess has to do.
+	const mostLines, mostBytes = 400, 256 << 10
 	e := &syntaxError{line: 1, text: strings.ReplaceAll(parserLine.ReplaceAllString(err.Error(), ""), "\n", " ")}
 	lines := bytes.SplitAfter(data, []byte("\n"))
-	if m := parserLine.FindStringSubmatch(err.Error()); len(lines) > most {
+	if m := parserLine.FindStringSubmatch(err.Error()); len(lines) > mostLines || len(data) > mostBytes {
 		if m != nil && m[1] != "" {
 			_, _ = fmt.Sscanf(m[1], "%d", &e.line)
 		}

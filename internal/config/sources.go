@@ -16,8 +16,8 @@ const (
 	// variablePrefix starts the variables that override a key. The two underscores keep it apart from the variables
 	// that Kubernetes makes up for a Service called mock-ec2-metadata.
 	variablePrefix = "MOCK_EC2_METADATA__"
-	// maxFileSize is far above any sensible configuration; it bounds the time and memory that reading one takes.
-	maxFileSize = 1 << 20
+	// maxFileSize leaves room for a tree of several megabytes; it bounds the time and memory that reading one takes.
+	maxFileSize = 16 << 20
 )
 
 // Sources says where a configuration comes from; the later ones win: default < file < environment < --set < options.
@@ -76,7 +76,7 @@ func readFile(path string) ([]byte, error) {
 	case err != nil:
 		return nil, readError(path, err)
 	case len(data) > maxFileSize:
-		return nil, fmt.Errorf("%s: larger than 1 MiB; this is not a configuration file", oneLine(path))
+		return nil, fmt.Errorf("%s: larger than 16 MiB; this is not a configuration file", oneLine(path))
 	case !utf8.Valid(data):
 		return nil, fmt.Errorf("%s: not UTF-8 text", oneLine(path))
 	}
