@@ -74,7 +74,7 @@ func handOut(t *testing.T, client aws.HTTPClient, now func() time.Time) (http.Ha
 	keeper := credentials.NewKeeper(credentials.NewSTS(credentials.Options{
 		Profile: c.Credentials.SourceProfile, Region: c.AWS.Region, RoleARN: c.Credentials.IAMRole, SessionName: sessionName(c),
 		Duration: c.Credentials.Duration, HTTP: client,
-	}, log, now), c.Credentials.RefreshBefore, log, now)
+	}, log, now), time.Hour, log, now) // a quarter before the expiry, then, with little jitter: the timelines stay short
 	d := &daemon{}
 	d.current.Store(&generation{target: &imds.Target{Tree: snapshot, Credentials: &credentialSource{keeper: keeper}}})
 	r := chi.NewRouter()

@@ -50,6 +50,7 @@ type Keeper struct {
 	now      func() time.Time
 	wake     chan struct{} // ends a pause
 	answers  chan answer   // likewise, with an MFA code
+	asked    chan struct{} // a client has got credentials that could not be renewed
 	since    time.Time
 
 	mu       sync.RWMutex
@@ -71,6 +72,7 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 		now:      now,
 		wake:     make(chan struct{}, 1),
 		answers:  make(chan answer),
+		asked:    make(chan struct{}, 1),
 		since:    now(),
 		inFlight: true,
 		ended:    make(chan struct{}),
@@ -92,9 +94,9 @@ func (k *Keeper) Run(ctx context.Context) {
 			default:
 			}
 		}
-		pause := k.schedule.next(err, time.Since(began), k.left())
+		pause, idle := k.schedule.next(err, time.Since(began), k.left())
 		var ok bool
-		if by, ok = k.pause(ctx, pause); !ok {
+		if by, ok = k.pause(ctx, pause, idle); !ok {
 			return
 		}
 	}
@@ -161,12 +163,17 @@ func (k *Keeper) left() time.Duration {
 	return k.current.Expiration.Sub(k.now())
 }
 
-// pause waits until Retry or Answer, whose answer it gives, or for d by the wall clock, which goes on while a laptop sleeps,
-// or by timers, which nobody sets back, whichever is first; false when ctx is done.
-func (k *Keeper) pause(ctx context.Context, d time.Duration) (*answer, bool) {
-	began, until := time.Now(), k.now().Round(0).Add(d)
-	for {
-		left := min(until.Sub(k.now().Round(0)), d-time.Since(began))
+// pause waits until Retry or Answer, whose answer it gives, or for d, if a client has asked meanwhile, else for idle; by the
+// wall clock, which goes on while a laptop sleeps, or by timers, which nobody sets back, whichever is first; false when ctx is
+// done.
+func (k *Keeper) pause(ctx context.Context, d, idle time.Duration) (*answer, bool) {
+	began, wall := time.Now(), k.now().Round(0)
+	asked := k.asked
+	if d == idle {
+		asked = nil
+	}
+	for length := idle; ; {
+		left := min(wall.Add(length).Sub(k.now().Round(0)), length-time.Since(began))
 		if left <= 0 {
 			return nil, true
 		}
@@ -181,6 +188,9 @@ func (k *Keeper) pause(ctx context.Context, d time.Duration) (*answer, bool) {
 		case a := <-k.answers:
 			timer.Stop()
 			return &a, true
+		case <-asked:
+			length, asked = d, nil
+			timer.Stop()
 		case <-timer.C:
 		}
 	}
@@ -255,7 +265,13 @@ func (k *Keeper) endPause() {
 // Get gives valid credentials, waiting at most 900 ms for a call in flight if there are none. It fails with an *Error or,
 // when the client has gone, the context's error.
 func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
-	if c := k.valid(); c != nil {
+	if c, renewed := k.validAndRenewed(); c != nil {
+		if !renewed {
+			select {
+			case k.asked <- struct{}{}:
+			default: // somebody else has
+			}
+		}
 		return c, nil
 	}
 	timer := time.NewTimer(answerWait)
@@ -288,12 +304,18 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 
 // valid gives the credentials if they have not expired, whichever way the wall clock has been set since.
 func (k *Keeper) valid() *Credentials {
+	c, _ := k.validAndRenewed()
+	return c
+}
+
+// validAndRenewed also says whether the last call has succeeded.
+func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.current == nil || !k.current.Expiration.After(k.now()) || !k.expires.After(time.Now()) {
-		return nil
+		return nil, k.lastErr == nil
 	}
-	return k.current
+	return k.current, k.lastErr == nil
 }
 
 // Settled waits until there are credentials, the first call has ended, or the keeper is readyWait old.

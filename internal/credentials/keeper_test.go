@@ -97,8 +97,8 @@ func TestRenewedAhead(t *testing.T) {
 				t.Fatalf("handed out with %v left, want at least 15m", left)
 			}
 		}
-		if got := s.calls.Load(); got < 24 || got > 24*60/40+1 {
-			t.Errorf("%d calls a day, want one every 40 to 45 minutes", got)
+		if got := s.calls.Load(); got < 24*60/45 || got > 24*60/10+1 {
+			t.Errorf("%d calls a day, want one every 10 to 45 minutes", got)
 		}
 	})
 }
@@ -333,3 +333,30 @@ func TestWallClockJumps(t *testing.T) {
 type providerFunc func(context.Context) (*Credentials, error)
 
 func (f providerFunc) Retrieve(ctx context.Context) (*Credentials, error) { return f(ctx) }
+
+// TestAskedWhileFailing has STS down while credentials are valid: who asks for them is a reason to try again soon.
+func TestAskedWhileFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{lifetime: time.Hour}
+		k := run(t, s)
+		synctest.Wait()
+		s.set(transient)
+		for k.State().LastError == nil {
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(2 * time.Minute) // the quick tries are over
+		calls := s.calls.Load()
+		time.Sleep(2 * time.Minute)
+		if got := s.calls.Load(); got > calls {
+			t.Errorf("%d calls though nobody asks", got-calls)
+		}
+		s.set(nil)
+		if _, err := k.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(maxBackoff)
+		if got := s.calls.Load(); got != calls+1 || k.State().LastError != nil {
+			t.Errorf("%d calls within a minute after somebody has asked, %v", got-calls, k.State().LastError)
+		}
+	})
+}

@@ -9,6 +9,8 @@ const (
 	// Failures are followed by pauses that double from the first to the second of these.
 	minBackoff = time.Second
 	maxBackoff = time.Minute
+	// quick is how many failures are followed by such a pause even if nobody asks.
+	quick = 4
 )
 
 // schedule decides how long a keeper pauses between calls. It looks at no clock, so that a fleet's can be tried at once.
@@ -20,27 +22,34 @@ type schedule struct {
 }
 
 // next is the pause after a call that took so long and has failed with err, or succeeded. left is how long the credentials
-// now at hand are valid.
-func (s *schedule) next(err *Error, took, left time.Duration) time.Duration {
-	var pause time.Duration
+// now at hand are valid. While they are, and STS is failing, only clients are a reason to hurry: idle is the pause if none
+// asks, until the last minute, so that a fleet does not fall upon an STS that comes back.
+func (s *schedule) next(err *Error, took, left time.Duration) (pause, idle time.Duration) {
 	switch {
 	case err == nil:
 		s.failures = 0
-		return s.untilRenewal(left)
+		pause = s.untilRenewal(left)
+		return pause, pause
 	case err.Temporary:
 		pause = s.backoff()
 		s.failures++
 	default: // refused until somebody mends something
 		pause = s.jitter(maxBackoff/2, maxBackoff)
 	}
-	return max(minBackoff, pause-took) // waiting for an answer that never came was a pause too
+	pause = max(minBackoff, pause-took) // waiting for an answer that never came was a pause too
+	if !err.Temporary || s.failures <= quick || left < maxBackoff {
+		return pause, pause
+	}
+	return pause, max(pause, s.jitter(left-maxBackoff, left-maxBackoff/2))
 }
 
 // untilRenewal is the pause before the next call: refreshBefore ahead of the expiry, or when a quarter of what was left
-// is left if that is shorter, and up to a third of that earlier.
+// is left if that is shorter, and up to a third of that earlier. Long lives may end from two thirds of refreshBefore after they
+// began, which spreads a fleet that started at once over the hour.
 func (s *schedule) untilRenewal(left time.Duration) time.Duration {
 	ahead := max(0, min(s.refreshBefore, left/4)) // they may have expired since they came: the machine slept
-	return max(left-s.jitter(ahead, ahead+ahead/3), minBackoff)
+	early := max(ahead/3, left-ahead-s.refreshBefore*2/3)
+	return max(left-s.jitter(ahead, ahead+early), minBackoff)
 }
 
 // backoff doubles from minBackoff to maxBackoff, with full jitter above minBackoff.
