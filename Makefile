@@ -67,8 +67,10 @@ e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIB
 	go test -count=1 -race -tags e2e -timeout 30m -v ./internal/identity ./test/e2e/...
 
 .PHONY: bench
-bench: ## Benchmarks, beside a bare net/http server in the same run
-	go test -run '^$$' -bench . -benchmem ./test/bench/...
+bench: build ## Measure speed and size beside a bare net/http server, docs/performance.md; Linux, wrk (SHORT=1, ROUNDS, SECONDS, CONNECTIONS)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/bench-bare ./test/bench/bare
+	go run ./test/bench/run -daemon $(BIN) -bare bin/bench-bare $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) \
+	  $(if $(SECONDS),-seconds $(SECONDS)) $(if $(CONNECTIONS),-connections $(CONNECTIONS)) $(ARGS)
 
 .PHONY: image
 image: ## Build the Docker images (ARGS='--build-arg ...' adds flags)

@@ -121,7 +121,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // isolate gives the test an empty working directory and home, and no AWS_* variables; it returns the directory.
-func isolate(t *testing.T) string {
+func isolate(t testing.TB) string {
 	t.Helper()
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "MOCK_EC2_METADATA_") {
@@ -138,7 +138,7 @@ func isolate(t *testing.T) string {
 	return dir
 }
 
-func write(t *testing.T, name, content string) {
+func write(t testing.TB, name, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		t.Fatal(err)

@@ -155,12 +155,12 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	return e
 }
 
-// left is how long the credentials at hand are valid by the wall clock, 0 without any.
+// left is how long the credentials at hand are valid, 0 without any.
 func (k *Keeper) left() time.Duration {
 	if k.current == nil {
 		return 0
 	}
-	return k.current.Expiration.Sub(k.now())
+	return min(k.current.Expiration.Sub(k.now()), time.Until(k.expires))
 }
 
 // pause waits until Retry or Answer, whose answer it gives, or for d, if a client has asked meanwhile, else for idle; by the

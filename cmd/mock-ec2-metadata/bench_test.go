@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/web"
+	"mock-ec2-metadata/test/bench"
+)
+
+// inProcess is the daemon's handler with all that a request passes in it: guard, access log and routes, as serve wires them.
+type inProcess struct {
+	*daemon
+	handler http.Handler
+	token   string
+}
+
+// newInProcess makes a daemon of a configuration, "" for the embedded default, which ends with the test. Its log is
+// formatted line by line, and goes nowhere.
+func newInProcess(tb testing.TB, configuration string) *inProcess {
+	tb.Helper()
+	isolate(tb)
+	if configuration != "" {
+		write(tb, config.DefaultFile, configuration)
+	}
+	loaded, err := config.Load(config.Sources{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	log := newLogs(io.Discard, "text")
+	ctx, cancel := context.WithCancel(context.Background())
+	d, err := newDaemon(ctx, log.Logger, log.level, config.Sources{}, loaded)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { cancel(); d.wait(); log.lines.Close() })
+	g := d.current.Load()
+	if g.keeper != nil {
+		g.keeper.Settled(tb.Context())
+	}
+	return &inProcess{d, d.routes(log.lines), g.target.Tokens.Issue(imds.MaxTokenTTL)}
+}
+
+// reused is one request and room for its answer, to be used again and again: what is allocated then is the handler's.
+type reused struct {
+	request *http.Request
+	header  http.Header
+	status  int
+	body    []byte
+}
+
+func newReused(method, path string, header http.Header) *reused {
+	r := &http.Request{
+		Method: method, URL: &url.URL{Path: path}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: http.NoBody, Host: "127.0.0.1:5000", RemoteAddr: "127.0.0.1:40000", RequestURI: path,
+	}
+	// As the server has it for all requests of a connection.
+	r = r.WithContext(web.WithConn(context.Background(), nil))
+	return &reused{header: make(http.Header, 16), body: make([]byte, 0, 64<<10), request: r}
+}
+
+// Header, WriteHeader and Write make it the http.ResponseWriter of its own request.
+func (e *reused) Header() http.Header    { return e.header }
+func (e *reused) WriteHeader(status int) { e.status = status }
+func (e *reused) Write(p []byte) (int, error) {
+	e.body = append(e.body, p...)
+	return len(p), nil
+}
+
+// do has handler answer.
+func (e *reused) do(handler http.Handler) {
+	clear(e.header)
+	e.status, e.body = 0, e.body[:0]
+	handler.ServeHTTP(e, e.request)
+}
+
+// answered is a case that has been answered once, and the bare handler that answers the same.
+func (p *inProcess) answered(tb testing.TB, c bench.Case) (*reused, http.Handler) {
+	e := newReused(c.Method, c.Path, c.Header(p.token))
+	e.do(p.handler)
+	if e.status != http.StatusOK || len(e.body) == 0 {
+		tb.Fatalf("%s: %d %q", c.Name, e.status, e.body)
+	}
+	return e, &bench.Answer{Status: e.status, Header: e.header.Clone(), Body: bytes.Clone(e.body)}
+}
+
+// ownAllocations is the most that we allocate on the heap for a GET, beyond what a bare handler does. Lower it, never raise it.
+const ownAllocations = 3
+
+// TestOwnAllocations counts, which no other load on the machine disturbs.
+func TestOwnAllocations(t *testing.T) {
+	p := newInProcess(t, "")
+	for _, c := range bench.Cases() {
+		e, bare := p.answered(t, c)
+		ours := testing.AllocsPerRun(1000, func() { e.do(p.handler) })
+		theirs := testing.AllocsPerRun(1000, func() { e.do(bare) })
+		t.Logf("%s: %v allocations, a bare handler %v", c.What, ours, theirs)
+		if c.Method == http.MethodGet && ours-theirs > ownAllocations+raceAllocations {
+			t.Errorf("%s: %v allocations of our own, want at most %d", c.What, ours-theirs, ownAllocations)
+		}
+	}
+}
+
+// BenchmarkHandler is our handler beside the bare one that writes the same, without net/http.
+func BenchmarkHandler(b *testing.B) {
+	p := newInProcess(b, "")
+	for _, c := range bench.Cases() {
+		e, bare := p.answered(b, c)
+		for _, bb := range []struct {
+			name    string
+			handler http.Handler
+		}{{"bare", bare}, {"ours", p.handler}} {
+			b.Run(c.Name+"/"+bb.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					e.do(bb.handler)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,175 @@
+// Command run measures the built daemon beside a bare net/http server that writes the same bytes, in one run on one machine,
+// and prints what is wanted and what it got as a table in Markdown. It fails on wrong answers, never on times. make bench
+// runs it; docs/performance.md says what it measures.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	shared "mock-ec2-metadata/test/bench"
+)
+
+// bench is one run.
+type bench struct {
+	daemon, bare    string // programs
+	rounds, seconds int
+	connections     []int
+	short           bool
+	parts           []string
+	cases           []shared.Case
+	serverCPUs      string // which a server may use under load, as for taskset; "" for all
+	wrkCPUs         string
+	wrkThreads      int
+
+	dir      string // for all files
+	script   string // of wrk
+	launched int
+	rows     []row
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	b, err := newBench(args)
+	if err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "mock-ec2-metadata-bench-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(b.dir) }()
+	b.script = filepath.Join(b.dir, "wrk.lua")
+	if err := os.WriteFile(b.script, script, 0o600); err != nil {
+		return err
+	}
+	for _, name := range b.parts {
+		began := time.Now()
+		if err := b.measure(name)(ctx); err != nil {
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Fprintf(os.Stderr, "measured %s in %.1f s\n", name, time.Since(began).Seconds())
+	}
+	fmt.Println(b.conditions())
+	printTable(os.Stdout, b.rows)
+	return nil
+}
+
+// allParts are what is measured, in this order.
+const allParts = "requests,start,memory,sizes,go,reloads"
+
+// measure is the function that measures a part, nil if there is none of that name.
+func (b *bench) measure(part string) func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"requests": b.requests, "start": b.start, "memory": b.memory, "sizes": b.sizes, "go": b.goBenchmarks, "reloads": b.reloads,
+	}[part]
+}
+
+func newBench(args []string) (*bench, error) {
+	b := &bench{}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&b.daemon, "daemon", "bin/mock-ec2-metadata", "the daemon")
+	flags.StringVar(&b.bare, "bare", "bin/bench-bare", "the bare server")
+	flags.IntVar(&b.rounds, "rounds", 0, "how often each request is measured; 0: 7, or 1 if short")
+	flags.IntVar(&b.seconds, "seconds", 1, "how long each time, in s")
+	connections := flags.String("connections", "16,256", "connections of wrk, with commas between")
+	flags.BoolVar(&b.short, "short", false, "a look that says little, for CI")
+	parts := flags.String("parts", allParts, "what to measure")
+	cases := flags.String("cases", "", "which requests, by the names in test/bench; all if empty")
+	pin := flags.Bool("pin", false, "keep server and wrk on processors of their own")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	for c := range strings.SplitSeq(*connections, ",") {
+		n, err := strconv.Atoi(c)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-connections %s: want numbers with commas between, as in 16,256", *connections)
+		}
+		b.connections = append(b.connections, n)
+	}
+	for part := range strings.SplitSeq(*parts, ",") {
+		if b.measure(part) == nil {
+			return nil, fmt.Errorf("-parts %s: there is no part %q, but %s", *parts, part, allParts)
+		}
+		b.parts = append(b.parts, part)
+	}
+	if err := b.choose(*cases); err != nil {
+		return nil, err
+	}
+	if b.rounds == 0 && b.short {
+		b.rounds = 1
+	} else if b.rounds == 0 {
+		b.rounds = 7
+	}
+	if b.rounds < 1 || b.seconds < 1 {
+		return nil, errors.New("-rounds and -seconds: want at least 1")
+	}
+	if err := b.locate(); err != nil {
+		return nil, err
+	}
+	cpus, err := processors()
+	if err != nil {
+		return nil, err
+	}
+	b.wrkThreads = 1
+	if n := len(cpus); *pin && n > 1 {
+		b.serverCPUs, b.wrkCPUs, b.wrkThreads = strings.Join(cpus[:n/2], ","), strings.Join(cpus[n/2:], ","), n-n/2
+	}
+	return b, nil
+}
+
+// choose takes the requests of these names, with commas between, or all.
+func (b *bench) choose(names string) error {
+	var known []string
+	for _, c := range shared.Cases() {
+		known = append(known, c.Name)
+		if names == "" || slices.Contains(strings.Split(names, ","), c.Name) {
+			b.cases = append(b.cases, c)
+		}
+	}
+	if names != "" && len(b.cases) != len(strings.Split(names, ",")) {
+		return fmt.Errorf("-cases %s: there is no request of that name, but %s", names, strings.Join(known, ","))
+	}
+	return nil
+}
+
+// locate finds the programs.
+func (b *bench) locate() error {
+	for _, program := range []*string{&b.daemon, &b.bare} {
+		var err error
+		if *program, err = filepath.Abs(*program); err != nil {
+			return err
+		}
+		if _, err := os.Stat(*program); err != nil {
+			return fmt.Errorf("%w; make bench builds it", err)
+		}
+	}
+	for tool, pkg := range map[string]string{"wrk": "wrk", "taskset": "util-linux"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s is not installed; install it (Debian: apt-get install %s)", tool, pkg)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is one that runs, the daemon or the bare one.
+type server struct {
+	addr    string
+	log     string        // the file that its standard output goes to
+	startup time.Duration // from the start of the process to its first 200
+	cmd     *exec.Cmd
+	ended   chan error
+}
+
+func (s *server) url() string { return "http://" + s.addr }
+
+// launch starts a program, which gets --listen with a free address beside args, and waits for its first 200. cpus are those
+// that it may use, "" for all.
+func (b *bench) launch(ctx context.Context, cpus, program string, args ...string) (*server, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	b.launched++
+	home := filepath.Join(b.dir, strconv.Itoa(b.launched))
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return nil, err
+	}
+	command := append([]string{program, "--listen", addr}, args...)
+	if cpus != "" {
+		command = append([]string{"taskset", "-c", cpus}, command...)
+	}
+	s := &server{addr: addr, log: filepath.Join(home, "log"), ended: make(chan error, 1)}
+	s.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
+	// O_APPEND, so that the file can be emptied while it is written to.
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	s.cmd.Dir, s.cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
+	s.cmd.WaitDelay = 10 * time.Second
+	began := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { s.ended <- s.cmd.Wait() }()
+	if err := s.awaitFirst(began.Add(20 * time.Second)); err != nil {
+		_ = s.stop()
+		output, _ := os.ReadFile(s.log)
+		return nil, fmt.Errorf("%s does not serve: %w\n%s", strings.Join(command, " "), err, output)
+	}
+	s.startup = time.Since(began)
+	return s, nil
+}
+
+// awaitFirst asks every 200 µs until the answer is 200.
+func (s *server) awaitFirst(deadline time.Time) error {
+	for {
+		answered, err := s.askOnce(deadline)
+		if answered {
+			return err
+		}
+		select {
+		case ended := <-s.ended:
+			s.ended <- ended
+			return errors.Join(errors.New("it has ended"), ended)
+		case <-time.After(200 * time.Microsecond):
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// askOnce makes one request by hand: an http.Client takes time of its own. Once there is an answer, it is 200 or an error.
+func (s *server) askOnce(deadline time.Time) (answered bool, err error) {
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(deadline)
+	if _, err := fmt.Fprintf(c, "GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: %s\r\n\r\n", s.addr); err != nil {
+		return false, err
+	}
+	answer := make([]byte, 1024)
+	n, err := c.Read(answer)
+	if err != nil {
+		return false, err
+	}
+	if !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200 ") {
+		return true, fmt.Errorf("it answers %q", answer[:n])
+	}
+	return true, nil
+}
+
+// stop ends the process, gently, and waits for it.
+func (s *server) stop() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(10*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer kill.Stop()
+	err := <-s.ended
+	s.ended <- err
+	return err
+}
+
+// emptyLog keeps the access log from filling the disk.
+func (s *server) emptyLog() error { return os.Truncate(s.log, 0) }
+
+// resident is the process's resident memory in bytes.
+func (s *server) resident() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\nVmRSS:")
+	line, _, _ := strings.Cut(rest, "\n")
+	kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(line, "kB")), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("VmRSS in %s: %w", s.cmd.Path, err)
+	}
+	return kb << 10, nil
+}
+
+// processorTime is what the process has used up to now.
+func (s *server) processorTime() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseProcessorTime(string(stat))
+}
+
+// parseProcessorTime adds user and system time of proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms.
+func parseProcessorTime(stat string) (time.Duration, error) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/PID/stat has no processor times: %q", stat)
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, fmt.Errorf("/proc/PID/stat: %w", err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond, nil
+}
+
+// freeAddress is one of the loopback that nobody listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}
