@@ -94,6 +94,9 @@ func (k *Keeper) Run(ctx context.Context) {
 			default:
 			}
 		}
+		if err == nil {
+			k.schedule.byHand = by != nil
+		}
 		pause, idle := k.schedule.next(err, time.Since(began), k.left())
 		var ok bool
 		if by, ok = k.pause(ctx, pause, idle); !ok {

@@ -19,6 +19,9 @@ type schedule struct {
 	// jitter picks a time between two, so that many daemons do not call together.
 	jitter   func(from, to time.Duration) time.Duration
 	failures int // temporary ones since the last success
+	// byHand says that the last success took an MFA code, so that the next may need one: somebody has to type it, and no
+	// sooner than need be.
+	byHand bool
 }
 
 // next is the pause after a call that took so long and has failed with err, or succeeded. left is how long the credentials
@@ -48,7 +51,10 @@ func (s *schedule) next(err *Error, took, left time.Duration) (pause, idle time.
 // began, which spreads a fleet that started at once over the hour.
 func (s *schedule) untilRenewal(left time.Duration) time.Duration {
 	ahead := max(0, min(s.refreshBefore, left/4)) // they may have expired since they came: the machine slept
-	early := max(ahead/3, left-ahead-s.refreshBefore*2/3)
+	early := ahead / 3
+	if !s.byHand {
+		early = max(early, left-ahead-s.refreshBefore*2/3)
+	}
 	return max(left-s.jitter(ahead, ahead+early), minBackoff)
 }
 

@@ -69,3 +69,13 @@ func TestIdlePauses(t *testing.T) {
 		}
 	}
 }
+
+// TestByHand leaves whoever types MFA codes in peace for as long as can be.
+func TestByHand(t *testing.T) {
+	for range 100 {
+		s := schedule{refreshBefore: 15 * time.Minute, jitter: jitter, byHand: true}
+		if pause, _ := s.next(nil, 0, time.Hour); pause < 40*time.Minute || pause > 45*time.Minute {
+			t.Fatalf("the next code is wanted after %v, want 40m to 45m", pause)
+		}
+	}
+}

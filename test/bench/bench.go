@@ -106,7 +106,7 @@ func Server(address string, handler http.Handler) *http.Server {
 		ReadTimeout:                  10 * time.Second,
 		WriteTimeout:                 10 * time.Second,
 		IdleTimeout:                  2 * time.Minute,
-		MaxHeaderBytes:               16 << 10,
+		MaxHeaderBytes:               32 << 10,
 		DisableGeneralOptionsHandler: true,
 	}
 }
