@@ -118,7 +118,7 @@ func appendDuration(b []byte, d time.Duration) []byte {
 		b = append(b, '.')
 		for rest > 0 {
 			unit /= 10
-			b = append(b, '0'+byte(rest/unit))
+			b = append(b, '0'+byte(rest/unit)) //nolint:gosec // one digit
 			rest %= unit
 		}
 	}
