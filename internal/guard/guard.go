@@ -50,6 +50,7 @@ type Guard struct {
 	networks *Networks
 	refusals *refusals
 	open     connections
+	host     atomic.Pointer[knownHost]
 }
 
 // New makes a guard that knows the machine's networks. It lets nobody in until Use.
@@ -96,7 +97,7 @@ func (g *Guard) judge(r *http.Request) *refusal {
 	if no := g.judgeClient(rules, r); no != nil {
 		return no
 	}
-	if no := judgeHost(rules, r); no != nil {
+	if no := g.judgeHost(rules, r); no != nil {
 		return no
 	}
 	if no := judgePage(rules, r); no != nil {

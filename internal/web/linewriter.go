@@ -8,7 +8,7 @@ import (
 
 const (
 	// linePause is the least time between two writes: under load, lines are written by the hundred.
-	linePause = 2 * time.Millisecond
+	linePause = 20 * time.Millisecond
 	// mostPending is how much may wait for a slow reader of the log before those who log wait too, in bytes.
 	mostPending = 1 << 20
 )
@@ -90,7 +90,7 @@ func (l *LineWriter) flush(spare []byte) []byte {
 	if len(lines) > 0 {
 		_, _ = l.to.Write(lines)
 	}
-	if cap(lines) > mostPending/4 {
+	if cap(lines) > mostPending {
 		return nil // from a burst
 	}
 	return lines
