@@ -79,7 +79,9 @@ func startWith(t *testing.T, args []string) *running {
 	return d
 }
 
+// logged is what the daemon has logged, after the moment that lines may wait to be written together.
 func (d *running) logged() string {
+	time.Sleep(100 * time.Millisecond)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.log.String()
