@@ -48,6 +48,7 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	}
 	return serveOn(ctx, log, f.sources(), loaded, s, func(background context.Context, d *daemon) {
 		if onTerminal() {
+			neverStop()
 			go newPrompt(os.Stdin, stderr).serve(background, d.codes.calls, d.waitsForMFA, d.codes.give)
 		}
 		go d.reloadOn(background, hangup)

@@ -190,6 +190,10 @@ func (k *Keeper) pause(ctx context.Context, d, idle time.Duration) (*answer, boo
 			return nil, true
 		case a := <-k.answers:
 			timer.Stop()
+			if k.needsMFA == nil { // somebody has been faster; only this goroutine writes it
+				a.ended <- noCodeWanted()
+				continue
+			}
 			return &a, true
 		case <-asked:
 			length, asked = d, nil
@@ -220,7 +224,7 @@ type answer struct {
 // call fails, or when no code is wanted, and with the context's error when that is done first.
 func (k *Keeper) Answer(ctx context.Context, code string) error {
 	if k.State().MFASerial == "" {
-		return &Error{Code: codeFailed, Message: "no MFA code is wanted now"}
+		return noCodeWanted()
 	}
 	ended := make(chan *Error, 1)
 	select {
@@ -238,6 +242,8 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 		return ctx.Err()
 	}
 }
+
+func noCodeWanted() *Error { return &Error{Code: codeFailed, Message: "no MFA code is wanted now"} }
 
 // TakeOver hands out another keeper's credentials until the first call has ended: they are the same holder's.
 func (k *Keeper) TakeOver(from *Keeper) {
