@@ -50,6 +50,7 @@ type Keeper struct {
 	now      func() time.Time
 	wake     chan struct{} // ends a pause
 	answers  chan answer   // likewise, with an MFA code
+	done     chan struct{} // closed when Run has returned
 	asked    chan struct{} // a client has got credentials that could not be renewed
 	since    time.Time
 
@@ -72,6 +73,7 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 		now:      now,
 		wake:     make(chan struct{}, 1),
 		answers:  make(chan answer),
+		done:     make(chan struct{}),
 		asked:    make(chan struct{}, 1),
 		since:    now(),
 		inFlight: true,
@@ -81,6 +83,7 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 
 // Run gets and renews credentials until ctx is done.
 func (k *Keeper) Run(ctx context.Context) {
+	defer close(k.done)
 	var by *answer
 	for {
 		began := time.Now()
@@ -226,9 +229,12 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 	if k.State().MFASerial == "" {
 		return noCodeWanted()
 	}
+	replaced := &Error{Code: codeFailed, Message: "the configuration has been reloaded meanwhile; if a code is still wanted, give the next one"}
 	ended := make(chan *Error, 1)
 	select {
 	case k.answers <- answer{code, ended}:
+	case <-k.done:
+		return replaced
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -238,6 +244,8 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 			return err
 		}
 		return nil
+	case <-k.done:
+		return replaced
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -292,3 +292,17 @@ func rewrite(t *testing.T, dir, name, content string) {
 		t.Fatal(err)
 	}
 }
+
+// TestAnswerReplaced gives a code to a keeper that a reload has ended.
+func TestAnswerReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKeeper(&guarded{lifetime: time.Hour}, 15*time.Minute, slog.New(slog.DiscardHandler), time.Now)
+		ctx, cancel := context.WithCancel(t.Context())
+		go k.Run(ctx)
+		synctest.Wait()
+		cancel()
+		if err := k.Answer(t.Context(), "123456"); err == nil || err.Error() != "the configuration has been reloaded meanwhile; if a code is still wanted, give the next one" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
