@@ -60,8 +60,11 @@ func (d *codeDesk) wanted(n *credentials.NeedsMFA) {
 func (d *codeDesk) open() (path, failed string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.path != "" {
-		return d.path, ""
+	if d.server != nil {
+		if _, err := os.Lstat(d.path); err == nil {
+			return d.path, ""
+		}
+		_ = d.server.Close() // somebody has cleaned up: logind at the last logout, or whoever cleans /tmp
 	}
 	l, err := listenPrivately()
 	if err != nil {

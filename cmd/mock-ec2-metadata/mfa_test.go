@@ -115,6 +115,17 @@ func TestMFASocket(t *testing.T) {
 	}
 }
 
+// TestMFASocketIsMadeAgain has the socket's directory cleaned away, as at the last logout.
+func TestMFASocketIsMadeAgain(t *testing.T) {
+	d, _ := mfaDaemon(t)
+	if err := os.RemoveAll(filepath.Dir(d.status(t).Credentials.MFA.Socket)); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.command(t, "mfa", "123456"); !strings.HasPrefix(got, "credentials of ") {
+		t.Errorf("after that: %s", got)
+	}
+}
+
 // TestMFAWithoutSocket has no directory that is writable.
 func TestMFAWithoutSocket(t *testing.T) {
 	home := isolate(t)
