@@ -178,11 +178,13 @@ func isVirtualLink(i net.Interface, isVirtual func(name string) bool) bool {
 	return i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && isVirtual(i.Name)
 }
 
-// every is true once in each period.
+// every is true once in each period, by a clock that nobody sets.
 func every(period time.Duration) func() bool {
+	start := time.Now()
 	var last atomic.Int64
+	last.Store(-int64(period))
 	return func() bool {
-		now, before := time.Now().UnixNano(), last.Load()
+		now, before := int64(time.Since(start)), last.Load()
 		return now-before >= int64(period) && last.CompareAndSwap(before, now)
 	}
 }
