@@ -7,14 +7,18 @@ import (
 )
 
 const (
-	// linePause is the least time between two writes: under load, lines are written by the hundred.
+	// linePause is the least time between two writes, unless there is a batch: under load, lines are written by the hundred.
 	linePause = 20 * time.Millisecond
+	// batch is how much is written before that, in bytes, so that less memory is in use.
+	batch = 32 << 10
 	// mostPending is how much may wait for a slow reader of the log before those who log wait too, in bytes.
 	mostPending = 1 << 20
+	// closeTime is how long Close waits for one write: the reader may read no more.
+	closeTime = 2 * time.Second
 )
 
 // LineWriter writes lines in the background, many at once when there are many, and one at once when it comes alone. None is
-// lost: Close writes what is left.
+// lost, unless nobody reads them: Close writes what is left.
 type LineWriter struct {
 	to io.Writer
 
@@ -22,14 +26,17 @@ type LineWriter struct {
 	pending []byte
 	room    *sync.Cond // after pending was taken
 	closed  bool
+	spare   []byte // of run alone
 
-	wake  chan struct{}
+	some  chan struct{} // pending is not empty any more
+	full  chan struct{} // pending has become a batch
+	wrote chan struct{} // something has been written
 	ended chan struct{}
 }
 
 // NewLineWriter begins to write to w.
 func NewLineWriter(w io.Writer) *LineWriter {
-	l := &LineWriter{to: w, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	l := &LineWriter{to: w, some: make(chan struct{}, 1), full: make(chan struct{}, 1), wrote: make(chan struct{}, 1), ended: make(chan struct{})}
 	l.room = sync.NewCond(&l.mu)
 	go l.run()
 	return l
@@ -43,55 +50,93 @@ func (l *LineWriter) Write(lines []byte) (int, error) {
 	for len(l.pending) > mostPending && !l.closed {
 		l.room.Wait()
 	}
-	if l.closed { // after the last word
-		return l.to.Write(lines)
-	}
-	if len(l.pending) == 0 {
+	if l.closed {
 		select {
-		case l.wake <- struct{}{}:
-		default:
+		case <-l.ended: // after the last word
+			return l.to.Write(lines)
+		default: // the last word, unless nobody reads it
 		}
 	}
+	before := len(l.pending)
 	l.pending = append(l.pending, lines...)
+	if before == 0 {
+		signal(l.some)
+	}
+	if before < batch && len(l.pending) >= batch {
+		signal(l.full)
+	}
 	return len(lines), nil
 }
 
-// Close writes what is left.
+// signal never waits: one signal is as good as two.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Close writes what is left. It gives up when a write takes more than 2 seconds.
 func (l *LineWriter) Close() {
 	l.mu.Lock()
-	closed := l.closed
 	l.closed = true
 	l.room.Broadcast()
 	l.mu.Unlock()
-	if !closed {
-		close(l.wake)
+	signal(l.some)
+	signal(l.full)
+	for {
+		select {
+		case <-l.ended:
+			return
+		case <-l.wrote:
+		case <-time.After(closeTime):
+			return
+		}
 	}
-	<-l.ended
 }
 
-// run writes until Close.
+// run writes until all is written after Close.
 func (l *LineWriter) run() {
-	defer close(l.ended)
-	var spare []byte
-	for range l.wake {
-		spare = l.flush(spare)
-		time.Sleep(linePause)
+	pause := time.NewTimer(0)
+	for {
+		<-l.some
+		if !l.flush() {
+			return
+		}
+		pause.Reset(linePause)
+		select {
+		case <-pause.C:
+		case <-l.full:
+		}
 	}
-	l.flush(spare)
 }
 
-// flush writes what waits, and gives its memory back.
-func (l *LineWriter) flush(spare []byte) []byte {
+// flush writes what waits, and gives its memory back. It is false when there will be no more.
+func (l *LineWriter) flush() bool {
 	l.mu.Lock()
-	lines := l.pending
-	l.pending = spare[:0]
+	lines, closed := l.pending, l.closed
+	l.pending = l.spare[:0]
 	l.room.Broadcast()
+	select {
+	case <-l.full: // it is about what is being taken
+	default:
+	}
+	if closed && len(lines) == 0 {
+		close(l.ended)
+		l.mu.Unlock()
+		return false
+	}
 	l.mu.Unlock()
 	if len(lines) > 0 {
 		_, _ = l.to.Write(lines)
+		signal(l.wrote)
 	}
-	if cap(lines) > mostPending {
-		return nil // from a burst
+	if l.spare = lines; cap(lines) > mostPending {
+		l.spare = nil // from a burst
 	}
-	return lines
+	if closed { // others may have written meanwhile
+		signal(l.some)
+		signal(l.full)
+	}
+	return true
 }

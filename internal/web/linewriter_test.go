@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -93,7 +94,7 @@ func TestNoLineIsLost(t *testing.T) {
 // TestSlowReader makes those who log wait rather than hold all that they say.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		to := &pages{delay: time.Hour}
+		to := &pages{delay: closeTime * 3 / 4}
 		l := NewLineWriter(to)
 		line := bytes.Repeat([]byte("x"), mostPending)
 		for range 2 {
@@ -111,6 +112,44 @@ func TestSlowReader(t *testing.T) {
 		synctest.Wait()
 		if got := strings.Join(to.written(), ""); blocked || len(got) != 2*mostPending+5 {
 			t.Errorf("%d bytes written, blocked: %v", len(got), blocked)
+		}
+	})
+}
+
+// TestBatch has more than a batch come within a pause.
+func TestBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &pages{}
+		l := NewLineWriter(to)
+		line := bytes.Repeat([]byte("x"), batch/2)
+		for _, want := range []int{1, 1, 2, 2, 3} { // the first alone, then each time that there are two
+			_, _ = l.Write(line)
+			synctest.Wait()
+			if got := len(to.written()); got != want {
+				t.Errorf("%d writes, want %d", got, want)
+			}
+		}
+		l.Close()
+	})
+}
+
+// TestReaderThatHangs neither keeps the daemon from ending nor those who have a last word.
+func TestReaderThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, to := io.Pipe()
+		l := NewLineWriter(to)
+		fmt.Fprintln(l, "nobody reads this")
+		began := time.Now()
+		l.Close()
+		if took := time.Since(began); took != closeTime {
+			t.Errorf("gave up after %v", took)
+		}
+		fmt.Fprintln(l, "nor this")
+		got := make([]byte, 100)
+		n, _ := reader.Read(got)
+		n2, _ := reader.Read(got[n:])
+		if got := string(got[:n+n2]); got != "nobody reads this\nnor this\n" {
+			t.Errorf("read in the end: %q", got)
 		}
 	})
 }
