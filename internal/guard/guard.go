@@ -100,16 +100,17 @@ func (g *Guard) judge(r *http.Request) *refusal {
 	if no := g.judgeHost(rules, r); no != nil {
 		return no
 	}
-	if no := judgePage(rules, r); no != nil {
+	h := headersOf(r)
+	if no := judgePage(rules, r.Host, &h); no != nil {
 		return no
 	}
-	if no := judgeProxy(rules, r); no != nil {
+	if no := judgeProxy(rules, r, &h); no != nil {
 		return no
 	}
-	return judgeSize(rules, r)
+	return judgeSize(rules, r, &h)
 }
 
-// bodyTime is how long who is refused may take to send a body. Many clients only listen after that, and net/http waits for it.
+// bodyTime is about how long who is refused may take to send a body. Many clients only listen after that, and net/http waits for it.
 const bodyTime = time.Second
 
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {

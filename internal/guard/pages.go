@@ -11,8 +11,8 @@ import (
 
 // judgePage refuses what a browser sends for a page of somebody else: no client of a metadata service is a web page
 // (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/).
-func judgePage(rules *Rules, r *http.Request) *refusal {
-	sent, referers := r.Header["Origin"], originsOf(r.Header["Referer"])
+func judgePage(rules *Rules, host string, h *headers) *refusal {
+	sent, referers := h.origin, originsOf(h.referer)
 	origins := sent
 	if len(origins) == 0 {
 		origins = referers
@@ -24,13 +24,13 @@ func judgePage(rules *Rules, r *http.Request) *refusal {
 	case len(sent) > 0:
 		return page("Origin", sent[foreign])
 	}
-	for _, site := range r.Header["Sec-Fetch-Site"] {
+	for _, site := range h.site {
 		if site != "none" && site != "same-origin" {
 			return page("Sec-Fetch-Site", site)
 		}
 	}
 	for _, origin := range referers {
-		if _, host, ok := strings.Cut(origin, "://"); !ok || !strings.EqualFold(host, r.Host) {
+		if _, from, ok := strings.Cut(origin, "://"); !ok || !strings.EqualFold(from, host) {
 			return page("Referer", origin)
 		}
 	}
@@ -61,13 +61,13 @@ func originsOf(pages []string) []string {
 // https://fetch.spec.whatwg.org/#http-cors-protocol). It says whether it has given the answer itself: the one to a browser
 // that asks what it may send.
 func welcome(w http.ResponseWriter, r *http.Request) (answered bool) {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
+	sent := r.Header["Origin"]
+	if len(sent) == 0 {
 		return false
 	}
 	h := w.Header()
 	h["Vary"] = []string{"Origin"}
-	h["Access-Control-Allow-Origin"] = []string{origin}
+	h["Access-Control-Allow-Origin"] = sent[:1:1]
 	h["Access-Control-Expose-Headers"] = []string{ttlHeader}
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false

@@ -72,8 +72,8 @@ func TestPages(t *testing.T) {
 			if name, value, refused := strings.Cut(tt.want, " "); refused {
 				want = page(name, value).text
 			}
-			got := ""
-			if no := judgePage(rules, r); no != nil {
+			got, h := "", headersOf(r)
+			if no := judgePage(rules, r.Host, &h); no != nil {
 				got = no.text
 			}
 			if got != want {
@@ -155,14 +155,16 @@ func FuzzPages(f *testing.F) {
 		rules := &Rules{Origins: []string{"http://localhost:3000"}}
 		r := request(func(r *http.Request) { r.Host = host })
 		header("Referer", referer)(r)
-		if no := judgePage(rules, r); referer != "" && no == nil {
+		h := headersOf(r)
+		if no := judgePage(rules, host, &h); referer != "" && no == nil {
 			u, err := url.Parse(referer)
 			if err != nil || u.Host == "" || !strings.EqualFold(u.Host, host) && !strings.EqualFold(u.Scheme+"://"+u.Host, rules.Origins[0]) {
 				t.Errorf("Referer %q is let in to Host %q", referer, host)
 			}
 		}
 		header("Origin", origin)(r)
-		if no := judgePage(rules, r); no == nil != strings.EqualFold(origin, rules.Origins[0]) {
+		h = headersOf(r)
+		if no := judgePage(rules, host, &h); no == nil != strings.EqualFold(origin, rules.Origins[0]) {
 			t.Errorf("Origin %q: refused by %v", origin, no)
 		}
 	})

@@ -16,26 +16,25 @@ const (
 
 // judgeProxy refuses, as the real service does, session tokens that come through a proxy: one that can be made to fetch
 // from here would hand them on (imds-reference section 0, rows 2 and 9).
-func judgeProxy(rules *Rules, r *http.Request) *refusal {
-	_, forwarded := r.Header["X-Forwarded-For"]
-	if !forwarded || rules.Proxies {
+func judgeProxy(rules *Rules, r *http.Request, h *headers) *refusal {
+	if !h.forwarded || rules.Proxies {
 		return nil
 	}
-	if _, token := r.Header[tokenHeader]; token || r.Method == http.MethodPut && web.Clean(r.URL.Path) == tokenPath {
+	if h.token || r.Method == http.MethodPut && web.Clean(r.URL.Path) == tokenPath {
 		return forbidden("proxies", "session tokens are not given to proxies (X-Forwarded-For), as on EC2; to let them through, set server.allow_proxies: true")
 	}
 	return nil
 }
 
 // judgeSize bounds what a client can make the daemon read. No request needs a body.
-func judgeSize(rules *Rules, r *http.Request) *refusal {
+func judgeSize(rules *Rules, r *http.Request, h *headers) *refusal {
 	if len(r.RequestURI) > rules.MaxURL {
 		no := forbidden("sizes", "the request's URL has %d bytes; server.limits.url_bytes allows %d", len(r.RequestURI), rules.MaxURL)
 		no.status = http.StatusRequestURITooLong
 		return no
 	}
-	if size := headerBytes(r); size > rules.MaxHeader {
-		no := forbidden("sizes", "the request's headers have %d bytes; server.limits.header_bytes allows %d", size, rules.MaxHeader)
+	if h.bytes > rules.MaxHeader {
+		no := forbidden("sizes", "the request's headers have %d bytes; server.limits.header_bytes allows %d", h.bytes, rules.MaxHeader)
 		no.status = http.StatusRequestHeaderFieldsTooLarge
 		return no
 	}
@@ -54,14 +53,32 @@ func judgeSize(rules *Rules, r *http.Request) *refusal {
 	return nil
 }
 
-// headerBytes is the size of the headers on the wire, but for those few that net/http takes away.
-func headerBytes(r *http.Request) int {
+// headers are what the rules look at of a request's headers, found in one go.
+type headers struct {
+	bytes                 int // on the wire, but for those few that net/http takes away
+	origin, referer, site []string
+	forwarded, token      bool
+}
+
+func headersOf(r *http.Request) headers {
 	const around = len(": \r\n")
-	size := len("Host") + len(r.Host) + around
+	h := headers{bytes: len("Host") + len(r.Host) + around}
 	for name, values := range r.Header {
 		for _, value := range values {
-			size += len(name) + len(value) + around
+			h.bytes += len(name) + len(value) + around
+		}
+		switch name {
+		case "Origin":
+			h.origin = values
+		case "Referer":
+			h.referer = values
+		case "Sec-Fetch-Site":
+			h.site = values
+		case "X-Forwarded-For":
+			h.forwarded = true
+		case tokenHeader:
+			h.token = true
 		}
 	}
-	return size
+	return h
 }

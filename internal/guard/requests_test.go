@@ -40,12 +40,13 @@ func TestProxies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := request(func(r *http.Request) { r.Method, r.URL.Path, r.Header = tt.method, tt.path, tt.header })
-			if no := judgeProxy(usual(), r); no != nil != tt.refused {
+			h := headersOf(r)
+			if no := judgeProxy(usual(), r, &h); no != nil != tt.refused {
 				t.Errorf("refused: %v", no)
 			}
 			proxies := usual()
 			proxies.Proxies = true
-			if no := judgeProxy(proxies, r); no != nil {
+			if no := judgeProxy(proxies, r, &h); no != nil {
 				t.Errorf("refused though proxies are let in: %v", no)
 			}
 		})
@@ -82,7 +83,9 @@ func TestSizes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status := 0
-			if no := judgeSize(rules, request(tt.change)); no != nil {
+			r := request(tt.change)
+			h := headersOf(r)
+			if no := judgeSize(rules, r, &h); no != nil {
 				status = no.status
 			}
 			if status != tt.status {
