@@ -117,6 +117,9 @@ func newLogs(w io.Writer, format string) *logs {
 	return l
 }
 
+// serverName is in each answer: old detectors look for it (imds-reference section 3.4). Nobody may change it.
+var serverName = []string{"EC2ws"}
+
 // routes puts the daemon's own page beside the service. The access log goes to lines.
 func (d *daemon) routes(lines io.Writer) http.Handler {
 	r := chi.NewRouter()
@@ -135,10 +138,9 @@ func (d *daemon) routes(lines io.Writer) http.Handler {
 			}
 			return imds.Version(r)
 		},
-		Now: d.now,
 	}
 	return d.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		w.Header()["Server"] = []string{"EC2ws"} // old detectors look for it (imds-reference section 3.4)
+		w.Header()["Server"] = serverName
 		r.ServeHTTP(w, req)
 	})))
 }

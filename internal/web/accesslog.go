@@ -18,9 +18,9 @@ type AccessLog struct {
 	Enabled func() bool
 	// Version names the protocol version that a request speaks; "" leaves it out.
 	Version func(*http.Request) string
-	Now     func() time.Time
 
 	recorders sync.Pool // of *recorder
+	stamps    stamps
 }
 
 // Wrap logs what next answers.
@@ -35,7 +35,7 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 			rec = new(recorder)
 		}
 		*rec = recorder{ResponseWriter: w, head: r.Method == http.MethodHead, line: rec.line}
-		start := a.Now()
+		start := time.Now()
 		defer a.end(rec, r, start) // also when the handler panics to abort the connection
 		next.ServeHTTP(rec, r)
 	})
@@ -43,15 +43,15 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 
 // end writes the line. Its room and the recorder are used again.
 func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
-	now := a.Now()
+	took := time.Since(start)
 	e := entry{
-		at: now, client: host(r.RemoteAddr), method: r.Method, path: r.URL.Path,
-		status: rec.status, bytes: rec.bytes, took: now.Sub(start), imds: a.Version(r),
+		at: start.Add(took), client: host(r.RemoteAddr), method: r.Method, path: r.URL.Path,
+		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r),
 	}
 	if a.JSON {
 		rec.line = e.appendJSON(rec.line[:0])
 	} else {
-		rec.line = e.appendText(rec.line[:0])
+		rec.line = e.appendText(rec.line[:0], &a.stamps)
 	}
 	_, _ = a.Out.Write(rec.line)
 	rec.ResponseWriter = nil

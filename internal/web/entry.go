@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,9 +20,9 @@ type entry struct {
 }
 
 // appendText formats as slog.TextHandler does.
-func (e *entry) appendText(b []byte) []byte {
+func (e *entry) appendText(b []byte, s *stamps) []byte {
 	b = append(b, "time="...)
-	b = appendMillis(b, e.at)
+	b = s.appendMillis(b, e.at)
 	b = append(b, " level=INFO msg=request client="...)
 	b = appendWord(b, e.client)
 	b = append(b, " method="...)
@@ -41,14 +42,29 @@ func (e *entry) appendText(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// appendMillis writes RFC 3339 with three digits of the second's fraction. Package time is fast at RFC3339Nano alone, which
-// drops zeros at the end: a fourth digit keeps the three, and is cut out.
-func appendMillis(b []byte, t time.Time) []byte {
-	const fourth = len("2006-01-02T15:04:05.000")
-	start := len(b)
-	b = t.Truncate(time.Millisecond).Add(100*time.Microsecond).AppendFormat(b, time.RFC3339Nano)
-	return append(b[:start+fourth], b[start+fourth+1:]...)
+// stamps keeps the last second in words: most lines are of the same.
+type stamps struct{ last atomic.Pointer[stamp] }
+
+type stamp struct {
+	unix          int64
+	zone          *time.Location
+	before, after string // the fraction of the second
 }
+
+// appendMillis writes RFC 3339 with three digits of the second's fraction.
+func (s *stamps) appendMillis(b []byte, t time.Time) []byte {
+	last := s.last.Load()
+	if last == nil || last.unix != t.Unix() || last.zone != t.Location() {
+		last = &stamp{t.Unix(), t.Location(), t.Format("2006-01-02T15:04:05"), t.Format("Z07:00")}
+		s.last.Store(last)
+	}
+	ms := t.Nanosecond() / int(time.Millisecond)
+	b = append(b, last.before...)
+	b = append(b, '.', digit(ms/100), digit(ms/10), digit(ms))
+	return append(b, last.after...)
+}
+
+func digit(n int) byte { return '0' + byte(n%10) } //nolint:gosec // one digit
 
 // appendJSON formats as slog.JSONHandler does; the duration is in nanoseconds.
 func (e *entry) appendJSON(b []byte) []byte {
@@ -74,10 +90,18 @@ func (e *entry) appendJSON(b []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-// plain is true for text that needs no quotes nor escapes in either format.
+// special are the bytes that need quotes or escapes in either format.
+var special = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\'
+	}
+	return table
+}()
+
+// plain is true for text that needs neither.
 func plain(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\' {
+		if special[s[i]] {
 			return false
 		}
 	}
@@ -118,7 +142,7 @@ func appendDuration(b []byte, d time.Duration) []byte {
 		b = append(b, '.')
 		for rest > 0 {
 			unit /= 10
-			b = append(b, '0'+byte(rest/unit)) //nolint:gosec // one digit
+			b = append(b, digit(int(rest/unit)))
 			rest %= unit
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -44,25 +45,28 @@ func TestAdapter(t *testing.T) {
 	}
 }
 
-func TestAccessLog(t *testing.T) {
+func TestAccessLog(t *testing.T) { synctest.Test(t, testAccessLog) }
+
+func testAccessLog(t *testing.T) {
 	var log bytes.Buffer
-	clock := time.Date(2026, 5, 5, 10, 0, 0, 0, time.UTC)
 	enabled := true
 	a := &AccessLog{
 		Out:     &log,
 		Enabled: func() bool { return enabled },
 		Version: func(r *http.Request) string { return r.Header.Get("V") },
-		Now:     func() time.Time { clock = clock.Add(time.Millisecond); return clock },
 	}
 	h := a.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(time.Millisecond)
 		Write(w, http.StatusTeapot, "text/plain", []byte("short"))
 	}))
 	do := func(method, target string, header http.Header) {
+		time.Sleep(time.Millisecond)
 		r := httptest.NewRequest(method, target, nil)
 		r.RemoteAddr = "192.0.2.7:1234"
 		r.Header = header
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
+	began := time.Now()
 	do(http.MethodGet, "/a%0Ab?secret=1", http.Header{"V": {"v2"}, "Authorization": {"hidden"}})
 	do(http.MethodHead, "/x", nil)
 	a.JSON = true
@@ -70,9 +74,12 @@ func TestAccessLog(t *testing.T) {
 	enabled = false
 	do(http.MethodGet, "/unlogged", nil)
 
-	want := `time=2026-05-05T10:00:00.002Z level=INFO msg=request client=192.0.2.7 method=GET path="/a\nb" status=418 bytes=5 duration=1ms imds=v2
-time=2026-05-05T10:00:00.004Z level=INFO msg=request client=192.0.2.7 method=HEAD path=/x status=418 bytes=0 duration=1ms
-{"time":"2026-05-05T10:00:00.006Z","level":"INFO","msg":"request","client":"192.0.2.7","method":"GET","path":"/a\nb","status":418,"bytes":5,"duration":1000000,"imds":"v2"}
+	at := func(ms int) string {
+		return began.Add(time.Duration(ms) * time.Millisecond).Format("2006-01-02T15:04:05.000Z07:00")
+	}
+	want := `time=` + at(2) + ` level=INFO msg=request client=192.0.2.7 method=GET path="/a\nb" status=418 bytes=5 duration=1ms imds=v2
+time=` + at(4) + ` level=INFO msg=request client=192.0.2.7 method=HEAD path=/x status=418 bytes=0 duration=1ms
+{"time":"` + at(6) + `","level":"INFO","msg":"request","client":"192.0.2.7","method":"GET","path":"/a\nb","status":418,"bytes":5,"duration":1000000,"imds":"v2"}
 `
 	if log.String() != want {
 		t.Errorf("logged\n%swant\n%s", log.String(), want)
@@ -81,7 +88,8 @@ time=2026-05-05T10:00:00.004Z level=INFO msg=request client=192.0.2.7 method=HEA
 
 // TestEntriesAreSlogs holds the lines against those of slog's own handlers.
 func TestEntriesAreSlogs(t *testing.T) {
-	for _, e := range []entry{
+	var shared stamps
+	for i, e := range []entry{
 		{client: "::1", method: "GET", path: "/", status: 200, bytes: 1, took: 999},
 		{client: "fe80::1%eth0", method: "PUT", path: "/latest/api/token", status: 400, took: time.Microsecond, imds: "v2"},
 		{client: "127.0.0.1", method: "GET", path: "/a b", status: 404, bytes: 339, took: 43_324, imds: "v1"},
@@ -91,7 +99,8 @@ func TestEntriesAreSlogs(t *testing.T) {
 		{client: "c", method: "GET", path: "/\x00\x7f", took: 100 * time.Millisecond},
 		{client: "c", method: "GET", path: "/\xff\u2028é", took: 0},
 	} {
-		e.at = time.Date(2026, 5, 5, 10, 0, 0, 120_000_000, time.FixedZone("", 3600))
+		// Two of each second, in two zones.
+		e.at = time.Date(2026, 5, 5, 10, 0, i/2, (9*i+5)*1_234_567, time.FixedZone("", i/4*3600))
 		var text, json bytes.Buffer
 		for _, h := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&json, nil)} {
 			r := slog.NewRecord(e.at, slog.LevelInfo, "request", 0)
@@ -104,7 +113,7 @@ func TestEntriesAreSlogs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := string(e.appendText(nil)); got != text.String() {
+		if got := string(e.appendText(nil, &shared)); got != text.String() {
 			t.Errorf("text\n%swant\n%s", got, text.String())
 		}
 		var got, want any
@@ -119,7 +128,7 @@ func TestAbort(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	adapter := &Adapter{Log: logger, Render: func(http.ResponseWriter, *http.Request, *Error) { t.Error("rendered an abort") }}
-	access := &AccessLog{Out: &log, Enabled: func() bool { return true }, Version: func(*http.Request) string { return "" }, Now: time.Now}
+	access := &AccessLog{Out: &log, Enabled: func() bool { return true }, Version: func(*http.Request) string { return "" }}
 	srv := httptest.NewServer(access.Wrap(adapter.Handle(func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) })))
 	defer srv.Close()
 	if resp, err := http.Get(srv.URL); err == nil {
