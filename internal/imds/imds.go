@@ -128,7 +128,7 @@ func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: http.StatusBadRequest}
 	}
 	w.Header()[ttlHeader] = t.Tokens.header(ttl)
-	web.WriteMade(w, http.StatusOK, textPlain, tokenSize, []byte(t.Tokens.Issue(ttl)))
+	web.WriteMade(w, http.StatusOK, textPlain, tokenSize, t.Tokens.Issue(ttl))
 	return nil
 }
 
@@ -146,7 +146,7 @@ func parseTTL(s string) (int, bool) {
 // metadata answers everything else: rows 1, 7, 8 and 10 to 12.
 func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 	t := s.chooser.Target(r)
-	path := web.Path(r)
+	path := web.Clean(r.URL.Path)
 	if s.isOwn(r) {
 		return &web.Error{Status: http.StatusLoopDetected}
 	}

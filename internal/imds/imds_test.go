@@ -159,8 +159,8 @@ var (
 func TestRequests(t *testing.T) {
 	target := newTarget()
 	addr := start(t, target)
-	token := target.Tokens.Issue(100)
-	foreign := NewTokens([]byte("s"), "i-other", time.Now).Issue(100)
+	token := string(target.Tokens.Issue(100))
+	foreign := string(NewTokens([]byte("s"), "i-other", time.Now).Issue(100))
 	const id = "i-0123456789abcdef0"
 	idData := data(len(id))
 

@@ -30,12 +30,22 @@ const (
 var tokenText = base64.URLEncoding.Strict()
 
 // Tokens issues and verifies the session tokens of one instance. They hold all that is needed to verify them, so nothing
-// is stored, whatever clients ask for.
+// has to be stored, whatever clients ask for.
 type Tokens struct {
-	key  []byte
-	now  func() time.Time
-	macs sync.Pool                  // of *maker
-	left atomic.Pointer[ttlHeaders] // of the last answer
+	key   []byte
+	now   func() time.Time
+	macs  sync.Pool                          // of *maker
+	left  atomic.Pointer[ttlHeaders]         // of the last answer
+	known [knownTokens]atomic.Pointer[token] // saves clients that ask again with their token an HMAC
+}
+
+// knownTokens is the room for tokens that have been verified; a new one takes the place of an older one.
+const knownTokens = 64
+
+// token is one whose HMAC is right.
+type token struct {
+	text    [tokenLength]byte
+	expires time.Time
 }
 
 // ttlHeaders is a header's value for some seconds.
@@ -53,7 +63,7 @@ func NewTokens(secret []byte, instanceID string, now func() time.Time) *Tokens {
 }
 
 // Issue makes a token that lives ttl seconds.
-func (t *Tokens) Issue(ttl int) string {
+func (t *Tokens) Issue(ttl int) []byte {
 	var b [tokenBytes]byte
 	copy(b[:], "\x01\x00\x04")
 	ms := t.now().Add(time.Duration(ttl) * time.Second).UnixMilli()
@@ -64,35 +74,50 @@ func (t *Tokens) Issue(ttl int) string {
 	_, _ = rand.Read(b[nonceStart:macStart]) // never fails
 	sum := t.mac(b[:macStart])
 	copy(b[macStart:], sum[:])
-	var text [tokenLength]byte
-	tokenText.Encode(text[:], b[:])
-	return string(text[:])
+	text := make([]byte, tokenLength)
+	tokenText.Encode(text, b[:])
+	return text
 }
 
 // Verify says for how many more seconds a token is valid, at least 1; 0 when it is not.
-func (t *Tokens) Verify(token string) int {
-	if len(token) != tokenLength {
+func (t *Tokens) Verify(sent string) int {
+	if len(sent) != tokenLength {
 		return 0
 	}
 	var text [tokenLength]byte
-	copy(text[:], token)
+	copy(text[:], sent)
+	slot := &t.known[text[tokenLength-4]%knownTokens] // by a character of the HMAC
+	found := slot.Load()
+	if found == nil || !hmac.Equal(found.text[:], text[:]) {
+		expires, ok := t.authenticate(text)
+		if !ok {
+			return 0
+		}
+		found = &token{text, expires}
+		slot.Store(found)
+	}
+	left := found.expires.Sub(t.now())
+	if left <= 0 {
+		return 0
+	}
+	return int((left + time.Second - 1) / time.Second)
+}
+
+// authenticate checks a token's HMAC, and says when it expires.
+func (t *Tokens) authenticate(text [tokenLength]byte) (expires time.Time, ok bool) {
 	var b [tokenBytes + 2]byte // room for the padding's share
 	n, err := tokenText.Decode(b[:], text[:])
 	if err != nil || n != tokenBytes {
-		return 0
+		return time.Time{}, false
 	}
 	if sum := t.mac(b[:macStart]); !hmac.Equal(b[macStart:tokenBytes], sum[:tokenBytes-macStart]) {
-		return 0
+		return time.Time{}, false
 	}
 	var ms int64
 	for _, c := range b[expiryStart:nonceStart] {
 		ms = ms<<8 | int64(c)
 	}
-	left := time.UnixMilli(ms).Sub(t.now())
-	if left <= 0 {
-		return 0
-	}
-	return int((left + time.Second - 1) / time.Second)
+	return time.UnixMilli(ms), true
 }
 
 // maker makes an HMAC in room of its own, so that no call allocates any.

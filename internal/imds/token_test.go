@@ -14,12 +14,12 @@ func TestTokens(t *testing.T) {
 	now := func() time.Time { return clock }
 	secret := []byte("one process")
 	tokens := NewTokens(secret, "i-1", now)
-	token := tokens.Issue(60)
+	token := string(tokens.Issue(60))
 
 	if len(token) != 56 || !strings.HasPrefix(token, "AQAEA") {
 		t.Errorf("token %q is not 56 characters from AQAEA on", token)
 	}
-	if tokens.Issue(60) == token {
+	if string(tokens.Issue(60)) == token {
 		t.Error("two tokens are equal")
 	}
 	for _, step := range []struct {
@@ -55,7 +55,10 @@ func TestTokens(t *testing.T) {
 // TestForgeries changes every character to every other of the alphabet, and the length.
 func TestForgeries(t *testing.T) {
 	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
-	token := tokens.Issue(MaxTokenTTL)
+	token := string(tokens.Issue(MaxTokenTTL))
+	if tokens.Verify(token) != MaxTokenTTL { // from here on it is known
+		t.Fatal("not valid")
+	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ \x00\n"
 	for i := range token {
 		for _, c := range []byte(alphabet) {
@@ -92,12 +95,37 @@ func TestForgeries(t *testing.T) {
 	}
 }
 
+// TestKnownTokens has many more clients than tokens are remembered, of which each comes again.
+func TestKnownTokens(t *testing.T) {
+	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
+	var all []string
+	for range 10 * knownTokens {
+		all = append(all, string(tokens.Issue(MaxTokenTTL)))
+	}
+	for round := range 3 {
+		for i, token := range all {
+			if tokens.Verify(token) == 0 {
+				t.Fatalf("token %d is not valid in round %d", i, round)
+			}
+		}
+	}
+	remembered := 0
+	for i := range tokens.known {
+		if tokens.known[i].Load() != nil {
+			remembered++
+		}
+	}
+	if remembered < knownTokens/2 {
+		t.Errorf("%d tokens are remembered", remembered)
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
-	valid := tokens.Issue(MaxTokenTTL)
+	valid := string(tokens.Issue(MaxTokenTTL))
 	f.Add("")
 	f.Add(strings.Repeat("A", 56))
-	f.Add(NewTokens([]byte("other"), "i-1", time.Now).Issue(60))
+	f.Add(string(NewTokens([]byte("other"), "i-1", time.Now).Issue(60)))
 	f.Fuzz(func(t *testing.T, token string) {
 		if token != valid && tokens.Verify(token) != 0 {
 			t.Errorf("%q is valid", token)

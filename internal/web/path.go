@@ -24,9 +24,6 @@ func CleanPath(next http.Handler) http.Handler {
 	})
 }
 
-// Path is the normalised path that CleanPath found.
-func Path(r *http.Request) string { return chi.RouteContext(r.Context()).RoutePath }
-
 // Clean collapses runs of slashes and drops a trailing one. Dot segments stay: no key of the tree holds one.
 func Clean(p string) string {
 	if !strings.Contains(p, "//") {
