@@ -15,7 +15,8 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// Limits on one connection. Metadata clients send small requests at once and give up within seconds.
+// Limits on one connection, each of which may take up to slack more. Metadata clients send small requests at once and give up
+// within seconds.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
@@ -39,8 +40,7 @@ type Server struct {
 // from then on, and wait for Serve. Listeners that are there already, see Inherit, are served before them.
 func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited ...net.Listener) (*Server, error) {
 	s := &Server{
-		listeners: inherited,
-		log:       log,
+		log: log,
 		http: &http.Server{
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
@@ -53,6 +53,9 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
+	for _, l := range inherited {
+		s.listeners = append(s.listeners, lazyListener{l})
+	}
 	var lc net.ListenConfig
 	for _, address := range addresses {
 		l, err := lc.Listen(ctx, network(address), address)
@@ -60,7 +63,7 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited
 			s.Close()
 			return nil, explain(address, err)
 		}
-		s.listeners = append(s.listeners, l)
+		s.listeners = append(s.listeners, lazyListener{l})
 	}
 	return s, nil
 }
