@@ -92,7 +92,12 @@ func serveOn(ctx context.Context, log *logs, sources config.Sources, loaded *con
 	d.logStart(s.Addrs())
 	started(background, d)
 	// Not at once: making a key takes the processor that the first requests need.
-	prepare := time.AfterFunc(time.Second, func() { d.current.Load().identity.Prepare() })
+	prepare := time.AfterFunc(time.Second, func() {
+		identity := d.current.Load().identity
+		identity.Prepare()
+		identity.Wait()
+		trim(log.Logger)
+	})
 	defer prepare.Stop()
 	err = s.Serve(ctx, d.routes(log.lines))
 	log.Info("stopped")
