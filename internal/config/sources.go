@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,10 +69,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, readError(path, err)
 	}
 	defer func() { _ = f.Close() }()
+	var b bytes.Buffer
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s: is a directory; name a file in it", oneLine(path))
+	} else if err == nil {
+		b.Grow(int(min(info.Size(), maxFileSize)) + bytes.MinRead)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	_, err = b.ReadFrom(io.LimitReader(f, maxFileSize+1))
+	data := b.Bytes()
 	switch {
 	case err != nil:
 		return nil, readError(path, err)

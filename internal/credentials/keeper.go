@@ -329,7 +329,7 @@ func (k *Keeper) valid() *Credentials {
 func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if k.current == nil || !k.current.Expiration.After(k.now()) || !k.expires.After(time.Now()) {
+	if k.current == nil || !k.current.Expiration.After(k.now()) || time.Until(k.expires) <= 0 {
 		return nil, k.lastErr == nil
 	}
 	return k.current, k.lastErr == nil

@@ -92,6 +92,26 @@ var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"dynamic/instance-identity/signature": "2009-04-04",
 }
 
+// named are the beginnings, two parts long, of the paths that have a "*".
+var named = func() map[string]bool {
+	dirs := map[string]bool{}
+	for path := range catalogue {
+		if strings.Contains(path, "*") {
+			dirs[beginning(path)] = true
+		}
+	}
+	return dirs
+}()
+
+// beginning is a path's first two parts.
+func beginning(path string) string {
+	first := strings.IndexByte(path, '/') + 1
+	if i := strings.IndexByte(path[first:], '/'); i >= 0 {
+		return path[:first+i]
+	}
+	return path
+}
+
 // sinceOf finds since when a path exists. One that EC2 does not have exists from the first version on that has dynamic/ or
 // meta-data/.
 func sinceOf(path string) string {
@@ -100,7 +120,7 @@ func sinceOf(path string) string {
 	}
 	parts := strings.Split(path, "/")
 	// All ways to put "*" for names, but the first two, which are never one.
-	for mask := 1; len(parts) > 2 && len(parts) <= 8 && mask < 1<<(len(parts)-2); mask++ {
+	for mask := 1; named[beginning(path)] && len(parts) > 2 && len(parts) <= 8 && mask < 1<<(len(parts)-2); mask++ {
 		pattern := append([]string(nil), parts...)
 		for i := range parts[2:] {
 			if mask&(1<<i) != 0 {
