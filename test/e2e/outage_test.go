@@ -137,7 +137,7 @@ func TestOutage(t *testing.T) {
 	time.Sleep(deadFor)
 	sts.live(t)
 	returned := time.Now()
-	gap, mended := waitForGap(t, book, returned.Add(backoff+2*clientsWait))
+	gap, still, mended := waitForGap(t, book, returned.Add(backoff+2*clientsWait))
 	time.Sleep(6 * time.Second)
 	stop()
 	all.Wait()
@@ -156,7 +156,7 @@ func TestOutage(t *testing.T) {
 			switch {
 			case p.within(began, gap.Add(-edge)):
 				before, valid = before+1, true
-			case p.within(gap, mended):
+			case p.within(gap, still):
 				in++
 			case p.within(mended, ended):
 				after, valid = after+1, true
@@ -225,17 +225,19 @@ func askDaemon(t *testing.T, url string) (p poll) {
 	return p
 }
 
-// waitForGap waits until the daemon has no credentials, and then has some again.
-func waitForGap(t *testing.T, book *diary, latest time.Time) (from, to time.Time) {
+// waitForGap waits until the daemon has no credentials, still has none, and then has some again.
+func waitForGap(t *testing.T, book *diary, latest time.Time) (from, still, to time.Time) {
 	t.Helper()
 	timeout := time.After(time.Until(latest))
 	for {
 		for _, p := range book.of("daemon") {
 			switch {
-			case from.IsZero() && !p.ok:
-				from = p.began
-			case !from.IsZero() && p.ok:
-				return from, p.began.Add(p.took)
+			case !p.ok && from.IsZero():
+				from, still = p.began, p.began
+			case !p.ok:
+				still = p.began
+			case !from.IsZero():
+				return from, still, p.began.Add(p.took)
 			}
 		}
 		from = time.Time{}
