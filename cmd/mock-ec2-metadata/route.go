@@ -66,7 +66,7 @@ func (d *dryRun) show(cmd *cobra.Command, undo bool, target netip.AddrPort) erro
 }
 
 // check refuses --os without --dry-run.
-func (d *dryRun) check(cmd *cobra.Command) error {
+func (d *dryRun) check(cmd *cobra.Command, _ []string) error {
 	if cmd.Flags().Changed("os") && !d.on {
 		return &usageError{errors.New("--os goes with --dry-run only")}
 	}
@@ -76,13 +76,11 @@ func (d *dryRun) check(cmd *cobra.Command) error {
 func newRouteAdd(f *flags) *cobra.Command {
 	var dry dryRun
 	cmd := &cobra.Command{
-		Use:   "add",
-		Short: "Put the address on this machine, until remove or its next restart (which on Windows it outlives)",
-		Args:  noArgs,
+		Use:     "add",
+		Short:   "Put the address on this machine, until remove or its next restart (which on Windows it outlives)",
+		Args:    noArgs,
+		PreRunE: dry.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := dry.check(cmd); err != nil {
-				return err
-			}
 			loaded, err := config.Load(f.sources())
 			if err != nil {
 				return err
@@ -222,13 +220,11 @@ func redirectTarget(listen string) (netip.AddrPort, error) {
 func newRouteRemove() *cobra.Command {
 	var dry dryRun
 	cmd := &cobra.Command{
-		Use:   "remove",
-		Short: "Take the address off this machine; also what a daemon that was killed may have left",
-		Args:  noArgs,
+		Use:     "remove",
+		Short:   "Take the address off this machine; also what a daemon that was killed may have left",
+		Args:    noArgs,
+		PreRunE: dry.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := dry.check(cmd); err != nil {
-				return err
-			}
 			if dry.on {
 				return dry.show(cmd, true, netip.AddrPort{})
 			}
