@@ -91,7 +91,7 @@ func serveOn(ctx context.Context, log *logs, sources config.Sources, loaded *con
 	s.Limit(d.guard.Limit)
 	d.logStart(s.Addrs())
 	started(background, d)
-	// Not at once: making a key takes the processor that the first requests need.
+	// Not at once: making a key takes the processor that the first requests need. It is the last that the start needs memory for.
 	prepare := time.AfterFunc(time.Second, func() {
 		identity := d.current.Load().identity
 		identity.Prepare()

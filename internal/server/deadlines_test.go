@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"syscall"
@@ -118,6 +119,35 @@ func TestReadDeadlineMeanwhile(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestConnectionsAreLazy has a listener of the server's own and an inherited one.
+func TestConnectionsAreLazy(t *testing.T) {
+	var lc net.ListenConfig
+	inherited, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Listen(t.Context(), slog.New(slog.DiscardHandler), []string{"127.0.0.1:0"}, inherited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, l := range s.listeners {
+		var dialer net.Dialer
+		client, err := dialer.DialContext(t.Context(), "tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := c.(*lazyConn); !ok {
+			t.Errorf("a connection to %s is a %T", l.Addr(), c)
+		}
+		_, _ = c.Close(), client.Close()
 	}
 }
 

@@ -42,20 +42,19 @@ func (e *entry) appendText(b []byte, s *stamps) []byte {
 	return append(b, '\n')
 }
 
-// stamps keeps the last second in words: most lines are of the same.
+// stamps keeps the last second in words, in the zone of the process: most lines are of the same.
 type stamps struct{ last atomic.Pointer[stamp] }
 
 type stamp struct {
 	unix          int64
-	zone          *time.Location
 	before, after string // the fraction of the second
 }
 
 // appendMillis writes RFC 3339 with three digits of the second's fraction.
 func (s *stamps) appendMillis(b []byte, t time.Time) []byte {
 	last := s.last.Load()
-	if last == nil || last.unix != t.Unix() || last.zone != t.Location() {
-		last = &stamp{t.Unix(), t.Location(), t.Format("2006-01-02T15:04:05"), t.Format("Z07:00")}
+	if last == nil || last.unix != t.Unix() {
+		last = &stamp{t.Unix(), t.Format("2006-01-02T15:04:05"), t.Format("Z07:00")}
 		s.last.Store(last)
 	}
 	ms := t.Nanosecond() / int(time.Millisecond)
