@@ -105,7 +105,7 @@ func (l *layers) resolve(n *yaml.Node, path string, at place) *yaml.Node {
 
 // entries calls each for every key of a mapping, after refusing what is no usable key or stands there twice.
 func (l *layers) entries(n *yaml.Node, path string, at place, each func(key string, keyNode, value *yaml.Node)) {
-	first := map[string]*yaml.Node{}
+	first := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content) && len(l.problems) < maxProblems; i += 2 {
 		keyNode, value := n.Content[i], n.Content[i+1]
 		where := at(keyNode)
@@ -191,9 +191,10 @@ func (l *layers) decodeEntry(n *yaml.Node, v reflect.Value, path, key string, wh
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	entry := reflect.ValueOf(n.Value)
+	value := n.Value // a copy, since a pointer into the node would keep all nodes
+	entry := reflect.ValueOf(value)
 	if removable {
-		entry = reflect.ValueOf(&n.Value)
+		entry = reflect.ValueOf(&value)
 		if isNull(n) {
 			entry = reflect.Zero(v.Type().Elem())
 		}

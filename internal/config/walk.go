@@ -36,7 +36,7 @@ func (l *layers) walk(v reflect.Value, path, rule string, each func(t text)) {
 			l.walk(v.Index(i), fmt.Sprintf("%s[%d]", path, i), rule+"[]", each)
 		}
 	case reflect.Map:
-		entries := map[string]string{}
+		entries := make(map[string]string, v.Len())
 		for it := v.MapRange(); it.Next(); {
 			value := reflect.Indirect(it.Value())
 			if value.IsValid() {

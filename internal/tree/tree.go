@@ -53,7 +53,6 @@ func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error)
 	s := &Snapshot{
 		versions: make(map[string]int, len(versions)),
 		root:     newNode(Listing, []byte(strings.Join(versions[:], "\n"))),
-		nodes:    make(map[string][]dated),
 	}
 	for i, v := range versions {
 		s.versions[v] = i
@@ -62,6 +61,7 @@ func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error)
 	if err := all.override(overrides); err != nil {
 		return nil, err
 	}
+	s.nodes = make(map[string][]dated, len(all))
 	dirs := directories{}
 	for path, l := range all {
 		since := firstServing(sinceOf(path))
