@@ -15,8 +15,7 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// Limits on one connection, each of which may take up to slack more. Metadata clients send small requests at once and give up
-// within seconds.
+// Limits on one connection. Metadata clients send small requests at once and give up within seconds.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
@@ -54,7 +53,7 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited
 		},
 	}
 	for _, l := range inherited {
-		s.listeners = append(s.listeners, lazyListener{l})
+		s.listeners = append(s.listeners, listener{l})
 	}
 	var lc net.ListenConfig
 	for _, address := range addresses {
@@ -63,7 +62,7 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited
 			s.Close()
 			return nil, explain(address, err)
 		}
-		s.listeners = append(s.listeners, lazyListener{l})
+		s.listeners = append(s.listeners, listener{l})
 	}
 	return s, nil
 }
