@@ -33,6 +33,7 @@ func serve(ctx context.Context, f *flags, stdout, stderr io.Writer) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
 
+	paceCollector()
 	local, err := startLinkLocal(ctx, f, log.Logger, loaded.Config.Server.Listen)
 	if err != nil {
 		return err
