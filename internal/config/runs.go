@@ -28,14 +28,21 @@ type run struct {
 	entries []entry
 }
 
+// otherBreaks end lines for the library too, but not here.
+var otherBreaks = [...][]byte{[]byte("\r"), []byte("\u0085"), []byte("\u2028"), []byte("\u2029")}
+
 // cutRuns finds the runs of at least so many lines, and gives the text without what is between the ends of each.
 func cutRuns(data []byte, least int) (rest []byte, runs []run) {
+	for _, other := range otherBreaks {
+		if bytes.Contains(data, other) {
+			return data, nil
+		}
+	}
 	var current run
-	whole := string(data)
 	kept, runStart, lastStart := 0, 0, 0 // offsets in data: what is in rest, and the lines of the current run
 	end := func() {
 		if n := len(current.entries); n >= max(least, 3) {
-			_, middle, _ := strings.Cut(whole[runStart:lastStart], "\n")
+			_, middle, _ := bytes.Cut(data[runStart:lastStart], []byte("\n"))
 			rest = append(rest, data[kept:lastStart-len(middle)]...)
 			rest = append(rest, bytes.Repeat([]byte("\n"), n-2)...)
 			kept = lastStart
@@ -44,7 +51,7 @@ func cutRuns(data []byte, least int) (rest []byte, runs []run) {
 		current = run{}
 	}
 	line, at := 1, 0
-	for text := range strings.Lines(whole) {
+	for text := range bytes.Lines(data) {
 		indent, e, ok := parseEntry(text)
 		if !ok || indent != current.indent {
 			end()
@@ -117,26 +124,29 @@ func (r *run) between() []*yaml.Node {
 }
 
 // parseEntry reads a line that is an entry without anything that YAML gives a further meaning: no escapes, comments, anchors or tags.
-func parseEntry(line string) (indent int, e entry, ok bool) {
-	text, ok := strings.CutSuffix(strings.TrimLeft(line, " "), "\n")
+func parseEntry(line []byte) (indent int, e entry, ok bool) {
+	text, ok := bytes.CutSuffix(bytes.TrimLeft(line, " "), []byte("\n"))
 	if !ok {
 		return 0, entry{}, false // the file may be cut off here
 	}
-	e.key, e.value, ok = strings.Cut(text, ": ")
+	key, value, ok := bytes.Cut(text, []byte(": "))
 	// The library takes no longer keys than 1024.
-	if !ok || e.key == "" || e.value == "" || len(e.key) > 512 || !startsPlain(e.key) || !all(e.key, inKey) {
+	if !ok || len(key) == 0 || len(value) == 0 || len(key) > 512 || !startsPlain(key) || !all(key, inKey) {
 		return 0, entry{}, false
 	}
-	last := len(e.value) - 1
-	switch quote := e.value[0]; {
-	case last > 0 && quote == '"' && e.value[last] == quote:
-		e.value, e.style = e.value[1:last], yaml.DoubleQuotedStyle
-		ok = all(e.value, inDoubleQuotes)
-	case last > 0 && quote == '\'' && e.value[last] == quote:
-		e.value, e.style = e.value[1:last], yaml.SingleQuotedStyle
-		ok = all(e.value, inSingleQuotes)
+	last := len(value) - 1
+	switch quote := value[0]; {
+	case last > 0 && quote == '"' && value[last] == quote:
+		value, e.style = value[1:last], yaml.DoubleQuotedStyle
+		ok = all(value, inDoubleQuotes)
+	case last > 0 && quote == '\'' && value[last] == quote:
+		value, e.style = value[1:last], yaml.SingleQuotedStyle
+		ok = all(value, inSingleQuotes)
 	default:
-		ok = startsPlain(e.value) && all(e.value, inPlain) && e.value[last] != ' ' && e.value[last] != ':' && !strings.Contains(e.value, ": ")
+		ok = startsPlain(value) && all(value, inPlain) && value[last] != ' ' && value[last] != ':' && !bytes.Contains(value, []byte(": "))
+	}
+	if ok {
+		e.key, e.value = string(key), string(value)
 	}
 	return len(line) - len(text) - 1, e, ok
 }
@@ -167,9 +177,9 @@ var characters = func() (table [256]uint8) {
 	return table
 }()
 
-func all(s string, where uint8) bool {
-	for i := range len(s) {
-		if characters[s[i]]&where == 0 {
+func all(s []byte, where uint8) bool {
+	for _, c := range s {
+		if characters[c]&where == 0 {
 			return false
 		}
 	}
@@ -177,6 +187,6 @@ func all(s string, where uint8) bool {
 }
 
 // startsPlain is true when the first character begins nothing but a plain text.
-func startsPlain(s string) bool {
+func startsPlain(s []byte) bool {
 	return characters[s[0]]&inKey != 0 && strings.IndexByte(":@-=", s[0]) < 0
 }

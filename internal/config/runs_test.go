@@ -61,6 +61,11 @@ func TestRuns(t *testing.T) {
 		{"third document", "a\n---\nb\n---\nm:\n" + lines, false},
 		{"no line ending", "m:\n  a: b\n  c: d\n  e: f", false},
 		{"CR LF", "m:\r\n  a: b\r\n  c: d\r\n  e: f\r\n", false},
+		// Each has one line more for the library, and what looks like the run there.
+		{"CR", "x: |\n y\rm:\n" + lines + "n:\n" + lines, false},
+		{"next line", "x: |\n y\u0085m:\n" + lines + "n:\n" + lines, false},
+		{"line separator", "x: |\n y\u2028m:\n" + lines + "n:\n" + lines, false},
+		{"paragraph separator", "x: |\n y\u2029m:\n" + lines + "n:\n" + lines, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if helped := sameAsLibrary(t, c.text); helped != c.helps {
