@@ -99,8 +99,7 @@ func (c *conn) set(d *deadline, t time.Time, tell func(time.Time) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d.at = t
-	// The socket hears at once of the time long ago by which net/http ends a Read, and when another takes its place: it would
-	// not do to keep that from it while nothing reads, requests in hundreds would wait longer for their turn.
+	// The socket hears at once of the time long ago by which net/http ends a Read, and of its end.
 	if passed := !t.IsZero() && !t.After(longAgo); passed != d.passed {
 		d.passed = passed
 		if passed {

@@ -1,6 +1,9 @@
 package tree
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // catalogue says since when each path exists: the release day of its category, "1.0" for the first version. "*" stands for
 // one name. Directories follow from what is in them. Days marked "assumed" are documented nowhere; imds-reference,
@@ -118,23 +121,31 @@ func sinceOf(path string) string {
 	if since, ok := catalogue[path]; ok {
 		return since
 	}
-	parts := strings.Split(path, "/")
-	// All ways to put "*" for names, but the first two, which are never one.
-	for mask := 1; named[beginning(path)] && len(parts) > 2 && len(parts) <= 8 && mask < 1<<(len(parts)-2); mask++ {
-		pattern := append([]string(nil), parts...)
+	if named[beginning(path)] {
+		if since, ok := sinceOfNamed(strings.Split(path, "/")); ok {
+			return since
+		}
+	}
+	if path == "dynamic" || strings.HasPrefix(path, "dynamic/") {
+		return "2009-04-04"
+	}
+	return "1.0"
+}
+
+// sinceOfNamed tries all ways to put "*" for parts, but the first two, which are never a name.
+func sinceOfNamed(parts []string) (since string, ok bool) {
+	for mask := 1; len(parts) > 2 && len(parts) <= 8 && mask < 1<<(len(parts)-2); mask++ {
+		pattern := slices.Clone(parts)
 		for i := range parts[2:] {
 			if mask&(1<<i) != 0 {
 				pattern[i+2] = "*"
 			}
 		}
-		if since, ok := catalogue[strings.Join(pattern, "/")]; ok {
-			return since
+		if since, ok = catalogue[strings.Join(pattern, "/")]; ok {
+			return since, true
 		}
 	}
-	if parts[0] == "dynamic" {
-		return "2009-04-04"
-	}
-	return "1.0"
+	return "", false
 }
 
 // unlisted are directories that are served, but not shown in the one above: cloud-init, which skips

@@ -85,18 +85,21 @@ func (d directories) add(path string, since int) {
 		if i := strings.LastIndexByte(path, '/'); i >= 0 {
 			dir, name = path[:i], path[i+1:]
 		}
-		if dir == "" {
-			slash = "" // a version's own listing shows no slashes
-		}
-		if d[dir] == nil {
-			d[dir] = make(map[string]int)
-		}
-		if old, ok := d[dir][name+slash]; !unlisted[path] && (!ok || since < old) {
-			d[dir][name+slash] = since
+		children := d[dir]
+		if children == nil {
+			children = make(map[string]int)
+			d[dir] = children
 		}
 		if unlisted[path] {
 			return // what lies above is listed for the sake of others
 		}
+		if dir != "" { // a version's own listing shows no slashes
+			name += slash
+		}
+		if old, ok := children[name]; ok && old <= since {
+			return // and so do those above
+		}
+		children[name] = since
 		path = dir
 	}
 }
