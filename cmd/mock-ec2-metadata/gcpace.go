@@ -7,15 +7,15 @@ import (
 	"runtime/metrics"
 )
 
-// How much garbage there may be before it is collected, in percent of what is in use (GOGC). Go's own 100 means every 3 MB here
-// while little is in use, that is 70 times a second with some connections under load.
+// How much garbage there may be before it is collected, in percent of what is in use (GOGC). Go's heap is of 4 MB at least, times
+// GOGC: with its own 100 and the 1 MB that is in use here with some connections, the collector runs 70 times a second under load.
 const (
 	pacePercent        = 150 // while little is in use
 	defaultPacePercent = 100 // Go's, else
 	paceLittle         = 2e6 // bytes in use
 )
 
-// paceCollector sets GOGC by what is in use after each collection, until the process ends. GOGC in the environment takes its place.
+// paceCollector sets GOGC by what is in use, until the process ends. GOGC in the environment takes its place.
 func paceCollector() {
 	if os.Getenv("GOGC") == "" {
 		p := &pacer{set: func(percent int) { debug.SetGCPercent(percent) }}
@@ -23,7 +23,7 @@ func paceCollector() {
 	}
 }
 
-// pacer hears of each collection by an object that nobody uses.
+// pacer hears of collections by an object that nobody uses.
 type pacer struct {
 	percent int // in force
 	set     func(percent int)
@@ -36,7 +36,7 @@ func (p *pacer) collected() {
 	runtime.AddCleanup(new([64]byte), (*pacer).collected, p)
 }
 
-// pace says so only when something changes: to set GOGC stops the process for a moment.
+// pace sets GOGC when it is to change, live is in bytes.
 func (p *pacer) pace(live uint64) {
 	percent := defaultPacePercent
 	if live < paceLittle {

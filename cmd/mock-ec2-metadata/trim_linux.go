@@ -46,11 +46,11 @@ func dropFilePages() (bytes uintptr, err error) {
 
 type mapping struct{ start, end uintptr }
 
-// split makes many mappings of it by leaving every other window out of core dumps, which hold no pages of files anyway. Where that
-// fails, more memory is in use.
+// split makes many mappings of it by leaving every other window out of core dumps. The first one stays, since its first page says
+// which program the dump is of; of the others dumps hold nothing. Where split fails, more memory is in use.
 func (m mapping) split() {
-	for at := m.start; at+window < m.end; at += 2 * window {
-		_, _, _ = unix.Syscall(unix.SYS_MADVISE, at, window, unix.MADV_DONTDUMP)
+	for at := m.start + window; at < m.end; at += 2 * window {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, at, min(window, m.end-at), unix.MADV_DONTDUMP)
 	}
 }
 

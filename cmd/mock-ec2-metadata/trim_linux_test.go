@@ -56,7 +56,11 @@ func TestTrim(t *testing.T) {
 		}
 		after, err := unchangedMappings(smaps)
 		_ = smaps.Close()
-		if least := int(n/window) - 20; err != nil || len(after) < least {
+		least := int(n/window) - 20
+		if os.Getpagesize() > window {
+			least = 1
+		}
+		if err != nil || len(after) < least {
 			t.Errorf("trimmed %d times, %d mappings of files, want at least %d; %v", i+1, len(after), least, err)
 		}
 	}

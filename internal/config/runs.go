@@ -28,7 +28,7 @@ type run struct {
 	entries []entry
 }
 
-// otherBreaks end lines for the library too, but not here.
+// otherBreaks end lines for the library too, but not here. The text is UTF-8, see readFile.
 var otherBreaks = [...][]byte{[]byte("\r"), []byte("\u0085"), []byte("\u2028"), []byte("\u2029")}
 
 // cutRuns finds the runs of at least so many lines, and gives the text without what is between the ends of each.

@@ -29,19 +29,19 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// conn is a connection for net/http's server, which has one Read at a time.
+// conn is a connection for net/http's server, which has one Read at a time, and whose deadlines are some time from now or long ago.
 //
-// It has one timer for both deadlines, which is left alone when a deadline is put off: when it goes off too early, it is set
-// anew. The server puts off its deadlines five times with each request, and each time a connection of package net would set a
-// timer.
+// It has one timer, and sets it only where it would go off too late; when it has gone off too early, it is set anew. With each
+// request the server gives four deadlines and takes them back, for each of which a connection of package net sets a timer.
 type conn struct {
 	socket
-	requests int // of Read alone
+	reads int // of Read alone
 
 	mu          sync.Mutex
 	read, write deadline
 	timer       *time.Timer
 	rings       time.Time // when the timer goes off, zero if it is not set
+	closed      bool
 }
 
 // deadline is one of a connection's.
@@ -53,12 +53,12 @@ type deadline struct {
 // longAgo is a time by which Reads and Writes end at once.
 var longAgo = time.Unix(1, 0)
 
-// Read lets other connections go first before every second request: meanwhile the next one comes, and need not be waited for,
-// which takes the kernel's help twice. Before every request it would be too often: while there is always another connection to
-// go on with, the Go scheduler looks only every 10 ms for those that wait.
+// Read lets other connections go first every second time: the client's next request comes meanwhile, and is there when it is
+// read. Else the Read is in vain, and the connection has to wait until the kernel tells of the request. Every time would be too
+// often: while there is always another connection to go on with, the Go scheduler asks the kernel only every 10 ms.
 func (c *conn) Read(p []byte) (int, error) {
 	if len(p) > 1 { // one byte is how the server looks for clients that hang up, while it answers
-		if c.requests++; c.requests%2 == 0 {
+		if c.reads++; c.reads%2 == 0 {
 			runtime.Gosched()
 		}
 	}
@@ -87,7 +87,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read.at, c.write.at, c.rings = time.Time{}, time.Time{}, longAgo // so that the timer is never set again
+	c.closed = true
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -115,7 +115,7 @@ func (c *conn) set(d *deadline, t time.Time, tell func(time.Time) error) error {
 
 // wake sets the timer if it would go off too late.
 func (c *conn) wake(d *deadline) {
-	if d.at.IsZero() || d.passed || !c.rings.IsZero() && !d.at.Before(c.rings) {
+	if c.closed || d.at.IsZero() || d.passed || !c.rings.IsZero() && !d.at.Before(c.rings) {
 		return
 	}
 	c.rings = d.at
@@ -131,8 +131,8 @@ func (c *conn) ring() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if now.Before(c.rings) {
-		return // it has been set anew meanwhile
+	if c.closed || now.Before(c.rings) {
+		return // before is when it has been set anew meanwhile
 	}
 	c.rings = time.Time{}
 	c.pass(&c.read, now, c.socket.SetReadDeadline)
@@ -142,7 +142,7 @@ func (c *conn) ring() {
 func (c *conn) pass(d *deadline, now time.Time, tell func(time.Time) error) {
 	if !d.at.IsZero() && !d.passed && !now.Before(d.at) {
 		d.passed = true
-		_ = tell(longAgo) // which fails if the connection is closed
+		_ = tell(longAgo) // a socket that fails here fails its Reads and Writes too
 	}
 	c.wake(d)
 }
