@@ -13,7 +13,7 @@ func TestPace(t *testing.T) {
 	for _, live := range []uint64{0, 1e6, paceLittle - 1, paceLittle, 10e6, 1e6, 1e6} {
 		p.pace(live)
 	}
-	if want := []int{pacePercent, defaultPacePercent, pacePercent}; !slices.Equal(set, want) {
+	if want := []int{pacePercent, pacePercentElse, pacePercent}; !slices.Equal(set, want) {
 		t.Errorf("GOGC was set to %v, want %v", set, want)
 	}
 }

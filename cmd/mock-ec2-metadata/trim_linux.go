@@ -23,7 +23,7 @@ func trim(log *slog.Logger) {
 
 // window is how much the kernel maps of a file at once, in bytes, after dropFilePages. It maps all pages around one that is used,
 // up to 64 KiB, if it has them in its cache: more than twice of what is ever used. But it goes no further than a mapping.
-const window = 16 << 10
+const window = 8 << 10
 
 // dropFilePages gives back pages that the kernel brings back from the file when they are used (madvise(2), MADV_DONTNEED). It
 // says how many bytes of addresses that is about.

@@ -92,7 +92,7 @@ func newBench(args []string) (*bench, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&b.daemon, "daemon", "bin/mock-ec2-metadata", "the daemon")
 	flags.StringVar(&b.bare, "bare", "bin/bench-bare", "the bare server")
-	flags.IntVar(&b.rounds, "rounds", 0, "how often each request is measured; 0: 7, or 1 if short")
+	flags.IntVar(&b.rounds, "rounds", 0, "how often each request is measured; 0: 11, or 1 if short")
 	flags.IntVar(&b.seconds, "seconds", 1, "how long each time, in s")
 	connections := flags.String("connections", "16,256", "connections of wrk, with commas between")
 	flags.BoolVar(&b.short, "short", false, "a look that says little, for CI")
@@ -121,7 +121,7 @@ func newBench(args []string) (*bench, error) {
 	if b.rounds == 0 && b.short {
 		b.rounds = 1
 	} else if b.rounds == 0 {
-		b.rounds = 7
+		b.rounds = 11
 	}
 	if b.rounds < 1 || b.seconds < 1 {
 		return nil, errors.New("-rounds and -seconds: want at least 1")
