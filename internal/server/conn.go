@@ -131,9 +131,6 @@ func (c *conn) ring() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.closed || now.Before(c.rings) {
-		return // before is when it has been set anew meanwhile
-	}
 	c.rings = time.Time{}
 	c.pass(&c.read, now, c.socket.SetReadDeadline)
 	c.pass(&c.write, now, c.socket.SetWriteDeadline)
@@ -142,7 +139,7 @@ func (c *conn) ring() {
 func (c *conn) pass(d *deadline, now time.Time, tell func(time.Time) error) {
 	if !d.at.IsZero() && !d.passed && !now.Before(d.at) {
 		d.passed = true
-		_ = tell(longAgo) // a socket that fails here fails its Reads and Writes too
+		_ = tell(longAgo) // a socket that fails here is closed
 	}
 	c.wake(d)
 }

@@ -71,6 +71,27 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestTimerIsLeftAlone by requests that follow one another: it goes off when the first one's header would be late.
+func TestTimerIsLeftAlone(t *testing.T) {
+	connected(t, func(c *conn, _ net.Conn) {
+		_ = c.SetReadDeadline(after(5 * time.Second))
+		first := c.rings
+		for range 100 {
+			time.Sleep(time.Millisecond)
+			_ = c.SetReadDeadline(after(2 * time.Minute))
+			_ = c.SetReadDeadline(time.Time{})
+			_ = c.SetReadDeadline(after(5 * time.Second))
+			_ = c.SetWriteDeadline(after(10 * time.Second))
+			_ = c.SetReadDeadline(longAgo)
+			_ = c.SetReadDeadline(time.Time{})
+			_ = c.SetWriteDeadline(time.Time{})
+		}
+		if !c.rings.Equal(first) {
+			t.Errorf("the timer was set anew, to go off after %v", c.rings.Sub(first))
+		}
+	})
+}
+
 // TestReadDeadline sets one before or while a Read waits, in the place of another.
 func TestReadDeadline(t *testing.T) {
 	for _, tt := range []struct {

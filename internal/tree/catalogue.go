@@ -126,7 +126,7 @@ func sinceOf(path string) string {
 			return since
 		}
 	}
-	if path == "dynamic" || strings.HasPrefix(path, "dynamic/") {
+	if strings.HasPrefix(path, "dynamic/") {
 		return "2009-04-04"
 	}
 	return "1.0"
