@@ -1,0 +1,187 @@
+package credentials
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"mock-ec2-metadata/test/stsfake"
+)
+
+const (
+	userARN  = "arn:aws:iam::123456789012:user/developer"
+	baseRole = "arn:aws:iam::123456789012:role/base"
+	midRole  = "arn:aws:iam::123456789012:role/mid"
+	taskRole = "arn:aws:iam::123456789012:role/task"
+	sessions = "arn:aws:sts::123456789012:assumed-role/"
+	ssoARN   = sessions + "AWSReservedSSO_PowerUser_0123456789abcdef/alice"
+
+	assumesBase    = "role_arn = " + baseRole + "\nrole_session_name = base\n"
+	assumesMid     = "role_arn = " + midRole + "\nrole_session_name = mid\n"
+	ssoRole        = "sso_account_id = 123456789012\nsso_role_name = PowerUser\n"
+	ssoSessionCorp = "[sso-session corp]\nsso_region = " + stsfake.SSORegion + "\nsso_start_url = " + stsfake.SSOStartURL + "\n"
+	ssoLegacy      = ssoRole + "sso_region = " + stsfake.SSORegion + "\nsso_start_url = " + stsfake.SSOStartURL + "\n"
+	containerToken = "Bearer hunter2-of-the-container"
+)
+
+// sources is a fake AWS with something to get credentials by of every kind, and a home that leads to it.
+type sources struct {
+	*stsfake.Server
+	key stsfake.Key
+	// task are a role session's, for what hands out ready credentials.
+	task     aws.Credentials
+	webToken string
+	webFile  string // holds webToken
+	login    stsfake.SSOLogin
+	dir      string // of the profile files
+	cache    string // ~/.aws/sso/cache
+	earlier  int    // requests that were made to prepare all this
+}
+
+func newSources(t *testing.T) *sources {
+	t.Helper()
+	w := &sources{Server: stsfake.Start(t), webToken: "eyJhbGciOiJSUzI1NiJ9.hunter2-of-the-pod.c2lnbmF0dXJl"}
+	w.dir = home(t, w.Server, "", "")
+	w.key = w.AddUser("developer")
+	for _, role := range []string{baseRole, midRole, taskRole, roleARN} {
+		w.AddRole(role)
+	}
+	client := sdksts.New(sdksts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.URL()), Credentials: w.key})
+	out, err := client.AssumeRole(t.Context(), &sdksts.AssumeRoleInput{RoleArn: aws.String(taskRole), RoleSessionName: aws.String("task")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.task = aws.Credentials{
+		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey,
+		SessionToken: *out.Credentials.SessionToken, Expires: *out.Credentials.Expiration,
+	}
+	w.AddWebIdentity(w.webToken, baseRole)
+	w.webFile = w.write(t, "token", w.webToken)
+	w.AddPermissionSet("123456789012", "PowerUser")
+	w.login = w.LoginSSO("alice")
+
+	user := t.TempDir()
+	t.Setenv("HOME", user)
+	w.cache = filepath.Join(user, ".aws", "sso", "cache")
+	t.Setenv("AWS_ENDPOINT_URL_SSO", w.URL())
+	t.Setenv("AWS_ENDPOINT_URL_SSO_OIDC", w.URL())
+	w.earlier = len(w.Requests())
+	return w
+}
+
+// write makes a file next to the profile files.
+func (w *sources) write(t *testing.T, name, content string) (file string) {
+	t.Helper()
+	file = filepath.Join(w.dir, name)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func (w *sources) config(t *testing.T, content string) { t.Helper(); w.write(t, "config", content) }
+
+// process is a credential_process line that runs script, in which JSON is the name of a file with content.
+func (w *sources) process(t *testing.T, script, content string) string {
+	t.Helper()
+	file := w.write(t, "output.json", content)
+	return "credential_process = /bin/sh " + w.write(t, "process", strings.ReplaceAll(script, "JSON", "'"+file+"'")) + "\n"
+}
+
+// printed is what a credential_process or a container's endpoint gives for the task's credentials. Values of extra
+// replace its own, nil ones take them away.
+func (w *sources) printed(extra map[string]any) string {
+	all := map[string]any{
+		"Version": 1, "AccessKeyId": w.task.AccessKeyID, "SecretAccessKey": w.task.SecretAccessKey,
+		"SessionToken": w.task.SessionToken, "Token": w.task.SessionToken, "Expiration": w.task.Expires,
+	}
+	for name, value := range extra {
+		all[name] = value
+		if value == nil {
+			delete(all, name)
+		}
+	}
+	content, _ := json.Marshal(all)
+	return string(content)
+}
+
+// container serves credentials as ECS does to who knows the token, and points the SDK at it. answer replaces what it
+// says.
+func (w *sources) container(t *testing.T, answer http.HandlerFunc) {
+	t.Helper()
+	if answer == nil {
+		answer = func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			if r.Header.Get("Authorization") != containerToken {
+				rw.WriteHeader(http.StatusUnauthorized)
+				_, _ = rw.Write([]byte(`{"code":"Unauthorized","message":"invalid token"}`))
+				return
+			}
+			_, _ = rw.Write([]byte(w.printed(nil)))
+		}
+	}
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.URL+"/role")
+	t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", containerToken)
+}
+
+// environment sets the user's key in the environment.
+func (w *sources) environment(t *testing.T) {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", w.key.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", w.key.SecretAccessKey)
+}
+
+// loggedIn writes the cache file of the session corp.
+func (w *sources) loggedIn(t *testing.T) (file string) {
+	t.Helper()
+	file, err := w.login.WriteSession(w.cache, "corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+var unixTime = regexp.MustCompile(`\b[0-9]{10}([0-9]{9})?\b`)
+
+var ssoSuffix = regexp.MustCompile(`AWSReservedSSO_PowerUser_[0-9a-f]{16}`)
+
+// calls are the requests since the beginning, each as action and caller.
+func (w *sources) calls() (calls []string) {
+	for _, r := range w.Requests()[w.earlier:] {
+		who := ssoSuffix.ReplaceAllString(r.CallerARN, "AWSReservedSSO_PowerUser_0123456789abcdef")
+		calls = append(calls, strings.TrimSpace(r.Action+" "+who))
+	}
+	return calls
+}
+
+// noSecrets checks that text shows nothing of any source.
+func (w *sources) noSecrets(t *testing.T, text string) {
+	t.Helper()
+	secrets := []string{
+		"hunter2", w.key.SecretAccessKey, w.task.SecretAccessKey, w.task.SessionToken, w.webToken,
+		w.login.AccessToken, w.login.RefreshToken, w.login.ClientSecret,
+	}
+	if files, _ := filepath.Glob(filepath.Join(w.cache, "*.json")); len(files) == 1 {
+		if now, err := stsfake.ReadLogin(files[0]); err == nil && now.AccessToken != "" {
+			secrets = append(secrets, now.AccessToken)
+			if now.RefreshToken != "" {
+				secrets = append(secrets, now.RefreshToken)
+			}
+		}
+	}
+	for _, secret := range secrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q shows in\n%s", secret, text)
+		}
+	}
+}
