@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/privileges":  nil,
 	"internal/route":       nil,
 	"internal/server":      {"internal/web"},
+	"internal/testutil":    nil,
 	"internal/web":         nil,
 }
 
