@@ -10,36 +10,62 @@ import (
 
 type nics = []config.NetworkInterface
 
-// TestCoherentInterfaces has interfaces of which little is said: what is derived goes together.
-func TestCoherentInterfaces(t *testing.T) {
+func TestInterfaces_DerivedSubnetsDoNotContradict(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		change  func(*config.EC2)
-		subnets []string // CIDR block of each interface, by device number
-		same    bool     // all in one subnet
-		vpc     []string // blocks that every interface tells
+		name       string
+		change     func(*config.EC2)
+		subnets    []string // CIDR block of each interface, by device number
+		vpc        []string // blocks that every interface has
+		sameSubnet bool     // all interfaces are in one subnet
 	}{
-		{"two in a second subnet", func(e *config.EC2) {
-			e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"10.0.200.5"}}, {DeviceNumber: 2, LocalIPv4s: []string{"10.0.200.6"}}}
-		}, []string{"10.0.0.0/20", "10.0.192.0/20", "10.0.192.0/20"}, false, []string{"10.0.0.0/16"}},
-		{"subnets by id, near each other", func(e *config.EC2) {
-			e.LocalIPv4, e.SubnetID = "10.0.1.10", "subnet-a"
-			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-b", LocalIPv4s: []string{"10.0.2.10"}}}
-		}, []string{"10.0.0.0/23", "10.0.2.0/23"}, false, []string{"10.0.0.0/16"}},
-		{"beside a small subnet", func(e *config.EC2) {
-			e.SubnetIPv4CIDRBlock = "10.0.0.0/24"
-			e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"10.0.5.5"}}}
-		}, []string{"10.0.0.0/24", "10.0.4.0/22"}, false, []string{"10.0.0.0/16"}},
-		{"another block of one VPC", func(e *config.EC2) {
-			e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"100.64.0.9"}}}
-		}, []string{"10.0.0.0/20", "100.64.0.0/20"}, false, []string{"10.0.0.0/16", "100.64.0.0/16"}},
 		{
-			"the same subnet", func(e *config.EC2) { e.NetworkInterfaces = nics{{DeviceNumber: 1}, {DeviceNumber: 2}} },
-			[]string{"10.0.0.0/20", "10.0.0.0/20", "10.0.0.0/20"},
-			true,
-			[]string{"10.0.0.0/16"},
+			name: "two addresses in a second subnet",
+			change: func(e *config.EC2) {
+				e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"10.0.200.5"}}, {DeviceNumber: 2, LocalIPv4s: []string{"10.0.200.6"}}}
+			},
+			subnets: []string{"10.0.0.0/20", "10.0.192.0/20", "10.0.192.0/20"},
+			vpc:     []string{"10.0.0.0/16"},
 		},
-		{"a home address as the original's sample has", func(e *config.EC2) { e.LocalIPv4 = "127.0.0.1" }, []string{"127.0.0.0/20"}, true, []string{"127.0.0.0/16"}},
+		{
+			name: "two subnet ids with neighbouring addresses",
+			change: func(e *config.EC2) {
+				e.LocalIPv4, e.SubnetID = "10.0.1.10", "subnet-a"
+				e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-b", LocalIPv4s: []string{"10.0.2.10"}}}
+			},
+			subnets: []string{"10.0.0.0/23", "10.0.2.0/23"},
+			vpc:     []string{"10.0.0.0/16"},
+		},
+		{
+			name: "an address beside a small subnet",
+			change: func(e *config.EC2) {
+				e.SubnetIPv4CIDRBlock = "10.0.0.0/24"
+				e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"10.0.5.5"}}}
+			},
+			subnets: []string{"10.0.0.0/24", "10.0.4.0/22"},
+			vpc:     []string{"10.0.0.0/16"},
+		},
+		{
+			name: "an address in a second block of the VPC",
+			change: func(e *config.EC2) {
+				e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"100.64.0.9"}}}
+			},
+			subnets: []string{"10.0.0.0/20", "100.64.0.0/20"},
+			vpc:     []string{"10.0.0.0/16", "100.64.0.0/16"},
+		},
+		{
+			name:       "interfaces without addresses",
+			change:     func(e *config.EC2) { e.NetworkInterfaces = nics{{DeviceNumber: 1}, {DeviceNumber: 2}} },
+			subnets:    []string{"10.0.0.0/20", "10.0.0.0/20", "10.0.0.0/20"},
+			vpc:        []string{"10.0.0.0/16"},
+			sameSubnet: true,
+		},
+		{
+			name:       "a loopback address",
+			change:     func(e *config.EC2) { e.LocalIPv4 = "127.0.0.1" },
+			subnets:    []string{"127.0.0.0/20"},
+			vpc:        []string{"127.0.0.0/16"},
+			sameSubnet: true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := minimal()
@@ -64,15 +90,16 @@ func TestCoherentInterfaces(t *testing.T) {
 			for _, b := range blocks {
 				different[b] = true
 			}
-			if len(ids) != len(different) || tt.same != (len(ids) == 1) {
+			if len(ids) != len(different) || tt.sameSubnet != (len(ids) == 1) {
 				t.Errorf("%d ids for %v", len(ids), blocks)
 			}
 		})
 	}
 }
 
-// TestSharedFacts holds what one interface says of a VPC, subnet or group against the others.
-func TestSharedFacts(t *testing.T) {
+// sharing returns interfaces of which each configures another part of one subnet, VPC and security group.
+func sharing(t *testing.T) []Interface {
+	t.Helper()
 	c := minimal()
 	c.EC2.SecurityGroups, c.EC2.SecurityGroupIDs = []string{"web"}, []string{"sg-0aaa"}
 	c.EC2.NetworkInterfaces = nics{
@@ -83,61 +110,78 @@ func TestSharedFacts(t *testing.T) {
 	if err := in.Check(); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range in.Interfaces {
+	return in.Interfaces
+}
+
+func TestInterfaces_ShareNamesAndIDsOfSecurityGroups(t *testing.T) {
+	for _, n := range sharing(t) {
 		if !cmp.Equal(n.SecurityGroups, []string{"web"}) || !cmp.Equal(n.SecurityGroupIDs, []string{"sg-0aaa"}) {
 			t.Errorf("%s has the groups %v %v", n.Key, n.SecurityGroups, n.SecurityGroupIDs)
 		}
-		if !cmp.Equal(n.SubnetIPv6CIDRBlocks, []string{"2600:1f16:67f:f201:0:0:0:0/64"}) || !cmp.Equal(n.VPCIPv6CIDRBlocks, []string{"2600:1f16:67f:f200:0:0:0:0/56"}) {
-			t.Errorf("%s has the IPv6 networks %v in %v", n.Key, n.SubnetIPv6CIDRBlocks, n.VPCIPv6CIDRBlocks)
-		}
-	}
-	if got := in.Interfaces[1].IPv6s[0]; got != "2600:1f16:67f:f201::10" {
-		t.Errorf("address %s is not canonical", got)
 	}
 }
 
-func TestImpossibleInterfaces(t *testing.T) {
+func TestInterfaces_ShareIPv6Networks(t *testing.T) {
+	subnet, vpc := []string{"2600:1f16:67f:f201:0:0:0:0/64"}, []string{"2600:1f16:67f:f200:0:0:0:0/56"}
+	for _, n := range sharing(t) {
+		if !cmp.Equal(n.SubnetIPv6CIDRBlocks, subnet) || !cmp.Equal(n.VPCIPv6CIDRBlocks, vpc) {
+			t.Errorf("%s has the IPv6 networks %v in %v", n.Key, n.SubnetIPv6CIDRBlocks, n.VPCIPv6CIDRBlocks)
+		}
+	}
+}
+
+func TestInterfaces_IPv6AddressesAreCanonical(t *testing.T) {
+	if got := sharing(t)[1].IPv6s[0]; got != "2600:1f16:67f:f201::10" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestCheck_RefusesContradictingInterfaces(t *testing.T) {
 	for _, tt := range []struct {
+		name   string
 		change func(*config.EC2)
 		want   string
 	}{
-		{func(e *config.EC2) {
+		{"derived address is the last of the subnet", func(e *config.EC2) {
 			e.SubnetIPv4CIDRBlock, e.LocalIPv4 = "10.0.0.0/24", "10.0.0.253"
 			e.NetworkInterfaces = nics{{DeviceNumber: 1}, {DeviceNumber: 2}}
-		}, "ec2.network_interfaces[1]: address 10.0.0.255 is one of those that AWS keeps in the subnet 10.0.0.0/24: the first four and the last"},
-		{func(e *config.EC2) {
+		}, "ec2.network_interfaces[1]: address 10.0.0.255 is reserved: AWS reserves the first four and the last of the subnet 10.0.0.0/24; choose another"},
+		{"address is one of the first four of the subnet", func(e *config.EC2) {
 			e.SubnetIPv4CIDRBlock = "10.0.0.0/24"
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, LocalIPv4s: []string{"10.0.0.1"}}}
-		}, "ec2.network_interfaces[0]: address 10.0.0.1 is one of those that AWS keeps in the subnet 10.0.0.0/24: the first four and the last"},
-		{func(e *config.EC2) {
+		}, "ec2.network_interfaces[0]: address 10.0.0.1 is reserved: AWS reserves the first four and the last of the subnet 10.0.0.0/24; choose another"},
+		{"address outside the subnet", func(e *config.EC2) {
 			e.SubnetID = "subnet-a"
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-a", LocalIPv4s: []string{"10.0.99.5"}}}
 		}, "ec2.network_interfaces[0]: address 10.0.99.5 is not in its subnet 10.0.0.0/20"},
-		{func(e *config.EC2) {
+		{"one subnet with two blocks", func(e *config.EC2) {
 			e.SubnetID, e.SubnetIPv4CIDRBlock = "subnet-a", "10.0.0.0/24"
-			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-a", SubnetIPv4CIDRBlock: "10.0.0.0/25", LocalIPv4s: []string{"10.0.0.11"}}}
+			n := config.NetworkInterface{DeviceNumber: 1, SubnetID: "subnet-a", SubnetIPv4CIDRBlock: "10.0.0.0/25", LocalIPv4s: []string{"10.0.0.11"}}
+			e.NetworkInterfaces = nics{n}
 		}, "ec2.network_interfaces[0]: subnet subnet-a has the block 10.0.0.0/25 here and 10.0.0.0/24 at ec2"},
-		{func(e *config.EC2) {
+		{"one subnet in two VPCs", func(e *config.EC2) {
 			e.SubnetID = "subnet-a"
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-a", VPCID: "vpc-2", LocalIPv4s: []string{"10.0.0.11"}}}
 			e.VPCID = "vpc-1"
 		}, "ec2.network_interfaces[0]: subnet subnet-a is in vpc-2 here and in vpc-1 at ec2"},
-		{func(e *config.EC2) {
+		{"overlapping subnets", func(e *config.EC2) {
 			e.SubnetID, e.SubnetIPv4CIDRBlock = "subnet-a", "10.0.0.0/24"
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-b", SubnetIPv4CIDRBlock: "10.0.0.0/16", LocalIPv4s: []string{"10.0.9.9"}}}
 		}, "ec2.network_interfaces[0]: its subnet subnet-b, 10.0.0.0/16, overlaps subnet-a, 10.0.0.0/24, of ec2"},
-		{func(e *config.EC2) {
+		{"one security group with two ids", func(e *config.EC2) {
 			e.SecurityGroups, e.SecurityGroupIDs = []string{"web"}, []string{"sg-1"}
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, SecurityGroups: []string{"web"}, SecurityGroupIDs: []string{"sg-2"}}}
-		}, "ec2.network_interfaces[0]: security group web has the id sg-2 here and sg-1 elsewhere"},
-		{func(e *config.EC2) {
+		}, "ec2.network_interfaces[0]: security group web has the id sg-2 here and the id sg-1 at another interface"},
+		{"prefix outside the subnet", func(e *config.EC2) {
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, IPv4Prefixes: []string{"192.168.0.0/28"}}}
 		}, "ec2.network_interfaces[0]: prefix 192.168.0.0/28 is not in its subnet 10.0.0.0/20"},
 	} {
-		c := minimal()
-		tt.change(&c.EC2)
-		if err := New(c, nil).Check(); err == nil || err.Error() != tt.want {
-			t.Errorf("got  %v\nwant %s", err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			c := minimal()
+			tt.change(&c.EC2)
+			if err := New(c, nil).Check(); err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
 	}
 }

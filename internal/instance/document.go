@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// IdentityDocument is dynamic/instance-identity/document, byte for byte in the current service's form: alphabetical but
-// for marketplaceProductCodes, two-space indent, a space on both sides of the colon, no newline at the end
-// (imds-reference section 6.4).
+// IdentityDocument encodes dynamic/instance-identity/document byte for byte as the service does (imds-reference section
+// 6.4): alphabetical except marketplaceProductCodes, two-space indent, " : " after keys, no final newline.
 func (in *Instance) IdentityDocument() []byte {
 	var b bytes.Buffer
 	b.WriteString("{\n")
@@ -34,7 +33,7 @@ func (in *Instance) IdentityDocument() []byte {
 	return b.Bytes()
 }
 
-// list is a JSON list as the service writes it: [ "a", "b" ]; null when it is empty.
+// list encodes a JSON list as the service does: [ "a", "b" ]; null for an empty one.
 func list(values []string) string {
 	if len(values) == 0 {
 		return "null"
@@ -46,7 +45,7 @@ func list(values []string) string {
 	return "[ " + strings.Join(quoted, ", ") + " ]"
 }
 
-// quote is the JSON string s.
+// quote encodes s as a JSON string.
 func quote(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {

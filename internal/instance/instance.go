@@ -1,8 +1,9 @@
-// Package instance makes one coherent EC2 instance out of a configuration: everything that the configuration leaves out
-// is derived from what it says, by pure functions, so that it is the same from run to run and everywhere it shows.
+// Package instance derives one coherent EC2 instance from a configuration. Pure functions compute what the configuration
+// leaves out, so that values are the same in each run and in each place that shows them.
 package instance
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 	"mock-ec2-metadata/internal/config"
 )
 
-// Instance is what the metadata tree tells about the machine. Empty values are absent.
+// Instance holds the values of the metadata tree. Empty values are absent.
 type Instance struct {
 	ID             string
 	ImageID        string
@@ -30,23 +31,23 @@ type Instance struct {
 	AvailabilityZone   string
 	AvailabilityZoneID string
 	Partition          string
-	Domain             string // of AWS's services
+	Domain             string // DNS suffix of AWS services
 	GroupName          string
 	HostID             string
 	PartitionNumber    int
 
 	Hostname       string // private
 	PublicHostname string
-	// Interfaces are the network interfaces; the first is device 0, whose addresses are the instance's own.
+	// Interfaces are the network interfaces; the first is device 0, whose addresses are those of the instance.
 	Interfaces []Interface
 
 	KeyPairs     []KeyPair
 	BlockDevices map[string]string // ami, root, ebs1 … → device
-	// Tags is nil unless the metadata options let them show.
+	// Tags is nil unless the metadata options enable instance tags.
 	Tags     map[string]string
 	UserData []byte // nil: none
 
-	// Role is the name of the instance profile's role; "" when there is no instance profile. The profile has its name.
+	// Role is the name of the instance profile and of its role; "" without an instance profile.
 	Role       string
 	ProfileARN string
 	ProfileID  string
@@ -55,10 +56,10 @@ type Instance struct {
 // KeyPair is a public key given at launch.
 type KeyPair struct {
 	Name      string
-	PublicKey string // one line of OpenSSH's format
+	PublicKey string // one line in OpenSSH's format
 }
 
-// New derives the instance that a valid configuration describes. userData is what an instance gets to run, nil for none.
+// New derives the instance that a valid configuration describes. userData is the instance's user data, nil for none.
 func New(c *config.Config, userData []byte) *Instance {
 	id := c.EC2.InstanceID
 	partition := config.Partition(c.AWS.Region)
@@ -68,7 +69,7 @@ func New(c *config.Config, userData []byte) *Instance {
 		Type:           c.EC2.InstanceType,
 		Architecture:   c.EC2.Architecture,
 		System:         system(c.EC2.InstanceType),
-		ReservationID:  either(c.EC2.ReservationID, hexID("r-", id)),
+		ReservationID:  cmp.Or(c.EC2.ReservationID, hexID("r-", id)),
 		AMILaunchIndex: c.EC2.AMILaunchIndex,
 		LifeCycle:      c.EC2.LifeCycle,
 		Monitoring:     c.EC2.Monitoring,
@@ -78,14 +79,14 @@ func New(c *config.Config, userData []byte) *Instance {
 		AccountID:          c.AWS.AccountID,
 		Region:             c.AWS.Region,
 		AvailabilityZone:   c.AWS.AvailabilityZone,
-		AvailabilityZoneID: either(c.AWS.AvailabilityZoneID, zoneID(c.AWS.Region, c.AWS.AvailabilityZone)),
-		Partition:          either(c.AWS.Partition, partition),
-		Domain:             either(c.AWS.Domain, config.PartitionDomain(either(c.AWS.Partition, partition))),
+		AvailabilityZoneID: cmp.Or(c.AWS.AvailabilityZoneID, zoneID(c.AWS.Region, c.AWS.AvailabilityZone)),
+		Partition:          cmp.Or(c.AWS.Partition, partition),
+		Domain:             cmp.Or(c.AWS.Domain, config.PartitionDomain(cmp.Or(c.AWS.Partition, partition))),
 		GroupName:          c.EC2.Placement.GroupName,
 		HostID:             c.EC2.Placement.HostID,
 		PartitionNumber:    c.EC2.Placement.PartitionNumber,
 
-		Hostname:       either(c.EC2.Hostname, privateHostname(c.EC2.LocalIPv4, c.AWS.Region)),
+		Hostname:       cmp.Or(c.EC2.Hostname, privateHostname(c.EC2.LocalIPv4, c.AWS.Region)),
 		PublicHostname: c.EC2.PublicHostname,
 
 		BlockDevices: map[string]string{"ami": rootDevice, "root": rootDevice},
@@ -113,8 +114,8 @@ func New(c *config.Config, userData []byte) *Instance {
 	return in
 }
 
-// RoleOf is the name that credentials are handed out under: the role's, or that of the profile whose own they are; "" when
-// there is no instance profile.
+// RoleOf returns the name under which the service lists credentials: the name of the IAM role or, without one, of the
+// source profile. It returns "" without an instance profile.
 func RoleOf(c *config.Config) string {
 	if c.Credentials.IAMRole != "" {
 		return RoleName(c.Credentials.IAMRole)
@@ -122,15 +123,15 @@ func RoleOf(c *config.Config) string {
 	return c.Credentials.SourceProfile
 }
 
-// rootDevice is where Amazon's own HVM images have their root volume.
+// rootDevice is the root device of Amazon's HVM images.
 const rootDevice = "/dev/xvda"
 
-// RoleName is the last part of a role's ARN: the path is not part of the name, as in the ARN of an assumed role.
+// RoleName returns the name in a role's ARN, without the path, as in the ARN of an assumed role.
 func RoleName(arn string) string {
 	return arn[strings.LastIndexByte(arn, '/')+1:]
 }
 
-// arnField is one of the parts between the colons of an ARN, "" if it has fewer.
+// arnField returns the n-th colon-separated part of an ARN, counted from 0, or "".
 func arnField(arn string, n int) string {
 	if parts := strings.Split(arn, ":"); n < len(parts) {
 		return parts[n]
@@ -138,12 +139,12 @@ func arnField(arn string, n int) string {
 	return ""
 }
 
-// system names the virtualisation of an instance type. All types of recent years are Nitro (EC2 user guide, "Amazon EC2
-// instance types"); these families are not.
+// system returns the virtualisation of an instance type: Nitro unless the family is listed here (EC2 user guide, "Amazon
+// EC2 instance types").
 func system(instanceType string) string {
 	family, size, _ := strings.Cut(instanceType, ".")
 	if strings.HasPrefix(size, "metal") {
-		return "nitro" // bare metal always is
+		return "nitro" // all bare metal types
 	}
 	switch family {
 	case "t1", "t2", "m1", "m2", "m3", "m4", "c1", "c3", "c4", "r3", "r4", "x1", "x1e", "i2", "i3", "d2", "h1", "hs1",
@@ -151,11 +152,4 @@ func system(instanceType string) string {
 		return "xen"
 	}
 	return "nitro"
-}
-
-func either(configured, derived string) string {
-	if configured != "" {
-		return configured
-	}
-	return derived
 }

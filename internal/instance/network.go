@@ -11,9 +11,9 @@ import (
 	"mock-ec2-metadata/internal/config"
 )
 
-// Interface is an elastic network interface. Lists have the primary value first; empty ones are absent.
+// Interface is an elastic network interface. Lists start with the primary value; empty lists are absent.
 type Interface struct {
-	// Key is the configuration key that describes it: ec2, or ec2.network_interfaces[1].
+	// Key is the configuration key of the interface: ec2, or ec2.network_interfaces[1].
 	Key string
 
 	MAC          string
@@ -24,7 +24,7 @@ type Interface struct {
 
 	Hostname       string // private
 	LocalIPv4s     []string
-	PublicIPv4s    []string // the nth belongs to the nth of LocalIPv4s
+	PublicIPv4s    []string // the n-th belongs to the n-th of LocalIPv4s
 	PublicHostname string
 	IPv6s          []string
 	IPv4Prefixes   []string
@@ -38,19 +38,19 @@ type Interface struct {
 	VPCIPv6CIDRBlocks    []string
 	SubnetIPv4CIDRBlock  string
 	SubnetIPv6CIDRBlocks []string
-	// SubnetGiven says that SubnetIPv4CIDRBlock is the configuration's, not derived.
-	SubnetGiven bool
+	// SubnetConfigured says that SubnetIPv4CIDRBlock is configured, not derived.
+	SubnetConfigured bool
 }
 
-// defaultSecurityGroup is what every VPC has.
+// defaultSecurityGroup is the name of the security group that every VPC has.
 const defaultSecurityGroup = "default"
 
-// interfaces are device 0, which the values of ec2 describe, and those of ec2.network_interfaces, by device number. What
-// one says of a VPC, subnet or security group holds for all that are in it.
+// interfaces derives device 0 from the values of ec2, and the other interfaces, sorted by device number, from
+// ec2.network_interfaces. What one interface configures of a VPC, subnet or security group holds for all its members.
 func interfaces(c *config.Config, in *Instance) []Interface {
 	all := []Interface{primary(c, in)}
 	for i, n := range c.EC2.NetworkInterfaces {
-		all = append(all, further(&n, i, &all[0], in))
+		all = append(all, secondary(&n, i, &all[0], in))
 	}
 	deriveGroups(all, in.ID)
 	deriveNetworks(all, in.ID)
@@ -64,32 +64,32 @@ func primary(c *config.Config, in *Instance) Interface {
 	e := c.EC2
 	return Interface{
 		Key:                  "ec2",
-		MAC:                  either(e.MAC, mac(in.ID)),
-		ID:                   either(e.InterfaceID, hexID("eni-", in.ID)),
+		MAC:                  cmp.Or(e.MAC, mac(in.ID)),
+		ID:                   cmp.Or(e.InterfaceID, hexID("eni-", in.ID)),
 		OwnerID:              in.AccountID,
 		Hostname:             in.Hostname,
-		LocalIPv4s:           one(e.LocalIPv4),
-		PublicIPv4s:          one(e.PublicIPv4),
+		LocalIPv4s:           single(e.LocalIPv4),
+		PublicIPv4s:          single(e.PublicIPv4),
 		PublicHostname:       in.PublicHostname,
-		IPv6s:                canonical(one(e.IPv6)),
+		IPv6s:                canonical(single(e.IPv6)),
 		SecurityGroups:       e.SecurityGroups,
 		SecurityGroupIDs:     e.SecurityGroupIDs,
-		VPCID:                either(e.VPCID, hexID("vpc-", in.ID)),
-		SubnetID:             either(e.SubnetID, hexID("subnet-", in.ID)),
+		VPCID:                cmp.Or(e.VPCID, hexID("vpc-", in.ID)),
+		SubnetID:             cmp.Or(e.SubnetID, hexID("subnet-", in.ID)),
 		VPCIPv4CIDRBlocks:    e.VPCIPv4CIDRBlocks,
-		VPCIPv6CIDRBlocks:    long(e.VPCIPv6CIDRBlocks),
+		VPCIPv6CIDRBlocks:    expanded(e.VPCIPv6CIDRBlocks),
 		SubnetIPv4CIDRBlock:  e.SubnetIPv4CIDRBlock,
-		SubnetIPv6CIDRBlocks: long(e.SubnetIPv6CIDRBlocks),
+		SubnetIPv6CIDRBlocks: expanded(e.SubnetIPv6CIDRBlocks),
 	}
 }
 
-// further is the i-th interface beside device 0, of the same VPC and groups unless it says otherwise.
-func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) Interface {
+// secondary derives an interface from ec2.network_interfaces[i]. VPC and security groups default to those of device 0.
+func secondary(c *config.NetworkInterface, i int, first *Interface, in *Instance) Interface {
 	owner := fmt.Sprintf("%s %d", in.ID, i+1)
 	n := Interface{
 		Key:                  fmt.Sprintf("ec2.network_interfaces[%d]", i),
-		MAC:                  either(c.MAC, mac(owner)),
-		ID:                   either(c.InterfaceID, hexID("eni-", owner)),
+		MAC:                  cmp.Or(c.MAC, mac(owner)),
+		ID:                   cmp.Or(c.InterfaceID, hexID("eni-", owner)),
 		DeviceNumber:         c.DeviceNumber,
 		NetworkCard:          c.NetworkCard,
 		OwnerID:              in.AccountID,
@@ -101,15 +101,15 @@ func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) 
 		IPv6Prefixes:         c.IPv6Prefixes,
 		SecurityGroups:       c.SecurityGroups,
 		SecurityGroupIDs:     c.SecurityGroupIDs,
-		VPCID:                either(c.VPCID, first.VPCID),
+		VPCID:                cmp.Or(c.VPCID, first.VPCID),
 		SubnetID:             c.SubnetID,
 		VPCIPv4CIDRBlocks:    c.VPCIPv4CIDRBlocks,
-		VPCIPv6CIDRBlocks:    long(c.VPCIPv6CIDRBlocks),
+		VPCIPv6CIDRBlocks:    expanded(c.VPCIPv6CIDRBlocks),
 		SubnetIPv4CIDRBlock:  c.SubnetIPv4CIDRBlock,
-		SubnetIPv6CIDRBlocks: long(c.SubnetIPv6CIDRBlocks),
+		SubnetIPv6CIDRBlocks: expanded(c.SubnetIPv6CIDRBlocks),
 	}
 	if len(n.LocalIPv4s) == 0 {
-		n.LocalIPv4s = one(later(first.LocalIPv4s[0], i+1))
+		n.LocalIPv4s = single(addressAfter(first.LocalIPv4s[0], i+1))
 	}
 	if len(n.SecurityGroups) == 0 && len(n.SecurityGroupIDs) == 0 {
 		n.SecurityGroups, n.SecurityGroupIDs = first.SecurityGroups, first.SecurityGroupIDs
@@ -121,8 +121,8 @@ func further(c *config.NetworkInterface, i int, first *Interface, in *Instance) 
 	return n
 }
 
-// deriveGroups names security groups of which only the ids are known, and the other way round: by what another interface
-// says of the group, else drawn. Without either there is the VPC's default one.
+// deriveGroups completes the names or ids of security groups: from another interface that has both, or else derived. An
+// interface with neither gets the default group of the VPC.
 func deriveGroups(all []Interface, instanceID string) {
 	ids, names := map[string]string{}, map[string]string{}
 	for _, n := range all {
@@ -142,19 +142,19 @@ func deriveGroups(all []Interface, instanceID string) {
 				if j > 0 {
 					name = fmt.Sprintf("%s-%d", defaultSecurityGroup, j+1)
 				}
-				n.SecurityGroups = append(n.SecurityGroups, either(names[id], name))
+				n.SecurityGroups = append(n.SecurityGroups, cmp.Or(names[id], name))
 			}
 		}
 		if len(n.SecurityGroupIDs) == 0 {
 			for _, name := range n.SecurityGroups {
-				n.SecurityGroupIDs = append(n.SecurityGroupIDs, either(ids[name], hexID("sg-", instanceID+" "+name)))
+				n.SecurityGroupIDs = append(n.SecurityGroupIDs, cmp.Or(ids[name], hexID("sg-", instanceID+" "+name)))
 			}
 		}
 	}
 }
 
-// later is the address n places behind another one.
-func later(address string, n int) string {
+// addressAfter returns the n-th address after another one.
+func addressAfter(address string, n int) string {
 	a, err := netip.ParseAddr(address)
 	for ; err == nil && n > 0; n-- {
 		a = a.Next()
@@ -162,7 +162,7 @@ func later(address string, n int) string {
 	return a.String()
 }
 
-// canonical writes IPv6 addresses as RFC 5952 wants them.
+// canonical formats IPv6 addresses as in RFC 5952.
 func canonical(addresses []string) []string {
 	var all []string
 	for _, address := range addresses {
@@ -173,8 +173,8 @@ func canonical(addresses []string) []string {
 	return all
 }
 
-// long writes IPv6 networks as the service does, without "::": 2600:1f16:67f:f201:0:0:0:0/64.
-func long(blocks []string) []string {
+// expanded formats IPv6 networks as the service does, without "::": 2600:1f16:67f:f201:0:0:0:0/64.
+func expanded(blocks []string) []string {
 	var all []string
 	for _, block := range blocks {
 		p, err := netip.ParsePrefix(block)
@@ -191,8 +191,8 @@ func long(blocks []string) []string {
 	return all
 }
 
-// one is a list of one value, none if that is empty.
-func one(value string) []string {
+// single returns a list of one value, or nil for "".
+func single(value string) []string {
 	if value == "" {
 		return nil
 	}

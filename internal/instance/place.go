@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// zoneID is the id of an availability zone (use1-az1), local zone (usw2-lax1-az1) or wavelength zone (use1-wl1-bos-wlz1):
-// the region's short name and the zone's letter as a number. The real mapping of letters differs from account to account.
+// zoneID derives the id of an availability zone (use1-az1), local zone (usw2-lax1-az1) or wavelength zone
+// (use1-wl1-bos-wlz1). In AWS the mapping of zone letters to numbers differs between accounts; here a is 1.
 func zoneID(region, zone string) string {
 	id := shortRegion(region)
 	local := strings.Trim(strings.TrimPrefix(zone, region), "-") // "a", "lax-1a" or "wl1-bos-wlz-1"
 	if local == "" {
 		return id
 	}
-	place, last := local[:len(local)-1], local[len(local)-1]
+	location, last := local[:len(local)-1], local[len(local)-1]
 	if last < 'a' || last > 'z' {
-		return id + "-" + strings.TrimSuffix(place, "-") + string(last)
+		return id + "-" + strings.TrimSuffix(location, "-") + string(last)
 	}
-	if place = strings.ReplaceAll(place, "-", ""); place != "" {
-		id += "-" + place
+	if location = strings.ReplaceAll(location, "-", ""); location != "" {
+		id += "-" + location
 	}
 	return id + "-az" + strconv.Itoa(int(last-'a')+1)
 }
 
-// shortRegion is the name of a region in ids of its zones: ap-southeast-2 → apse2, us-gov-west-1 → usgw1.
+// shortRegion returns the name of a region in the ids of its zones: ap-southeast-2 → apse2, us-gov-west-1 → usgw1.
 func shortRegion(region string) string {
 	short := map[string]string{
 		"north": "n", "south": "s", "east": "e", "west": "w", "central": "c",
@@ -39,7 +39,7 @@ func shortRegion(region string) string {
 	return b.String()
 }
 
-// privateHostname is EC2's IP-based name: ip-10-0-0-10.ec2.internal in us-east-1, else
+// privateHostname returns EC2's IP-based name: ip-10-0-0-10.ec2.internal in us-east-1, else
 // ip-10-0-0-10.<region>.compute.internal (imds-reference section 5).
 func privateHostname(ipv4, region string) string {
 	name := "ip-" + strings.ReplaceAll(ipv4, ".", "-")
@@ -49,7 +49,7 @@ func privateHostname(ipv4, region string) string {
 	return name + "." + region + ".compute.internal"
 }
 
-// publicHostname is ec2-203-0-113-25.compute-1.amazonaws.com in us-east-1, else ec2-….<region>.compute.<domain>.
+// publicHostname returns ec2-203-0-113-25.compute-1.amazonaws.com in us-east-1, else ec2-….<region>.compute.<domain>.
 func publicHostname(ipv4, region, domain string) string {
 	name := "ec2-" + strings.ReplaceAll(ipv4, ".", "-")
 	if region == "us-east-1" {

@@ -1,35 +1,36 @@
 package instance
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
 
-// Sizes of the networks that are derived around an address: those of a default VPC and its subnets.
+// Prefix lengths of derived networks: those of a default VPC and its subnets, and of EC2's smallest subnet.
 const (
 	vpcBits, subnetBits   = 16, 20
 	vpcBits6, subnetBits6 = 56, 64
-	mostSubnetBits        = 28
+	maxSubnetBits         = 28
 )
 
-// vpc is what is known of one VPC.
+// vpc collects what the interfaces configure of one VPC, and what is derived.
 type vpc struct {
 	ipv4, ipv6 []string
 	subnets    []*subnet
 }
 
-// subnet is what is known of one subnet.
+// subnet collects the same of one subnet.
 type subnet struct {
-	id    string
-	ipv4  string
-	given bool // ipv4 is the configuration's
-	ipv6  []string
+	id         string
+	ipv4       string
+	configured bool // ipv4 is configured, not derived
+	ipv6       []string
 	// addresses are those of the interfaces that name the subnet.
 	addresses []string
 }
 
-// deriveNetworks gathers what the interfaces say of each VPC and subnet, puts networks of a default VPC's sizes around
-// the addresses of which nothing is said, and gives every interface the whole.
+// deriveNetworks collects what the interfaces configure of each VPC and subnet, derives the missing networks in the sizes
+// of a default VPC, and sets the result on every interface.
 func deriveNetworks(all []Interface, instanceID string) {
 	vpcs := map[string]*vpc{}
 	for i := range all {
@@ -43,27 +44,27 @@ func deriveNetworks(all []Interface, instanceID string) {
 		v.ipv6 = union(v.ipv6, n.VPCIPv6CIDRBlocks)
 		if n.SubnetID != "" {
 			s := v.subnet(n.SubnetID)
-			s.ipv4 = either(s.ipv4, n.SubnetIPv4CIDRBlock)
-			s.given = s.ipv4 != ""
+			s.ipv4 = cmp.Or(s.ipv4, n.SubnetIPv4CIDRBlock)
+			s.configured = s.ipv4 != ""
 			s.addresses = append(s.addresses, n.LocalIPv4s...)
 			s.ipv6 = union(s.ipv6, n.SubnetIPv6CIDRBlocks)
 		}
 	}
 	for i := range all {
-		vpcs[all[i].VPCID].place(&all[i], instanceID)
+		vpcs[all[i].VPCID].assignSubnet(&all[i], instanceID)
 	}
 	for i := range all {
 		n := &all[i]
 		v := vpcs[n.VPCID]
 		s := v.subnet(n.SubnetID)
-		n.SubnetGiven = s.given || n.SubnetIPv4CIDRBlock != ""
-		n.SubnetIPv4CIDRBlock = either(n.SubnetIPv4CIDRBlock, s.ipv4)
+		n.SubnetConfigured = s.configured || n.SubnetIPv4CIDRBlock != ""
+		n.SubnetIPv4CIDRBlock = cmp.Or(n.SubnetIPv4CIDRBlock, s.ipv4)
 		n.SubnetIPv6CIDRBlocks = s.ipv6
 		n.VPCIPv4CIDRBlocks, n.VPCIPv6CIDRBlocks = v.ipv4, v.ipv6
 	}
 }
 
-// subnet finds or makes the subnet of an id.
+// subnet returns the subnet with an id and adds it if it is missing.
 func (v *vpc) subnet(id string) *subnet {
 	for _, s := range v.subnets {
 		if s.id == id {
@@ -75,68 +76,68 @@ func (v *vpc) subnet(id string) *subnet {
 	return s
 }
 
-// place puts an interface into the subnet that has its address, or into one of its own.
-func (v *vpc) place(n *Interface, instanceID string) {
+// assignSubnet assigns an interface to the subnet that contains its address, or to a new one.
+func (v *vpc) assignSubnet(n *Interface, instanceID string) {
 	address := n.LocalIPv4s[0]
 	if n.SubnetID == "" {
 		for _, s := range v.subnets {
-			if s.ipv4 != "" && (n.SubnetIPv4CIDRBlock == s.ipv4 || n.SubnetIPv4CIDRBlock == "" && within(address, s.ipv4)) {
+			if s.ipv4 != "" && (n.SubnetIPv4CIDRBlock == s.ipv4 || n.SubnetIPv4CIDRBlock == "" && contained(address, s.ipv4)) {
 				n.SubnetID = s.id
 				break
 			}
 		}
 	}
 	if n.SubnetID == "" {
-		block := either(n.SubnetIPv4CIDRBlock, v.free(address, nil))
+		block := cmp.Or(n.SubnetIPv4CIDRBlock, v.freeBlock(address, nil))
 		n.SubnetID = hexID("subnet-", instanceID+" "+block)
 	}
 	s := v.subnet(n.SubnetID)
-	s.given = s.given || s.ipv4 == "" && n.SubnetIPv4CIDRBlock != ""
-	s.ipv4 = either(s.ipv4, either(n.SubnetIPv4CIDRBlock, v.free(address, s)))
+	s.configured = s.configured || s.ipv4 == "" && n.SubnetIPv4CIDRBlock != ""
+	s.ipv4 = cmp.Or(s.ipv4, n.SubnetIPv4CIDRBlock, v.freeBlock(address, s))
 	s.ipv6 = union(s.ipv6, n.SubnetIPv6CIDRBlocks)
-	if !within(address, v.ipv4...) {
+	if !contained(address, v.ipv4...) {
 		bits := vpcBits
 		if p, err := netip.ParsePrefix(s.ipv4); err == nil {
 			bits = min(bits, p.Bits())
 		}
-		v.ipv4 = union(v.ipv4, one(around(address, bits).String()))
+		v.ipv4 = union(v.ipv4, single(networkOf(address, bits).String()))
 	}
 	if len(n.IPv6s) == 0 {
 		return
 	}
-	if !within(n.IPv6s[0], s.ipv6...) {
-		s.ipv6 = union(s.ipv6, long(one(around(n.IPv6s[0], subnetBits6).String())))
+	if !contained(n.IPv6s[0], s.ipv6...) {
+		s.ipv6 = union(s.ipv6, expanded(single(networkOf(n.IPv6s[0], subnetBits6).String())))
 	}
-	if !within(n.IPv6s[0], v.ipv6...) {
-		v.ipv6 = union(v.ipv6, long(one(around(n.IPv6s[0], vpcBits6).String())))
+	if !contained(n.IPv6s[0], v.ipv6...) {
+		v.ipv6 = union(v.ipv6, expanded(single(networkOf(n.IPv6s[0], vpcBits6).String())))
 	}
 }
 
-// free is the largest network around an address, up to a default subnet's size, that lies within the VPC's block and has
-// nothing of another subnet than self.
-func (v *vpc) free(address string, self *subnet) string {
+// freeBlock returns the largest network that contains an address, lies in the VPC's block and does not overlap a subnet
+// other than self. It is at most as large as a default subnet.
+func (v *vpc) freeBlock(address string, self *subnet) string {
 	bits := subnetBits
 	for _, block := range v.ipv4 {
-		if p, err := netip.ParsePrefix(block); err == nil && within(address, block) {
+		if p, err := netip.ParsePrefix(block); err == nil && contained(address, block) {
 			bits = max(bits, p.Bits())
 		}
 	}
-	p := around(address, bits)
-	for ; bits < mostSubnetBits && v.taken(p, self); bits++ {
-		p = around(address, bits+1)
+	p := networkOf(address, bits)
+	for ; bits < maxSubnetBits && v.taken(p, self); bits++ {
+		p = networkOf(address, bits+1)
 	}
 	return p.String()
 }
 
-// taken says whether a network has something of a subnet of the VPC other than self.
+// taken reports whether a network contains a part or an address of a subnet other than self.
 func (v *vpc) taken(p netip.Prefix, self *subnet) bool {
 	return slices.ContainsFunc(v.subnets, func(s *subnet) bool {
 		return s != self && (overlap(s.ipv4, p.String()) ||
-			slices.ContainsFunc(s.addresses, func(a string) bool { return within(a, p.String()) }))
+			slices.ContainsFunc(s.addresses, func(a string) bool { return contained(a, p.String()) }))
 	})
 }
 
-// union is both lists, each value once, in their order.
+// union appends the values of b that a lacks.
 func union(a, b []string) []string {
 	for _, value := range b {
 		if !slices.Contains(a, value) {
@@ -146,8 +147,8 @@ func union(a, b []string) []string {
 	return a
 }
 
-// around is the network of a size that an address lies in. The configuration has been validated.
-func around(address string, bits int) netip.Prefix {
+// networkOf returns the network of a prefix length that contains an address; the zero Prefix if the address is invalid.
+func networkOf(address string, bits int) netip.Prefix {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return netip.Prefix{}
@@ -155,8 +156,8 @@ func around(address string, bits int) netip.Prefix {
 	return netip.PrefixFrom(a, bits).Masked()
 }
 
-// within says whether an address lies in one of the networks.
-func within(address string, blocks ...string) bool {
+// contained reports whether an address lies in one of the networks.
+func contained(address string, blocks ...string) bool {
 	a, err := netip.ParseAddr(address)
 	return err == nil && slices.ContainsFunc(blocks, func(block string) bool {
 		p, err := netip.ParsePrefix(block)
