@@ -72,7 +72,7 @@ func printCheck(cmd *cobra.Command, f *flags, loaded *config.Loaded) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "# the effective configuration, from %s\n%s", fileName(loaded), loaded.YAML())
+	fmt.Fprintf(out, "# the effective configuration, from %s\n%s", loaded.Name(), loaded.YAML())
 	fmt.Fprintln(out, "\n# who is let in")
 	also, err := hostNetworks(f.environ)
 	if err != nil {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -26,7 +24,6 @@ type daemon struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	now     func() time.Time
-	sources config.Sources
 	started time.Time
 	secret  []byte // keys the session tokens of this process
 	origin  string // marks what this process sends
@@ -64,7 +61,7 @@ type generation struct {
 // newDaemon uses a configuration for the first time and begins to fetch credentials and to watch files, until ctx is done.
 func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
-		log: log, level: level, now: time.Now, sources: sources, started: time.Now(),
+		log: log, level: level, now: time.Now, started: time.Now(),
 		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config, sessions: &credentials.Sessions{},
 		reloaded: make(chan struct{}, 1),
 	}
@@ -104,7 +101,7 @@ func (d *daemon) reload(ctx context.Context, why string) {
 	d.notify(reloading())
 	defer d.noteReload()
 	keeper := d.current.Load().keeper
-	loaded, err := d.load()
+	loaded, err := d.current.Load().loaded.Reload()
 	if err == nil {
 		err = d.use(ctx, loaded)
 	}
@@ -114,27 +111,11 @@ func (d *daemon) reload(ctx context.Context, why string) {
 		return
 	}
 	d.watchConfig(ctx)
-	d.log.Info("configuration reloaded", "why", why, "config", fileName(loaded))
+	d.log.Info("configuration reloaded", "why", why, "config", loaded.Name())
 	d.logWarnings()
 	if keeper != nil && keeper == d.current.Load().keeper {
 		keeper.Retry() // a new one is calling already
 	}
-}
-
-// load reads the configuration again, and refuses what is no configuration but the trace of one being written.
-func (d *daemon) load() (*config.Loaded, error) {
-	file := d.sources.Path()
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, fmt.Errorf("%s: not a regular file, so it cannot be read again", file)
-	}
-	loaded, err := config.Load(d.sources)
-	if err != nil {
-		return nil, err
-	}
-	if loaded.Empty && !d.current.Load().loaded.Empty {
-		return nil, fmt.Errorf("%s: has become empty; restart if that is meant", file)
-	}
-	return loaded, nil
 }
 
 // use makes a generation and swaps it in; when that fails nothing has changed. The keeper stays if the credentials are to
@@ -172,10 +153,6 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Log.Level)) == nil { // validated
 		d.level.Set(level)
-	}
-	if loaded.File != "" {
-		// That it goes away is a mistake, not the wish for the embedded default.
-		d.sources.File = loaded.File
 	}
 	d.current.Store(g)
 	d.guard.Use(rulesOf(c))
@@ -257,12 +234,4 @@ func (d *daemon) logWarnings() {
 	if g.loaded.Config.Credentials.Mock && g.instance.Role != "" {
 		d.log.Warn("credentials are made up (credentials.mock): no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role")
 	}
-}
-
-// fileName names where a configuration was read from.
-func fileName(l *config.Loaded) string {
-	if l.File == "" {
-		return "embedded default"
-	}
-	return l.File
 }

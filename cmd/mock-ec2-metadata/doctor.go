@@ -154,7 +154,7 @@ func (d *doctor) examineConfiguration(ctx context.Context) finding {
 		return failure(err)
 	}
 	if len(loaded.Warnings) > 0 {
-		return finding{mark: noteMark, text: fileName(loaded) + "\n" + strings.Join(loaded.Warnings, "\n")}
+		return finding{mark: noteMark, text: loaded.Name() + "\n" + strings.Join(loaded.Warnings, "\n")}
 	}
-	return finding{mark: okMark, text: fileName(loaded)}
+	return finding{mark: okMark, text: loaded.Name()}
 }

@@ -54,7 +54,7 @@ func (d *doctor) judge(s *status) finding {
 		c := d.loaded.Config
 		if role := instance.RoleOf(c); s.InstanceID != c.EC2.InstanceID || s.Role != role {
 			return finding{mark: noteMark, text: fmt.Sprintf("%s, but this configuration is of %s; if they should be the same, restart the daemon with the same flags",
-				serves, describeInstance(c.EC2.InstanceID, role, fileName(d.loaded)))}
+				serves, describeInstance(c.EC2.InstanceID, role, d.loaded.Name()))}
 		}
 	}
 	if keys := s.Config.NeedsRestart; len(keys) > 0 {

@@ -72,7 +72,7 @@ func otherThan(loaded *config.Loaded, listen string, s *status) string {
 		return ""
 	}
 	theirs := describeInstance(s.InstanceID, s.Role, s.Config.File)
-	ours := describeInstance(c.EC2.InstanceID, role, fileName(loaded))
+	ours := describeInstance(c.EC2.InstanceID, role, loaded.Name())
 	if s.Credentials.ARN != "" && arn != "" {
 		theirs, ours = theirs+" as "+s.Credentials.ARN, ours+" as "+arn
 	}

@@ -236,7 +236,7 @@ func TestWatchFollows(t *testing.T) {
 	if got := sts.Calls("AssumeRoleWithWebIdentity"); got != calls+2 {
 		t.Errorf("%d calls, want 2", got-calls)
 	}
-	if got := goroutines("config.(*watcher).run"); got != 2 {
+	if got := goroutines("filewatch.(*watcher).run"); got != 2 {
 		t.Errorf("%d watchers, want 2", got)
 	}
 }

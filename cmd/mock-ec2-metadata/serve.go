@@ -155,7 +155,7 @@ func (d *daemon) routes(lines io.Writer) http.Handler {
 func (d *daemon) logStart(addrs []net.Addr) {
 	g := d.current.Load()
 	for _, addr := range addrs {
-		d.log.Info("serving", "url", "http://"+reachable(addr.String())+"/", "listen", addr.String(), "config", fileName(g.loaded),
+		d.log.Info("serving", "url", "http://"+reachable(addr.String())+"/", "listen", addr.String(), "config", g.loaded.Name(),
 			"instance_id", g.instance.ID, "role", g.instance.Role, "version", buildVersion())
 	}
 	d.logWarnings()

@@ -83,7 +83,7 @@ func (d *daemon) status() status {
 		StartedAt:     d.started.UTC(),
 		UptimeSeconds: int64(d.now().Sub(d.started).Seconds()),
 		Config: configStatus{
-			File: fileName(g.loaded), LoadedAt: g.loadedAt.UTC().Truncate(time.Second), Warnings: g.loaded.Warnings, NeedsRestart: g.restart,
+			File: g.loaded.Name(), LoadedAt: g.loadedAt.UTC().Truncate(time.Second), Warnings: g.loaded.Warnings, NeedsRestart: g.restart,
 		},
 		InstanceID:  g.instance.ID,
 		Role:        g.instance.Role,

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"slices"
 
-	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/filewatch"
 )
 
 // watch is a watch on files that may become other ones.
@@ -22,7 +22,7 @@ func (w *watch) on(ctx context.Context, log *slog.Logger, files []string, change
 		return nil
 	}
 	ctx, end := context.WithCancel(ctx)
-	if err := config.Watch(ctx, log, files, changed); err != nil {
+	if err := filewatch.Watch(ctx, log, files, changed); err != nil {
 		end()
 		return err
 	}
@@ -35,11 +35,7 @@ func (w *watch) on(ctx context.Context, log *slog.Logger, files []string, change
 
 // watchConfig watches the files of the configuration in use, which a reload may change. It is called with d.mu held.
 func (d *daemon) watchConfig(ctx context.Context) {
-	file := d.sources.Path()
-	if file == "" {
-		file = config.DefaultFile // it may yet be made
-	}
-	files := append([]string{file}, d.current.Load().loaded.Files...)
+	files := d.current.Load().loaded.WatchFiles()
 	d.unnoticed(d.configWatch.on(ctx, d.log, files, func() { d.reload(ctx, "a file has changed") }))
 }
 

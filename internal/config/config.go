@@ -1,5 +1,5 @@
 // Package config owns the daemon's configuration: the YAML schema, its defaults, overrides from the environment and the
-// command line, strict decoding, validation that names file, line and key, and watching files for changes.
+// command line, strict decoding, and validation that names file, line and key.
 package config
 
 import (

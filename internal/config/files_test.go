@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
 func TestUserData(t *testing.T) {
@@ -38,8 +40,8 @@ func TestFilesStartFromWhereTheyAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	must(t, os.Mkdir("conf", 0o700))
-	put(t, "user-data", "working directory")
-	put(t, "conf/user-data", "directory of the configuration")
+	testutil.Write(t, "user-data", "working directory")
+	testutil.Write(t, "conf/user-data", "directory of the configuration")
 	for _, tt := range []struct{ file, path string }{
 		{"ec2: {user_data_file: user-data}", "conf/user-data"},
 		{"ec2: {user_data_file: ./x/../user-data}", "conf/user-data"},

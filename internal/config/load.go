@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"runtime"
 	"strings"
@@ -26,6 +28,38 @@ type Loaded struct {
 	Empty bool
 
 	origins origins
+	sources Sources // File is set once a file has been read
+}
+
+// Name is the path that was read, or "embedded default".
+func (l *Loaded) Name() string {
+	if l.File == "" {
+		return embeddedName
+	}
+	return l.File
+}
+
+// WatchFiles are the files whose changes call for a Reload. Without a configuration file, DefaultFile is among them: it
+// may be created later.
+func (l *Loaded) WatchFiles() []string {
+	return append([]string{cmp.Or(l.File, DefaultFile)}, l.Files...)
+}
+
+// Reload reads the same sources again. A file that was read must still be there. Reload refuses a file that is not
+// regular, because reading it again could block, and one that has become empty, because it may be half written.
+func (l *Loaded) Reload() (*Loaded, error) {
+	file := l.sources.Path()
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fmt.Errorf("%s: not a regular file, so it cannot be read again", oneLine(file))
+	}
+	loaded, err := Load(l.sources)
+	if err != nil {
+		return nil, err
+	}
+	if loaded.Empty && !l.Empty {
+		return nil, fmt.Errorf("%s: has become empty; restart if that is meant", oneLine(file))
+	}
+	return loaded, nil
 }
 
 // Problem is an error as Load's are, for what only those who use the configuration can see to be wrong: it starts with
@@ -50,6 +84,9 @@ func Load(src Sources) (*Loaded, error) {
 		return nil, err
 	}
 	loaded.File = file
+	// A file that disappears later is a mistake, not a wish for the embedded default.
+	src.File = file
+	loaded.sources = src
 	return loaded, nil
 }
 

@@ -380,3 +380,10 @@ func TestSpellings(t *testing.T) {
 		t.Errorf("%v, %v", l, err)
 	}
 }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

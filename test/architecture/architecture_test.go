@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"internal/tree":        {"internal/instance"},
 	"internal/imds":        {"internal/tree", "internal/web"},
 	"internal/credentials": nil,
+	"internal/filewatch":   nil,
 	"internal/guard":       {"internal/web"},
 	"internal/identity":    nil,
 	"internal/privileges":  nil,

@@ -1,4 +1,4 @@
-package config
+package filewatch
 
 import (
 	"context"
@@ -9,17 +9,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// deadline is how long a test waits for what must happen.
+// deadline is how long a test waits for a call that must come.
 const deadline = 10 * time.Second
 
 // watching is a Watch under test.
 type watching struct {
 	t *testing.T
-	// changes has what was in the sentinel at each change.
+	// changes has the content of the sentinel at each call.
 	changes chan string
-	// sentinel is watched too, to tell when the watcher has looked.
+	// sentinel is watched too: the call for its change proves that the watcher has processed what came before.
 	sentinel string
 	writes   int
 }
@@ -27,7 +29,7 @@ type watching struct {
 // watch starts a Watch that ends with the test.
 func watch(t *testing.T, files ...string) *watching {
 	t.Helper()
-	w := &watching{t: t, changes: make(chan string, 100), sentinel: write(t, "sentinel", "000")}
+	w := &watching{t: t, changes: make(chan string, 100), sentinel: testutil.WriteTemp(t, "sentinel", "000")}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	must(t, Watch(t.Context(), log, append(files, w.sentinel), func() {
 		data, _ := os.ReadFile(w.sentinel)
@@ -36,18 +38,18 @@ func watch(t *testing.T, files ...string) *watching {
 	return w
 }
 
-// noticed waits for a change.
-func (w *watching) noticed(what string) {
+// expectCall waits for a call.
+func (w *watching) expectCall(after string) {
 	w.t.Helper()
 	select {
 	case <-w.changes:
 	case <-time.After(deadline):
-		w.t.Fatalf("%s: not noticed", what)
+		w.t.Fatalf("no call after %s", after)
 	}
 }
 
-// unnoticed gives the watcher something to notice after what must not be: the next change has to be that one.
-func (w *watching) unnoticed(what string) {
+// expectNoCall changes the sentinel: the next call must be for that change.
+func (w *watching) expectNoCall(after string) {
 	w.t.Helper()
 	w.writes++
 	want := fmt.Sprintf("%03d", w.writes)
@@ -55,14 +57,14 @@ func (w *watching) unnoticed(what string) {
 	select {
 	case got := <-w.changes:
 		if got != want {
-			w.t.Fatalf("%s: noticed", what)
+			w.t.Fatalf("a call after %s", after)
 		}
 	case <-time.After(deadline):
-		w.t.Fatalf("the sentinel after %s: not noticed", what)
+		w.t.Fatalf("no call for the sentinel after %s", after)
 	}
 }
 
-// put writes in place and in one go. It does not truncate, so that nobody can see an empty file in between.
+// put writes in place with one write. It does not truncate, so the file is never empty in between.
 func put(t *testing.T, path, content string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
@@ -79,95 +81,97 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestWatchInPlace(t *testing.T) {
-	path := write(t, "config.yaml", "a")
+func TestWatch_NoticesWritesInPlace(t *testing.T) {
+	path := testutil.WriteTemp(t, "config.yaml", "a")
 	w := watch(t, path)
 	put(t, path, "b")
-	w.noticed("a write")
+	w.expectCall("a write")
 	put(t, path, "c")
-	w.noticed("another write")
-	put(t, path, "c")
-	put(t, path+".swp", "x")
-	must(t, os.Chtimes(path, time.Now(), time.Now()))
-	w.unnoticed("the same content, a neighbour, a time stamp")
+	w.expectCall("a second write")
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	must(t, err)
 	_, err = f.WriteString("d")
 	must(t, err)
-	w.noticed("an append to a file that stays open")
+	w.expectCall("an append to a file that stays open")
 	must(t, f.Close())
 }
 
-func TestWatchRename(t *testing.T) {
-	path := write(t, "config.yaml", "a")
+func TestWatch_IgnoresEventsThatKeepTheContent(t *testing.T) {
+	path := testutil.WriteTemp(t, "config.yaml", "a")
+	w := watch(t, path)
+	put(t, path, "a")
+	w.expectNoCall("a write of the same content")
+	put(t, path+".swp", "x")
+	w.expectNoCall("a write to another file in the directory")
+	must(t, os.Chtimes(path, time.Now(), time.Now()))
+	w.expectNoCall("a change of the time stamp")
+}
+
+func TestWatch_NoticesReplacementByRename(t *testing.T) {
+	path := testutil.WriteTemp(t, "config.yaml", "a")
 	w := watch(t, path)
 	for _, content := range []string{"b", "c"} {
 		put(t, path+".new", content)
 		must(t, os.Rename(path+".new", path))
-		w.noticed("a rename")
+		w.expectCall("a rename over the file")
 	}
-	// As vim does: the old one away, a new one in its place.
+	// As vim does: it renames the old file and creates a new one.
 	must(t, os.Rename(path, path+"~"))
 	put(t, path, "d")
-	w.noticed("a backup and a new file")
+	w.expectCall("a backup and a new file")
 }
 
-func TestWatchDeleteAndCreate(t *testing.T) {
-	path := write(t, "config.yaml", "a")
+func TestWatch_NoticesDeletionAndCreation(t *testing.T) {
+	path := testutil.WriteTemp(t, "config.yaml", "a")
 	w := watch(t, path)
 	must(t, os.Remove(path))
-	w.noticed("a deletion")
+	w.expectCall("a deletion")
 	put(t, path, "a")
-	w.noticed("a creation")
+	w.expectCall("a creation")
 	put(t, path, "b")
-	w.noticed("a write to the new file")
+	w.expectCall("a write to the new file")
 }
 
-func TestWatchFileThatDoesNotExist(t *testing.T) {
+func TestWatch_NoticesFileInDirectoryMadeLater(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a", "b", "config.yaml")
 	w := watch(t, path)
 	must(t, os.Mkdir(filepath.Join(dir, "a"), 0o700))
-	w.unnoticed("a directory")
+	w.expectNoCall("the creation of the upper directory")
 	must(t, os.Mkdir(filepath.Dir(path), 0o700))
-	w.unnoticed("the file's directory")
+	w.expectNoCall("the creation of the file's directory")
 	put(t, path, "a")
-	w.noticed("the file")
+	w.expectCall("the creation of the file")
 	put(t, path, "b")
-	w.noticed("a write")
+	w.expectCall("a write")
 
 	must(t, os.RemoveAll(filepath.Join(dir, "a")))
-	w.noticed("that all is gone")
+	w.expectCall("the deletion of all directories")
 	must(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	put(t, path, "c")
-	w.noticed("that all is back at once")
+	w.expectCall("the creation of all at once")
 	put(t, path, "d")
-	w.noticed("a write after that")
+	w.expectCall("a write after that")
 }
 
-func TestWatchDirectoryReplaced(t *testing.T) {
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "conf")
-	must(t, os.Mkdir(conf, 0o700))
-	path := filepath.Join(conf, "config.yaml")
-	put(t, path, "a")
+func TestWatch_FollowsReplacedDirectory(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "conf")
+	path := testutil.Write(t, filepath.Join(conf, "config.yaml"), "a")
 	w := watch(t, path)
-	must(t, os.Mkdir(conf+".new", 0o700))
-	put(t, filepath.Join(conf+".new", "config.yaml"), "b")
+	testutil.Write(t, filepath.Join(conf+".new", "config.yaml"), "b")
 	must(t, os.Rename(conf, conf+".old"))
 	must(t, os.Rename(conf+".new", conf))
-	w.noticed("another directory in its place")
+	w.expectCall("the exchange of the directory")
 	put(t, path, "c")
-	w.noticed("a write in it")
+	w.expectCall("a write in the new directory")
 }
 
-// TestWatchConfigMap does as the kubelet: config.yaml -> ..data/config.yaml, ..data -> a directory per version, switched by
-// renaming a new link over the old.
-func TestWatchConfigMap(t *testing.T) {
+// The kubelet links config.yaml to ..data/config.yaml and ..data to a directory per version. It renames a new link over
+// the old one.
+func TestWatch_FollowsKubernetesConfigMap(t *testing.T) {
 	dir := t.TempDir()
 	version := func(name, content string) {
-		must(t, os.Mkdir(filepath.Join(dir, name), 0o700))
-		put(t, filepath.Join(dir, name, "config.yaml"), content)
+		testutil.Write(t, filepath.Join(dir, name, "config.yaml"), content)
 		must(t, os.Symlink(name, filepath.Join(dir, "..data_tmp")))
 		must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 	}
@@ -176,18 +180,18 @@ func TestWatchConfigMap(t *testing.T) {
 	must(t, os.Symlink(filepath.Join("..data", "config.yaml"), path))
 	w := watch(t, path)
 	version("..2", "b")
-	w.noticed("a new version")
+	w.expectCall("a new version")
 	must(t, os.RemoveAll(filepath.Join(dir, "..1")))
-	w.unnoticed("the old version's removal")
+	w.expectNoCall("the removal of the old version")
 	version("..3", "b")
-	w.unnoticed("a version with the same content")
+	w.expectNoCall("a version with the same content")
 	version("..4", "c")
-	w.noticed("one more version")
+	w.expectCall("one more version")
 }
 
-func TestWatchLinksElsewhere(t *testing.T) {
-	target := write(t, "target.yaml", "a")
-	other := write(t, "other.yaml", "b")
+func TestWatch_FollowsSwitchedLinks(t *testing.T) {
+	target := testutil.WriteTemp(t, "target.yaml", "a")
+	other := testutil.WriteTemp(t, "other.yaml", "b")
 	dir := t.TempDir()
 	must(t, os.Symlink(filepath.Dir(target), filepath.Join(dir, "link")))
 	path := filepath.Join(dir, "config.yaml")
@@ -195,52 +199,50 @@ func TestWatchLinksElsewhere(t *testing.T) {
 	must(t, os.Symlink("link/./../"+filepath.Base(filepath.Dir(target))+"/target.yaml", path))
 	w := watch(t, path)
 	put(t, target, "c")
-	w.noticed("a write to the target")
+	w.expectCall("a write to the target")
 	must(t, os.Remove(path))
 	must(t, os.Symlink(other, path))
-	w.noticed("another target")
+	w.expectCall("a link to another target")
 	put(t, other, "d")
-	w.noticed("a write to that")
+	w.expectCall("a write to that target")
 
 	must(t, os.Remove(path))
 	must(t, os.Symlink(path, path))
-	w.noticed("a link to itself")
+	w.expectCall("a link to itself")
 	must(t, os.Remove(path))
 	put(t, path, "e")
-	w.noticed("a file again")
+	w.expectCall("a file in place of the link")
 }
 
-func TestWatchRelativePathOutlivesWorkingDirectory(t *testing.T) {
+func TestWatch_ResolvesRelativePathsOnce(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	w := watch(t, DefaultFile)
+	w := watch(t, "conf/config.yaml")
 	t.Chdir(t.TempDir())
-	must(t, os.Mkdir(filepath.Join(dir, "conf"), 0o700))
-	put(t, filepath.Join(dir, DefaultFile), "a")
-	w.noticed("the default file")
+	testutil.Write(t, filepath.Join(dir, "conf/config.yaml"), "a")
+	w.expectCall("the creation of the file after a change of the working directory")
 }
 
-// TestWatchMissesNothingAtTheStart changes a file as soon as Watch is back, many times.
-func TestWatchMissesNothingAtTheStart(t *testing.T) {
-	var noticed []chan struct{}
+func TestWatch_NoticesChangesRightAfterItsReturn(t *testing.T) {
+	var calls []chan struct{}
 	for range 20 {
-		path := write(t, "config.yaml", "before")
+		path := testutil.WriteTemp(t, "config.yaml", "before")
 		changes := make(chan struct{}, 100)
 		must(t, Watch(t.Context(), slog.New(slog.DiscardHandler), []string{path}, func() { changes <- struct{}{} }))
 		put(t, path, "after!")
-		noticed = append(noticed, changes)
+		calls = append(calls, changes)
 	}
-	for i, changes := range noticed {
+	for i, changes := range calls {
 		select {
 		case <-changes:
 		case <-time.After(deadline):
-			t.Fatalf("attempt %d: not noticed", i)
+			t.Fatalf("attempt %d: no call", i)
 		}
 	}
 }
 
-func TestWatchGathersChangesAndNeverOverlaps(t *testing.T) {
-	path := write(t, "config.yaml", "")
+func TestWatch_CombinesChangesAndNeverOverlapsCalls(t *testing.T) {
+	path := testutil.WriteTemp(t, "config.yaml", "")
 	running := make(chan struct{}, 1)
 	latest := make(chan string, 1000)
 	err := Watch(t.Context(), slog.New(slog.DiscardHandler), []string{path}, func() {
@@ -262,7 +264,7 @@ func TestWatchGathersChangesAndNeverOverlaps(t *testing.T) {
 		select {
 		case last = <-latest:
 		case <-time.After(deadline):
-			t.Fatal("the last state was not noticed")
+			t.Fatal("no call for the last state")
 		}
 	}
 	if calls > 50 {
@@ -270,38 +272,38 @@ func TestWatchGathersChangesAndNeverOverlaps(t *testing.T) {
 	}
 }
 
-func TestWatchEndsWithContext(t *testing.T) {
-	path := write(t, "config.yaml", "a")
+func TestWatch_EndsWithContext(t *testing.T) {
+	path := testutil.WriteTemp(t, "config.yaml", "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	calls := make(chan struct{}, 100)
 	must(t, Watch(ctx, slog.New(slog.DiscardHandler), []string{path}, func() { calls <- struct{}{} }))
-	w := watch(t, path) // sees what the other one would
+	w := watch(t, path) // sees what the first one would
 	put(t, path, "b")
-	w.noticed("a write")
+	w.expectCall("a write")
 	if len(calls) > 0 {
-		t.Error("called after the end")
+		t.Error("called after the end of the context")
 	}
 }
 
-func TestWatchNothing(t *testing.T) {
+func TestWatch_AcceptsNoFiles(t *testing.T) {
 	must(t, Watch(t.Context(), slog.New(slog.DiscardHandler), nil, func() {}))
 }
 
-// TestWatchDirectory has a directory of files that is made later, as ~/.aws/sso/cache is by the first login.
-func TestWatchDirectory(t *testing.T) {
+// The first SSO login creates ~/.aws/sso/cache.
+func TestWatch_NoticesChangesInDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "sso", "cache")
 	w := watch(t, dir)
 	must(t, os.MkdirAll(filepath.Join(dir, "below"), 0o700))
-	w.noticed("made")
+	w.expectCall("the creation of the directory")
 	put(t, filepath.Join(dir, "a.json"), "1")
-	w.noticed("a file in it")
+	w.expectCall("the creation of a file")
 	put(t, filepath.Join(dir, "a.json"), "2")
-	w.noticed("changed")
+	w.expectCall("a write")
 	put(t, filepath.Join(dir, "a.json"), "2")
-	w.unnoticed("the same again")
+	w.expectNoCall("a write of the same content")
 	put(t, filepath.Join(dir, "below", "b.json"), "1")
-	w.unnoticed("further down")
+	w.expectNoCall("a write in a subdirectory")
 	must(t, os.Remove(filepath.Join(dir, "a.json")))
-	w.noticed("removed")
+	w.expectCall("a deletion")
 }

@@ -1,4 +1,5 @@
-package config
+// Package filewatch tells when the content of files changes. It knows nothing of what is in them.
+package filewatch
 
 import (
 	"context"
@@ -18,22 +19,22 @@ import (
 )
 
 const (
-	// quiet is how long nothing may happen before the files are looked at: writers truncate, write and rename in quick
-	// succession.
+	// quiet is how long a directory must be free of events before the files are read again: writers truncate, write and
+	// rename in quick succession.
 	quiet = 100 * time.Millisecond
-	// restless is how long a directory that never comes to rest can put that off.
-	restless = time.Second
+	// maxDelay is how long a directory with constant events can put that off.
+	maxDelay = time.Second
 )
 
-// Watch calls changed (never concurrently) soon after the content of one of the files changes, until ctx is done. What is
-// a directory counts as the files in it. A file
-// may be written in place, replaced by renaming, deleted, made later in a directory that does not exist yet, or be
-// reached through links that are switched, as in a Kubernetes ConfigMap. Nothing that happens after Watch has returned is
-// missed.
+// Watch calls changed soon after the content of one of the files changes, until ctx is done. Calls never overlap. A
+// directory counts as the files in it. Watch notices files that are written in place, replaced by a rename, deleted,
+// created later in a directory that does not exist yet, or reached through links that are switched, as in a Kubernetes
+// ConfigMap. It notices every change after its return. Relative paths are resolved once, now. An error means that nothing
+// is watched.
 func Watch(ctx context.Context, log *slog.Logger, files []string, changed func()) error {
 	w := &watcher{log: log, changed: changed}
 	for _, f := range files {
-		abs, err := filepath.Abs(f) // the working directory may change later
+		abs, err := filepath.Abs(f)
 		if err != nil {
 			return fmt.Errorf("watching %s: %w", f, err)
 		}
@@ -43,11 +44,11 @@ func Watch(ctx context.Context, log *slog.Logger, files []string, changed func()
 	if w.notify, err = fsnotify.NewWatcher(); err != nil {
 		return fmt.Errorf("watching %s: %w", strings.Join(files, ", "), err)
 	}
-	if err := w.establish(); err != nil {
+	if err := w.addWatches(); err != nil {
 		_ = w.notify.Close()
 		return err
 	}
-	w.seen = w.fingerprint()
+	w.sum = w.fingerprint()
 	go w.run(ctx)
 	return nil
 }
@@ -59,7 +60,7 @@ type watcher struct {
 	changed func()
 	files   []string // absolute
 	notify  *fsnotify.Watcher
-	seen    [sha256.Size]byte
+	sum     [sha256.Size]byte // of the content that changed was last called for
 }
 
 // run waits for events until ctx is done.
@@ -67,12 +68,12 @@ func (w *watcher) run(ctx context.Context) {
 	defer func() { _ = w.notify.Close() }()
 	timer := time.NewTimer(quiet)
 	timer.Stop()
-	var since time.Time // of the first event that has not been looked into yet
-	disturbed := func() {
-		if since.IsZero() {
-			since = time.Now()
+	var first time.Time // of the events that no check has followed yet
+	postpone := func() {
+		if first.IsZero() {
+			first = time.Now()
 		}
-		timer.Reset(min(quiet, max(0, restless-time.Since(since))))
+		timer.Reset(min(quiet, max(0, maxDelay-time.Since(first))))
 	}
 	for {
 		select {
@@ -82,38 +83,38 @@ func (w *watcher) run(ctx context.Context) {
 			if !ok {
 				return
 			}
-			disturbed()
+			postpone()
 		case err, ok := <-w.notify.Errors:
 			if !ok {
 				return
 			}
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				w.log.Warn("watching files", "error", err)
+				w.log.Warn("file watcher reported an error", "error", err)
 			}
-			disturbed() // events may have been lost
+			postpone() // events may have been lost
 		case <-timer.C:
-			since = time.Time{}
-			w.look(ctx)
+			first = time.Time{}
+			w.check(ctx)
 		}
 	}
 }
 
-// look compares the files with what they were.
-func (w *watcher) look(ctx context.Context) {
-	if err := w.establish(); err != nil {
-		w.log.Warn("changes of files may go unnoticed until the next restart", "error", err)
+// check compares the files with what they were.
+func (w *watcher) check(ctx context.Context) {
+	if err := w.addWatches(); err != nil {
+		w.log.Warn("cannot watch files", "error", err, "hint", "reload with SIGHUP")
 	}
-	now := w.fingerprint()
-	if now == w.seen || ctx.Err() != nil {
+	sum := w.fingerprint()
+	if sum == w.sum || ctx.Err() != nil {
 		return
 	}
-	w.seen = now
+	w.sum = sum
 	w.changed()
 }
 
-// establish makes the watches what the file system asks for now. Links and directories may change between looking and
-// watching, so it looks again until nothing has.
-func (w *watcher) establish() error {
+// addWatches watches the directories that decide about the files now. Links and directories may change between reading
+// them and watching them, so it repeats until two readings agree.
+func (w *watcher) addWatches() error {
 	const attempts = 100
 	for range attempts {
 		dirs, gone := w.directories(), false
@@ -127,11 +128,11 @@ func (w *watcher) establish() error {
 			}
 		}
 		if !gone && slices.Equal(dirs, w.directories()) {
-			w.release(dirs)
+			w.removeOthers(dirs)
 			return nil
 		}
 	}
-	return fmt.Errorf("watching %s: the directories never come to rest", strings.Join(w.files, ", "))
+	return fmt.Errorf("watching %s: the directories keep changing", strings.Join(w.files, ", "))
 }
 
 // directories are those to watch for all files.
@@ -144,8 +145,8 @@ func (w *watcher) directories() []string {
 	return slices.Compact(dirs)
 }
 
-// release ends the watches on all other directories.
-func (w *watcher) release(keep []string) {
+// removeOthers ends the watches on all directories but these.
+func (w *watcher) removeOthers(keep []string) {
 	for _, dir := range w.notify.WatchList() {
 		if !slices.Contains(keep, dir) {
 			_ = w.notify.Remove(dir) // it may be gone, and the watch with it
@@ -153,9 +154,9 @@ func (w *watcher) release(keep []string) {
 	}
 }
 
-// route lists the directories whose entries decide which file a path leads to: those with a link on the way, and the one
-// with the file, or, if that does not exist yet, the last one on the way there that does. A path that leads to a directory
-// has that one beside.
+// route lists the directories whose entries decide which file a path leads to. They are those that hold a link on the way
+// and the one that holds the file. If the file does not exist, the last one is the deepest directory on the way that does.
+// A path that leads to a directory adds that directory.
 func route(path string) []string {
 	const maxLinks = 40 // as Linux has it
 	root := filepath.VolumeName(path) + string(filepath.Separator)
@@ -194,7 +195,7 @@ func parts(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == filepath.Separator })
 }
 
-// fingerprint sums up what the files hold. One that is missing or cannot be read differs from an empty one.
+// fingerprint hashes the content of all files. A file that is missing or unreadable differs from an empty one.
 func (w *watcher) fingerprint() (sum [sha256.Size]byte) {
 	all := sha256.New()
 	for _, f := range w.files {
@@ -210,7 +211,7 @@ func (w *watcher) fingerprint() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// hashPath writes to h what a file holds, or what the files in a directory do.
+// hashPath writes a file's content to h, or the names and contents of the files in a directory.
 func hashPath(h io.Writer, path string) error {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return hashFile(h, path)
@@ -228,9 +229,16 @@ func hashPath(h io.Writer, path string) error {
 	return nil
 }
 
-// hashFile writes a regular file's content to h.
+// hashFile writes a regular file's content to h. Opening anything else, such as a named pipe, could block.
 func hashFile(h io.Writer, path string) error {
-	f, err := openRegular(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file", path)
+	}
+	f, err := os.Open(path) //nolint:gosec // the caller names the file
 	if err != nil {
 		return err
 	}
