@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -177,5 +178,29 @@ ec2:
 f.yaml:3: ec2.metadata_options.http_put_response_hop_limit: "99999999999999999999" is not a whole decimal number`},
 	} {
 		b.check(t)
+	}
+}
+
+func TestLoad_ErrorsInLargeFilesNameTheirLine(t *testing.T) {
+	text := &strings.Builder{}
+	text.WriteString("metadata:\n")
+	for i := range 128 {
+		fmt.Fprintf(text, "  meta-data/large/%d: \"value %d\"\n", i, i)
+	}
+	l := mustLoad(t, text.String(), nil, nil)
+	if got := l.Config.Metadata["meta-data/large/100"]; got == nil || *got != "value 100" || len(l.Config.Metadata) != 128 {
+		t.Error(got, len(l.Config.Metadata))
+	}
+	for add, want := range map[string]string{
+		"  meta-data/large/7: x\n": "f.yaml:130: metadata.meta-data/large/7: set a second time; the first is in line 9",
+		"  meta-data/large/7/x: y\n": "f.yaml:130: metadata.meta-data/large/7/x: nothing can be below metadata.meta-data/large/7, which has a value; " +
+			"keep one of them",
+		"  \"\n": "f.yaml:130: not valid YAML: found unexpected end of stream",
+	} {
+		t.Run(add, func(t *testing.T) {
+			if _, err := loadText(text.String()+add, nil, nil); err == nil || err.Error() != want {
+				t.Error(err)
+			}
+		})
 	}
 }

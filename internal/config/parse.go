@@ -35,16 +35,7 @@ func parse(data []byte) (content *yaml.Node, second int, bad *syntaxError) {
 }
 
 // parseDocuments reads at most two documents: a second one is refused anyway.
-func parseDocuments(data []byte) ([]*yaml.Node, error) {
-	if rest, runs := cutRuns(data, leastRun); len(runs) > 0 {
-		if documents, err := decodeDocuments(rest); err == nil && putBack(documents, runs) {
-			return documents, nil
-		}
-	}
-	return decodeDocuments(data)
-}
-
-func decodeDocuments(data []byte) (documents []*yaml.Node, err error) {
+func parseDocuments(data []byte) (documents []*yaml.Node, err error) {
 	// The parser has panicked on odd input before; whoever writes the file should read that it is at fault.
 	defer func() {
 		if r := recover(); r != nil {
