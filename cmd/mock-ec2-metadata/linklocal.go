@@ -4,26 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/netip"
 	"net/url"
-	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/route"
-)
-
-const (
-	// holdLockTimeout is longer than a daemon that is ending takes to answer its last requests.
-	holdLockTimeout = 10 * time.Second
-	// holdReady is what route hold prints when the addresses are in place.
-	holdReady = "ready"
 )
 
 // linkLocal is what --link-local adds to the daemon.
@@ -43,7 +30,7 @@ func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, listen []st
 	if err := refuseOccupied(ctx, "--link-local"); err != nil {
 		return nil, err
 	}
-	stop, err := startHolder(ctx, log)
+	stop, err := route.StartHolder(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -85,34 +72,7 @@ func newRouteHold() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return holdRoute(cmd.InOrStdin(), cmd.OutOrStdout())
+			return route.Hold(cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
-}
-
-// holdRoute keeps the service's addresses in place until in ends. It does not know why it ends: the daemon, which alone has
-// the other end, may have stopped or been killed. By then that was not root's any more; this process still is.
-func holdRoute(in io.Reader, out io.Writer) error {
-	// Those that a terminal or a service manager sends to all, and that of a daemon that does not listen any more.
-	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	ended, end := context.WithCancel(context.Background())
-	go func() {
-		_, _ = io.Copy(io.Discard, in)
-		end()
-	}()
-	locking, stop := context.WithTimeout(ended, holdLockTimeout)
-	defer stop()
-	lock, err := route.Lock(locking)
-	if err != nil {
-		return err
-	}
-	// Until it has gone no other daemon adds what this one removes.
-	defer func() { _ = lock.Close() }()
-	if _, err := route.Add(ended, netip.AddrPort{}); err != nil {
-		return err
-	}
-	fmt.Fprintln(out, holdReady)
-	<-ended.Done()
-	_, err = route.Remove(context.WithoutCancel(ended))
-	return err
 }

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package route
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+)
+
+// StartHolder needs Linux.
+func StartHolder(context.Context, *slog.Logger) (stop func(), err error) {
+	return nil, errors.ErrUnsupported
+}
