@@ -99,7 +99,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	}
 	ctx := cmd.Context()
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	got, err := retrieve(ctx, cmd, newProvider(c, "", nil, log, time.Now))
+	got, err := retrieve(ctx, cmd, credentials.NewProvider(specOf(c), credentials.Options{Log: log}))
 	if err != nil {
 		return fmt.Errorf("no credentials: %w", err)
 	}
@@ -109,7 +109,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	arn, err := newSTS(c, "", nil, log, time.Now).CallerIdentity(ctx, got)
+	arn, err := credentials.NewSTS(specOf(c), credentials.Options{Log: log}).CallerIdentity(ctx, got)
 	if err != nil {
 		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
 	}

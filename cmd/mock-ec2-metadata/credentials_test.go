@@ -13,7 +13,7 @@ func TestEncodedOnce(t *testing.T) {
 	provider := &credentials.Mock{ARN: "arn:aws:sts::123456789012:assumed-role/r/s", Lifetime: time.Hour, Now: time.Now}
 	keeper := credentials.NewKeeper(provider, time.Minute, slog.New(slog.DiscardHandler), time.Now)
 	go keeper.Run(t.Context())
-	source := &credentialSource{keeper: keeper}
+	source := newCredentialSource(keeper, "")
 	first, err := source.Credentials(t.Context())
 	if err != nil {
 		t.Fatal(err)

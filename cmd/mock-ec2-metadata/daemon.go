@@ -30,8 +30,7 @@ type daemon struct {
 	atStart *config.Config
 	codes   *codeDesk
 	guard   *guard.Guard
-	// sessions that MFA codes have opened outlive reloads.
-	sessions *credentials.Sessions
+	pool    *credentials.Pool
 
 	current atomic.Pointer[generation]
 	// reloaded has room for one; see tellManager.
@@ -42,7 +41,6 @@ type daemon struct {
 	reloadErr    error
 	configWatch  watch
 	profileWatch watch
-	keepers      sync.WaitGroup
 }
 
 // generation is everything made from one configuration. It never changes.
@@ -54,7 +52,6 @@ type generation struct {
 	identity *identity.Identity
 	signed   *signatures
 	keeper   *credentials.Keeper // nil: no instance profile
-	stop     context.CancelFunc  // ends the keeper
 	restart  []string            // keys whose change waits for a restart
 }
 
@@ -62,10 +59,14 @@ type generation struct {
 func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sources config.Sources, loaded *config.Loaded) (*daemon, error) {
 	d := &daemon{
 		log: log, level: level, now: time.Now, started: time.Now(),
-		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config, sessions: &credentials.Sessions{},
+		secret: make([]byte, 32), origin: rand.Text(), atStart: loaded.Config,
 		reloaded: make(chan struct{}, 1),
 	}
 	d.codes = newCodeDesk(log, d.answerMFA)
+	d.pool = credentials.NewPool(credentials.PoolOptions{
+		Options:  credentials.Options{Origin: d.origin, Log: log, Now: d.now},
+		NeedsMFA: func(_ *credentials.Keeper, n *credentials.NeedsMFA) { d.codes.wanted(n) },
+	})
 	networks, err := hostNetworks(sources.Environ)
 	if err != nil {
 		return nil, err
@@ -77,6 +78,7 @@ func newDaemon(ctx context.Context, log *slog.Logger, level *slog.LevelVar, sour
 	if err := d.use(ctx, loaded); err != nil {
 		return nil, err
 	}
+	d.pool.Start(ctx)
 	d.watchConfig(ctx)
 	return d, nil
 }
@@ -86,7 +88,7 @@ func (d *daemon) Target(*http.Request) *imds.Target { return d.current.Load().ta
 
 // wait returns when the goroutines that ctx's end stops have ended, and no key pair is being made any more.
 func (d *daemon) wait() {
-	d.keepers.Wait()
+	d.pool.Close()
 	d.codes.close()
 	d.current.Load().identity.Wait()
 }
@@ -149,62 +151,20 @@ func (d *daemon) use(ctx context.Context, loaded *config.Loaded) error {
 		HopLimit:       c.EC2.MetadataOptions.HTTPPutResponseHopLimit,
 	}
 	d.watchProfile(ctx, c.Credentials.SourceProfile) // before credentials are fetched: what is mended later is noticed
-	d.keep(ctx, g, old)
+	var specs []credentials.Spec
+	if in.Role != "" {
+		specs = append(specs, specOf(c))
+		g.keeper = d.pool.Keeper(specs[0])
+		g.target.Credentials = newCredentialSource(g.keeper, c.AWS.AccountID)
+	}
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Log.Level)) == nil { // validated
 		d.level.Set(level)
 	}
 	d.current.Store(g)
 	d.guard.Use(rulesOf(c))
-	if old != nil && old.keeper != g.keeper {
-		old.stop()
-	}
+	d.pool.Retain(specs)
 	return nil
-}
-
-// keep gives g the old generation's keeper, or one of its own that begins to fetch.
-func (d *daemon) keep(ctx context.Context, g, old *generation) {
-	c := g.loaded.Config
-	switch {
-	case g.instance.Role == "":
-		g.stop = func() {}
-		return
-	case old != nil && old.keeper != nil && reflect.DeepEqual(credentialInputs(old.loaded.Config), credentialInputs(c)):
-		g.keeper, g.stop = old.keeper, old.stop
-	default:
-		keeperCtx, cancel := context.WithCancel(ctx)
-		g.stop = cancel
-		g.keeper = credentials.NewKeeper(newProvider(c, d.origin, d.sessions, d.log, d.now), c.Credentials.RefreshBefore, d.log, d.now)
-		g.keeper.NeedsMFA = d.codes.wanted
-		if old != nil && old.keeper != nil && reflect.DeepEqual(holder(old.loaded.Config), holder(c)) {
-			g.keeper.TakeOver(old.keeper)
-		}
-		d.keepers.Go(func() { g.keeper.Run(keeperCtx) })
-	}
-	g.target.Credentials = &credentialSource{keeper: g.keeper, account: c.AWS.AccountID}
-}
-
-// inputs are all that decides which credentials are got.
-type inputs struct {
-	config.Credentials
-	sessionName string
-	region      string
-}
-
-func credentialInputs(c *config.Config) inputs {
-	return inputs{c.Credentials, sessionName(c), c.AWS.Region}
-}
-
-// holder is what of the inputs decides whom credentials belong to and what they allow, not how they are got.
-func holder(c *config.Config) inputs {
-	in := credentialInputs(c)
-	if in.IAMRole != "" {
-		in.SourceProfile = ""
-	}
-	in.ExternalID, in.MFASerial, in.region = "", "", ""
-	in.Duration, in.RefreshBefore = 0, 0
-	in.SessionName = "" // what it comes to is in sessionName
-	return in
 }
 
 // needRestart names the keys that have changed since the start and take effect only at the next.

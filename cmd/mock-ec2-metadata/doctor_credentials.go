@@ -29,7 +29,7 @@ func (d *doctor) examineProfile(ctx context.Context) finding {
 			text: "not used: credentials are made up (credentials.mock), and no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role",
 		}
 	}
-	profile, err := newSTS(c, "", nil, d.log, d.now).Profile(ctx)
+	profile, err := credentials.NewSTS(specOf(c), credentials.Options{Log: d.log, Now: d.now}).Profile(ctx)
 	if err != nil {
 		return failure(err)
 	}

@@ -64,7 +64,7 @@ func otherThan(loaded *config.Loaded, listen string, s *status) string {
 	c := loaded.Config
 	role, arn := instance.RoleOf(c), ""
 	if c.Credentials.IAMRole != "" {
-		arn = sessionARN(c)
+		arn = specOf(c).SessionARN()
 	}
 	same := s.InstanceID == c.EC2.InstanceID && s.Role == role && (s.Credentials.Source == "mock") == c.Credentials.Mock &&
 		(arn == "" || s.Credentials.ARN == "" || s.Credentials.ARN == arn)

@@ -129,7 +129,7 @@ func (g *generation) credentialsStatus(now time.Time) credentialsStatus {
 	}
 	state := g.keeper.State()
 	s := credentialsStatus{
-		Source: "sts", State: "pending", late: !state.Valid && now.Sub(state.Since) > time.Second,
+		Source: "sts", State: "pending", late: !state.Valid && !state.Since.IsZero() && now.Sub(state.Since) > time.Second,
 		ARN: state.ARN, Expiration: date(state.Expiration), LastRenewal: date(state.LastRenewal), LastAttempt: date(state.LastAttempt),
 	}
 	if g.loaded.Config.Credentials.Mock {

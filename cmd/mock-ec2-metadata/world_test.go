@@ -71,12 +71,10 @@ func handOut(t *testing.T, client aws.HTTPClient, now func() time.Time) (http.Ha
 		t.Fatal(err)
 	}
 	c, log := loaded.Config, slog.New(slog.DiscardHandler)
-	keeper := credentials.NewKeeper(credentials.NewSTS(credentials.Options{
-		Profile: c.Credentials.SourceProfile, Region: c.AWS.Region, RoleARN: c.Credentials.IAMRole, SessionName: sessionName(c),
-		Duration: c.Credentials.Duration, HTTP: client,
-	}, log, now), time.Hour, log, now) // a quarter before the expiry, then, with little jitter: the timelines stay short
+	keeper := credentials.NewKeeper(credentials.NewSTS(specOf(c), credentials.Options{HTTP: client, Now: now}),
+		time.Hour, log, now) // a quarter before the expiry, then, with little jitter: the timelines stay short
 	d := &daemon{}
-	d.current.Store(&generation{target: &imds.Target{Tree: snapshot, Credentials: &credentialSource{keeper: keeper}}})
+	d.current.Store(&generation{target: &imds.Target{Tree: snapshot, Credentials: newCredentialSource(keeper, "")}})
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
 	imds.Mount(r, log, d, func(*http.Request) bool { return false })

@@ -49,7 +49,7 @@ func TestSetBackWhileValid(t *testing.T) {
 		}
 		// Nor does who takes them over hand them out.
 		next := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), w.now)
-		next.TakeOver(k)
+		next.takeOver(k)
 		if next.State().Valid {
 			t.Error("valid again for who takes them over")
 		}

@@ -43,6 +43,14 @@ type Provider interface {
 	Retrieve(ctx context.Context) (*Credentials, error)
 }
 
+// NewProvider makes the provider of what s asks for. It calls nothing yet.
+func NewProvider(s Spec, opt Options) Provider {
+	if s.Mock {
+		return &Mock{ARN: s.SessionARN(), Lifetime: s.Duration, Now: opt.withDefaults().Now}
+	}
+	return NewSTS(s, opt)
+}
+
 // Mock makes credentials up and calls nobody. No AWS service accepts them.
 type Mock struct {
 	// ARN is what the credentials claim to be.

@@ -91,7 +91,7 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network", a.endpoint(err), reason)}
 	} else if ok {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
-			a.endpoint(err), reason, a.opt.Region)}
+			a.endpoint(err), reason, a.spec.Region)}
 	}
 	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %s", a.profile(), harmless(err))}
 }
@@ -175,7 +175,7 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 			e.Message = fmt.Sprintf("STS does not tell %s who it is (%s); no policy of IAM can forbid that, but the policy of a VPC endpoint can", a.profile(), said)
 			break
 		}
-		if a.opt.RoleARN == "" && !fromSource {
+		if a.spec.RoleARN == "" && !fromSource {
 			e.Message = fmt.Sprintf("%s may not get a session of its own (%s); set credentials.iam_role to a role that it may assume", a.profile(), said)
 			break
 		}
@@ -184,8 +184,8 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 			break
 		}
 		e.Message = fmt.Sprintf("%s may not assume %s (%s); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it",
-			a.profile(), a.opt.RoleARN, said)
-		if a.opt.MFASerial == "" {
+			a.profile(), a.spec.RoleARN, said)
+		if a.spec.MFASerial == "" {
 			e.Message += "; if it asks for MFA, set credentials.mfa_serial"
 		}
 	case keysRefused(api), code == "UnauthorizedException":
@@ -199,10 +199,10 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 			e = a.describeClock(e, response, said)
 		}
 	case code == "RegionDisabledException":
-		e.Message = fmt.Sprintf("STS is switched off in %s for this account (%s); activate it in IAM's account settings, or set another aws.region", a.opt.Region, said)
+		e.Message = fmt.Sprintf("STS is switched off in %s for this account (%s); activate it in IAM's account settings, or set another aws.region", a.spec.Region, said)
 	default:
-		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.opt.RoleARN, a.profile(), said)
-		if a.opt.RoleARN == "" {
+		e.Message = fmt.Sprintf("AssumeRole of %s with %s was refused (%s)", a.spec.RoleARN, a.profile(), said)
+		if a.spec.RoleARN == "" {
 			e.Message = fmt.Sprintf("GetSessionToken with %s was refused (%s)", a.profile(), said)
 		}
 		if isIdentityCall(err) {
@@ -229,7 +229,7 @@ func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said s
 	if err != nil {
 		return e
 	}
-	skew, direction := a.now().Sub(date), "ahead of"
+	skew, direction := a.opt.Now().Sub(date), "ahead of"
 	if skew < 0 {
 		skew, direction = -skew, "behind"
 	}
@@ -277,8 +277,8 @@ func (a *STS) endpoint(err error) string {
 func (a *STS) profile() string {
 	named, variable := namedByEnvironment()
 	switch {
-	case a.opt.Profile != "":
-		return fmt.Sprintf("profile %q", a.opt.Profile)
+	case a.spec.Profile != "":
+		return fmt.Sprintf("profile %q", a.spec.Profile)
 	case named != "" && os.Getenv("AWS_ACCESS_KEY_ID") == "":
 		return fmt.Sprintf("profile %q (%s)", named, variable)
 	case !slices.ContainsFunc(environmentSources, func(variable string) bool { return os.Getenv(variable) != "" }):
@@ -289,8 +289,8 @@ func (a *STS) profile() string {
 }
 
 func (a *STS) profileFlag() string {
-	if a.opt.Profile == "" {
+	if a.spec.Profile == "" {
 		return ""
 	}
-	return " --profile " + a.opt.Profile
+	return " --profile " + a.spec.Profile
 }

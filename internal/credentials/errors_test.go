@@ -24,7 +24,7 @@ func TestErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(t *testing.T, sts *stsfake.Server, key stsfake.Key) (configFile, credentialsFile string)
-		opt     func(*Options)
+		spec    func(*Spec)
 		ahead   time.Duration // this machine's clock
 
 		patience time.Duration // 2 s if zero
@@ -39,7 +39,7 @@ func TestErrors(t *testing.T) {
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "", keys("default", key)
 			},
-			opt:  func(o *Options) { o.Profile = "work" },
+			spec: func(s *Spec) { s.Profile = "work" },
 			want: Error{codeProfile, `profile "work" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile work) or name another one in credentials.source_profile`, false},
 		},
 		{
@@ -151,7 +151,7 @@ func TestErrors(t *testing.T) {
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/other\nsource_profile = default\n", keys("default", key)
 			},
-			opt:  func(o *Options) { o.Profile = "chained" },
+			spec: func(s *Spec) { s.Profile = "chained" },
 			want: Error{codeUnauthorized, `profile "chained" may not assume the role that it names itself (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/other)`, false},
 		},
 		{
@@ -258,13 +258,13 @@ func TestErrors(t *testing.T) {
 					}
 				}
 			}
-			opt := options()
-			if tt.opt != nil {
-				tt.opt(&opt)
+			spec := roleSpec()
+			if tt.spec != nil {
+				tt.spec(&spec)
 			}
 			var log bytes.Buffer
 			now := time.Now().Add(tt.ahead)
-			a := NewSTS(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), func() time.Time { return now })
+			a := NewSTS(spec, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return now }})
 			ctx, cancel := context.WithTimeout(t.Context(), max(tt.patience, 2*time.Second))
 			defer cancel()
 			_, err := a.Retrieve(ctx)

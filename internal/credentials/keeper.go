@@ -24,7 +24,7 @@ const (
 type State struct {
 	// Valid says that there are credentials to hand out.
 	Valid bool
-	// Since is when the keeper was made.
+	// Since is when the keeper began to run; zero before.
 	Since time.Time
 	// ARN, Expiration and LastRenewal belong to the last credentials got, valid or not; zero before the first.
 	ARN         string
@@ -52,9 +52,9 @@ type Keeper struct {
 	answers  chan answer   // likewise, with an MFA code
 	done     chan struct{} // closed when Run has returned
 	asked    chan struct{} // a client has got credentials that could not be renewed
-	since    time.Time
 
 	mu       sync.RWMutex
+	since    time.Time // when Run began
 	current  *Credentials
 	expires  time.Time // when current does, by a clock that nobody sets
 	lastErr  *Error
@@ -75,7 +75,6 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 		answers:  make(chan answer),
 		done:     make(chan struct{}),
 		asked:    make(chan struct{}, 1),
-		since:    now(),
 		inFlight: true,
 		ended:    make(chan struct{}),
 	}
@@ -84,6 +83,9 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 // Run gets and renews credentials until ctx is done.
 func (k *Keeper) Run(ctx context.Context) {
 	defer close(k.done)
+	k.mu.Lock()
+	k.since = k.now()
+	k.mu.Unlock()
 	var by *answer
 	for {
 		began := time.Now()
@@ -253,14 +255,17 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 
 func noCodeWanted() *Error { return &Error{Code: codeFailed, Message: "no MFA code is wanted now"} }
 
-// TakeOver hands out another keeper's credentials until the first call has ended: they are the same holder's.
-func (k *Keeper) TakeOver(from *Keeper) {
+// takeOver hands out another keeper's credentials, if they expire later than its own, until the first call has ended. Both
+// keepers have the same holder, and k does not run yet.
+func (k *Keeper) takeOver(from *Keeper) {
 	from.mu.RLock()
 	c, expires := from.current, from.expires
 	from.mu.RUnlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.current, k.expires = c, expires
+	if c != nil && (k.current == nil || expires.After(k.expires)) {
+		k.current, k.expires = c, expires
+	}
 }
 
 // hurry ends the pause that follows the last call, unless there has been another one, or is.
@@ -335,12 +340,15 @@ func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
 	return k.current, k.lastErr == nil
 }
 
-// Settled waits until there are credentials, the first call has ended, or the keeper is readyWait old.
+// Settled waits until there are credentials, the first call has ended, or the keeper has run, or has not, for readyWait.
 func (k *Keeper) Settled(ctx context.Context) {
 	k.mu.RLock()
-	first, ended := k.lastTime.IsZero(), k.ended
+	first, ended, since := k.lastTime.IsZero(), k.ended, k.since
 	k.mu.RUnlock()
-	left := readyWait - k.now().Sub(k.since)
+	left := readyWait
+	if !since.IsZero() {
+		left -= k.now().Sub(since)
+	}
 	if !first || left <= 0 || k.valid() != nil {
 		return
 	}

@@ -241,7 +241,7 @@ func TestTakeOver(t *testing.T) {
 		old := run(t, &scripted{lifetime: time.Hour})
 		synctest.Wait()
 		k := NewKeeper(&scripted{err: transient}, time.Minute, slog.New(slog.DiscardHandler), time.Now)
-		k.TakeOver(old)
+		k.takeOver(old)
 		start := time.Now()
 		k.Settled(t.Context())
 		if waited := time.Since(start); waited != 0 {

@@ -140,11 +140,11 @@ func usesMFA(profile *awsconfig.SharedConfig) bool {
 // AssumeRole itself.
 func (a *STS) authenticated(ctx context.Context, client *sts.Client, source aws.Credentials, in *sts.AssumeRoleInput) (aws.Credentials, error) {
 	if source.SessionToken != "" {
-		code, err := takeMFACode(ctx, a.opt.MFASerial)
-		in.SerialNumber, in.TokenCode = aws.String(a.opt.MFASerial), aws.String(code)
+		code, err := takeMFACode(ctx, a.spec.MFASerial)
+		in.SerialNumber, in.TokenCode = aws.String(a.spec.MFASerial), aws.String(code)
 		return source, err
 	}
-	return a.opt.Sessions.get(fingerprint("credentials.mfa_serial", a.opt.MFASerial, source), a.now, func() (aws.Credentials, error) {
+	return a.opt.Sessions.get(fingerprint("credentials.mfa_serial", a.spec.MFASerial, source), a.opt.Now, func() (aws.Credentials, error) {
 		out, err := a.getSessionToken(ctx, client, mfaSession)
 		if err != nil {
 			return aws.Credentials{}, err

@@ -54,9 +54,10 @@ func TestOneCodeForManyRenewals(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	sts, key := mfaSTS(t, stsfake.WithNow(now))
 	home(t, sts, "", keys("default", key))
-	opt := options()
-	opt.MFASerial, opt.Sessions = mfaDevice, &Sessions{}
-	a := NewSTS(opt, slog.New(slog.DiscardHandler), now)
+	spec := roleSpec()
+	spec.MFASerial = mfaDevice
+	opt := Options{Sessions: &Sessions{}, Now: now}
+	a := NewSTS(spec, opt)
 
 	_, err := a.Retrieve(t.Context())
 	needs(t, err, mfaWanted)
@@ -76,8 +77,8 @@ func TestOneCodeForManyRenewals(t *testing.T) {
 	if _, err := a.Retrieve(t.Context()); err != nil {
 		t.Error(err)
 	}
-	opt.Duration = 2 * time.Hour
-	if _, err := NewSTS(opt, slog.New(slog.DiscardHandler), now).Retrieve(t.Context()); err != nil {
+	spec.Duration = 2 * time.Hour
+	if _, err := NewSTS(spec, opt).Retrieve(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if got := calls(sts); got != "GetSessionToken 2, AssumeRole 3" {
@@ -105,9 +106,9 @@ func TestOneCodeForManyRenewals(t *testing.T) {
 func TestEditedKeysNeedTheirOwnCode(t *testing.T) {
 	sts, key := mfaSTS(t)
 	dir := home(t, sts, "", keys("default", key))
-	opt := options()
-	opt.MFASerial = mfaDevice
-	a := provider(opt)
+	spec := roleSpec()
+	spec.MFASerial = mfaDevice
+	a := provider(spec)
 	if _, err := a.Retrieve(WithMFACode(t.Context(), "123456")); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestEditedKeysNeedTheirOwnCode(t *testing.T) {
 func TestCodeWithAssumeRole(t *testing.T) {
 	sts, key := mfaSTS(t)
 	home(t, sts, "", keys("default", key))
-	own := options()
+	own := roleSpec()
 	own.RoleARN = ""
 	session, err := provider(own).Retrieve(t.Context())
 	if err != nil {
@@ -128,9 +129,9 @@ func TestCodeWithAssumeRole(t *testing.T) {
 	}
 	home(t, sts, "", fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n",
 		session.AccessKeyID, session.SecretAccessKey, session.SessionToken))
-	opt := options()
-	opt.MFASerial = mfaDevice
-	a := provider(opt)
+	spec := roleSpec()
+	spec.MFASerial = mfaDevice
+	a := provider(spec)
 	_, err = a.Retrieve(t.Context())
 	needs(t, err, mfaWanted)
 	if _, err := a.Retrieve(WithMFACode(t.Context(), "123456")); err != nil {
@@ -152,9 +153,9 @@ func TestProfileWithMFA(t *testing.T) {
 		return "[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\nmfa_serial = " + mfaDevice + "\n" + more
 	}
 	dir := home(t, sts, config(""), keys("keys", key))
-	opt := options()
-	opt.RoleARN = target
-	a := provider(opt)
+	spec := roleSpec()
+	spec.RoleARN = target
+	a := provider(spec)
 	_, err := a.Retrieve(t.Context())
 	needs(t, err, mfaWanted)
 	_, err = a.Retrieve(WithMFACode(t.Context(), "000000"))
@@ -185,12 +186,12 @@ func TestProfileWithMFA(t *testing.T) {
 func TestOwnWithMFA(t *testing.T) {
 	sts, key := mfaSTS(t)
 	home(t, sts, "[profile work]\nrole_arn = "+roleARN+"\nsource_profile = default\nmfa_serial = "+mfaDevice+"\n", keys("default", key))
-	byConfig, byProfile := options(), options()
+	byConfig, byProfile := roleSpec(), roleSpec()
 	byConfig.RoleARN, byConfig.MFASerial = "", mfaDevice
 	byProfile.RoleARN, byProfile.Profile = "", "work"
-	for _, opt := range []Options{byConfig, byProfile} {
-		a := provider(opt)
-		wanted := strings.Replace(mfaWanted, "default", opt.Profile, 1)
+	for _, spec := range []Spec{byConfig, byProfile} {
+		a := provider(spec)
+		wanted := strings.Replace(mfaWanted, "default", spec.Profile, 1)
 		_, err := a.Retrieve(t.Context())
 		needs(t, err, wanted)
 		c, err := a.Retrieve(WithMFACode(t.Context(), "123456"))
@@ -198,7 +199,7 @@ func TestOwnWithMFA(t *testing.T) {
 			t.Fatal(err)
 		}
 		if left := time.Until(c.Expiration); left < 59*time.Minute || left > 61*time.Minute {
-			t.Errorf("%s: %v left, want 1h", opt.Profile, left)
+			t.Errorf("%s: %v left, want 1h", spec.Profile, left)
 		}
 		_, err = a.Retrieve(t.Context())
 		needs(t, err, wanted)

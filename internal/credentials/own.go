@@ -12,7 +12,7 @@ import (
 // GetSessionToken, and never leave the daemon; temporary ones pass as they are.
 func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credentials) (*Credentials, error) {
 	if source.SessionToken == "" {
-		out, err := a.getSessionToken(ctx, client, a.opt.Duration)
+		out, err := a.getSessionToken(ctx, client, a.spec.Duration)
 		if err != nil {
 			return nil, err
 		}
@@ -22,7 +22,7 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 		}
 		return c, err
 	}
-	if a.opt.MFASerial != "" {
+	if a.spec.MFASerial != "" {
 		return nil, &Error{Code: codeProfile, Message: a.profile() +
 			" has temporary keys, which STS takes no MFA code for; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume"}
 	}
@@ -30,7 +30,7 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 		return nil, &Error{Code: codeProfile, Message: a.profile() +
 			" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume"}
 	}
-	now, expires := a.now(), source.Expires.UTC().Truncate(time.Second) // as their document will tell it
+	now, expires := a.opt.Now(), source.Expires.UTC().Truncate(time.Second) // as their document will tell it
 	if !expires.After(now) {
 		return nil, &Error{Code: codeProfile, Message: "the credentials of " + a.profile() + " expired at " +
 			expires.Format(time.RFC3339) + "; renew them, or set this machine's clock (" + now.UTC().Format(time.RFC3339) + ")"}
@@ -48,12 +48,12 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 // getSessionToken opens a session of the long-lived keys that client signs with, by an MFA code if a device is configured.
 func (a *STS) getSessionToken(ctx context.Context, client *sts.Client, d time.Duration) (*sts.GetSessionTokenOutput, error) {
 	in := &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(int32(d / time.Second))} //nolint:gosec // at most 12 h
-	if a.opt.MFASerial != "" {
-		code, err := takeMFACode(ctx, a.opt.MFASerial)
+	if a.spec.MFASerial != "" {
+		code, err := takeMFACode(ctx, a.spec.MFASerial)
 		if err != nil {
 			return nil, err
 		}
-		in.SerialNumber, in.TokenCode = aws.String(a.opt.MFASerial), aws.String(code)
+		in.SerialNumber, in.TokenCode = aws.String(a.spec.MFASerial), aws.String(code)
 	}
 	return client.GetSessionToken(ctx, in)
 }

@@ -13,8 +13,8 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-func ownOptions() Options {
-	return Options{Profile: "default", Region: "ap-southeast-2", Duration: 2 * time.Hour}
+func ownSpec() Spec {
+	return Spec{Profile: "default", Region: "ap-southeast-2", Duration: 2 * time.Hour}
 }
 
 // TestOwnKeysAreExchanged hands out a session of the user's, never the user's key.
@@ -22,7 +22,7 @@ func TestOwnKeysAreExchanged(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	home(t, sts, "", keys("default", key))
-	a := provider(ownOptions())
+	a := provider(ownSpec())
 	c, err := a.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestOwnTemporaryOnesPass(t *testing.T) {
 	home(t, sts, fmt.Sprintf(`[default]
 credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": "%s", "AccountId": "123456789012"}'
 `, expires.Format(time.RFC3339)), "")
-	c, err := provider(ownOptions()).Retrieve(t.Context())
+	c, err := provider(ownSpec()).Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +94,9 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 				tt.prepare(sts)
 			}
 			home(t, sts, tt.config, strings.Replace(tt.credentials, "KEYS", keys("default", sts.AddUser("developer")), 1))
-			a := provider(ownOptions())
+			a := provider(ownSpec())
 			now := time.Now()
-			a.now = func() time.Time { return now }
+			a.opt.Now = func() time.Time { return now }
 			_, err := a.Retrieve(t.Context())
 			var got *Error
 			tt.want.Message = strings.Replace(tt.want.Message, "NOW", now.UTC().Format(time.RFC3339), 1)
@@ -123,7 +123,7 @@ func TestOwnHalves(t *testing.T) {
 			w.container(t, func(rw http.ResponseWriter, _ *http.Request) {
 				_, _ = rw.Write([]byte(w.printed(map[string]any{tt.missing: nil})))
 			})
-			c, err := provider(ownOptions()).Retrieve(t.Context())
+			c, err := provider(ownSpec()).Retrieve(t.Context())
 			var got *Error
 			if !errors.As(err, &got) || *got != tt.want {
 				t.Errorf("got  %v, %v\nwant %v", c, err, &tt.want)
@@ -143,8 +143,8 @@ func TestOwnEndIsThatOfTheDocument(t *testing.T) {
 		{time.Second, "credentials of  until 2026-05-05T10:00:00Z [redacted]"},
 		{500 * time.Millisecond, `the credentials of profile "default" expired at 2026-05-05T10:00:00Z; renew them, or set this machine's clock (2026-05-05T10:00:00Z)`},
 	} {
-		a := provider(ownOptions())
-		a.now = func() time.Time { return end.Add(-tt.left) }
+		a := provider(ownSpec())
+		a.opt.Now = func() time.Time { return end.Add(-tt.left) }
 		c, err := a.own(t.Context(), nil, aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s", SessionToken: "t", CanExpire: true, Expires: end})
 		got := fmt.Sprint(c)
 		if err != nil {

@@ -85,10 +85,10 @@ func TestMetadataServiceIsAsked(t *testing.T) {
 			if name, value, ok := strings.Cut(tt.environment, "="); ok {
 				t.Setenv(name, value)
 			}
-			opt := options()
-			opt.Profile = tt.profile
-			a := provider(opt)
-			if got := metadataService(sharedProfile(t.Context(), a.opt.Profile)); got != tt.want {
+			spec := roleSpec()
+			spec.Profile = tt.profile
+			a := provider(spec)
+			if got := metadataService(sharedProfile(t.Context(), a.spec.Profile)); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 			if got := a.profile(); got != tt.named {

@@ -496,12 +496,12 @@ func TestSourceErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newSources(t)
 			tt.prepare(t, w)
-			opt := options()
+			spec := roleSpec()
 			if tt.noName {
-				opt.Profile = ""
+				spec.Profile = ""
 			}
 			var log bytes.Buffer
-			a := NewSTS(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), time.Now)
+			a := NewSTS(spec, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 			if tt.wait == 0 {
 				tt.wait = 2 * time.Second
 			}
@@ -533,7 +533,7 @@ func TestUnwritableSSOCache(t *testing.T) {
 		{Op: "open", Path: "/home/.aws/sso/cache/x.json.tmp-1", Err: syscall.EACCES},
 		{Op: "open", Path: "/home/.aws/sso/cache/x.json.tmp-1", Err: syscall.EROFS},
 	} {
-		got := provider(options()).describe(t.Context(), &sourceError{fmt.Errorf("refreshing: %w", err)})
+		got := provider(roleSpec()).describe(t.Context(), &sourceError{fmt.Errorf("refreshing: %w", err)})
 		var e *Error
 		want := `the SSO login of profile "default" cannot be renewed (/home/.aws/sso/cache/x.json.tmp-1: ` + err.Err.Error() +
 			`); let the daemon's user write there, then run: aws sso login --profile default`

@@ -102,7 +102,7 @@ func (a *STS) describeLogin(ctx context.Context, err error) error {
 
 // loginFlag names the profile to log in with: of the one in use and those that it builds on, the one that has a login.
 func (a *STS) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
-	for p := range chain(sharedProfile(ctx, a.opt.Profile)) {
+	for p := range chain(sharedProfile(ctx, a.spec.Profile)) {
 		if has(p) && p.Source == nil {
 			return " --profile " + p.Profile
 		}

@@ -216,12 +216,12 @@ func TestSources(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newSources(t)
 			tt.prepare(t, w)
-			opt := options()
+			spec := roleSpec()
 			if tt.noName {
-				opt.Profile = ""
+				spec.Profile = ""
 			}
 			var log bytes.Buffer
-			a := NewSTS(opt, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), time.Now)
+			a := NewSTS(spec, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 			c, err := a.Retrieve(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -243,7 +243,7 @@ func TestSSORefreshIsKept(t *testing.T) {
 	w.config(t, "[default]\nsso_session = corp\n"+ssoRole+ssoSessionCorp)
 	w.login = w.ExpireSSO(w.login)
 	file := w.loggedIn(t)
-	a := provider(options())
+	a := provider(roleSpec())
 	for range 2 {
 		if _, err := a.Retrieve(t.Context()); err != nil {
 			t.Fatal(err)
@@ -278,7 +278,7 @@ func TestSSORefreshIsKept(t *testing.T) {
 func TestSourceIsMended(t *testing.T) {
 	w := newSources(t)
 	w.config(t, "[default]\nsso_session = corp\n"+ssoRole+ssoSessionCorp)
-	a := provider(options())
+	a := provider(roleSpec())
 	if _, err := a.Retrieve(t.Context()); err == nil {
 		t.Fatal("got credentials without a login")
 	}
@@ -301,9 +301,9 @@ func TestSourceIsMended(t *testing.T) {
 func TestDefaultFiles(t *testing.T) {
 	const inside = "TEST_DEFAULT_FILES"
 	if os.Getenv(inside) != "" {
-		opt := options()
-		opt.Profile = ""
-		if _, err := provider(opt).Retrieve(t.Context()); err != nil {
+		spec := roleSpec()
+		spec.Profile = ""
+		if _, err := provider(spec).Retrieve(t.Context()); err != nil {
 			t.Error(err)
 		}
 		return

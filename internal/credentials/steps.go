@@ -66,9 +66,9 @@ func (p *Profile) Source(ctx context.Context) (Source, error) {
 func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 	retrieve := func() (aws.Credentials, error) { return p.cfg.Credentials.Retrieve(ctx) }
 	get := retrieve
-	if p.sts.opt.RoleARN != "" && usesMFA(p.shared) {
+	if p.sts.spec.RoleARN != "" && usesMFA(p.shared) {
 		get = func() (aws.Credentials, error) {
-			return p.sts.opt.Sessions.get(fingerprint("profile", p.shared), p.sts.now, retrieve)
+			return p.sts.opt.Sessions.get(fingerprint("profile", p.shared), p.sts.opt.Now, retrieve)
 		}
 	}
 	c, err := get()

@@ -33,7 +33,7 @@ func TestSteps(t *testing.T) {
 		}
 	}
 
-	p, err := provider(options()).Profile(t.Context())
+	p, err := provider(roleSpec()).Profile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,15 +132,15 @@ func TestSourceKinds(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, dir, sts, key)
 			}
-			opt := options()
+			spec := roleSpec()
 			switch tt.profile {
 			case "":
 			case "none":
-				opt.Profile = ""
+				spec.Profile = ""
 			default:
-				opt.Profile = tt.profile
+				spec.Profile = tt.profile
 			}
-			p, err := provider(opt).Profile(t.Context())
+			p, err := provider(spec).Profile(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +170,7 @@ func TestIdentityErrors(t *testing.T) {
 		sts := stsfake.Start(t)
 		sts.Fail(tt.fault)
 		home(t, sts, "", keys("default", sts.AddUser("developer")))
-		p, err := provider(options()).Profile(t.Context())
+		p, err := provider(roleSpec()).Profile(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func TestIdentityErrors(t *testing.T) {
 	sts := stsfake.New()
 	home(t, nil, "", keys("default", sts.AddUser("developer")))
 	t.Setenv("AWS_ENDPOINT_URL_STS", blank.URL)
-	p, err := provider(options()).Profile(t.Context())
+	p, err := provider(roleSpec()).Profile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,55 +35,49 @@ const chainedDuration = time.Hour
 // processTimeout bounds a credential_process.
 const processTimeout = retrieveTimeout - 5*time.Second
 
-// Options are the inputs of the call, AssumeRole or GetSessionToken, named as in the STS API reference. Zero values are
-// left out of it.
+// Options are what getting credentials needs of the process, whatever the Spec.
 type Options struct {
-	// Profile of the shared config files that makes the call; "" is the SDK's default chain.
-	Profile string
-	// Region whose STS endpoint is asked. AWS_ENDPOINT_URL_STS overrides the endpoint.
-	Region string
-	// RoleARN is the role to assume; "" hands out the profile's own credentials.
-	RoleARN           string
-	SessionName       string
-	Duration          time.Duration
-	ExternalID        string
-	SourceIdentity    string
-	SessionTags       map[string]string
-	TransitiveTagKeys []string
-	Policy            string
-	PolicyARNs        []string
-	// MFASerial is the MFA device of the profile's user; its codes come by WithMFACode.
-	MFASerial string
-	// Sessions keeps what codes have opened; nil: only this provider does.
+	// Sessions keeps what MFA codes have opened; nil: a new one.
 	Sessions *Sessions
-	// Origin marks the daemon's requests, see OriginHeader.
+	// Origin marks the daemon's own requests, see OriginHeader.
 	Origin string
-	// HTTP sends them; nil is the SDK's own client.
+	// HTTP sends them; nil: the SDK's own client.
 	HTTP aws.HTTPClient
+	// Log; nil: none.
+	Log *slog.Logger
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.Sessions == nil {
+		o.Sessions = &Sessions{}
+	}
+	if o.HTTP == nil {
+		// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
+		o.HTTP = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
 
 // STS gets a role's credentials by AssumeRole, or those of the profile itself. The profile files are read anew at each
 // call.
 type STS struct {
+	spec Spec
 	opt  Options
-	log  *slog.Logger
-	now  func() time.Time
-	http aws.HTTPClient
 	// stepped says that STS has refused the configured duration before.
 	stepped atomic.Bool
 }
 
 // NewSTS only builds; nothing is called or read yet.
-func NewSTS(opt Options, log *slog.Logger, now func() time.Time) *STS {
-	if opt.Sessions == nil {
-		opt.Sessions = &Sessions{}
-	}
-	client := opt.HTTP
-	if client == nil {
-		// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
-		client = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
-	}
-	return &STS{opt: opt, log: log, now: now, http: client}
+func NewSTS(spec Spec, opt Options) *STS {
+	return &STS{spec: spec, opt: opt.withDefaults()}
 }
 
 // Retrieve calls STS once (twice when it finds that the duration is too long, or an MFA code opens a session first). It
@@ -99,11 +93,11 @@ func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
 // issue makes the call with the profile's own credentials.
 func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*Credentials, error) {
 	cfg.Credentials = static(source)
-	if a.opt.RoleARN == "" {
+	if a.spec.RoleARN == "" {
 		return a.own(ctx, sts.NewFromConfig(cfg), source)
 	}
 	in := a.input()
-	if a.opt.MFASerial != "" {
+	if a.spec.MFASerial != "" {
 		session, err := a.authenticated(ctx, sts.NewFromConfig(cfg), source, in)
 		if err != nil {
 			return nil, err
@@ -112,8 +106,8 @@ func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials)
 	}
 	client := sts.NewFromConfig(cfg)
 	out, err := client.AssumeRole(ctx, in)
-	if durationRefused(err) && a.opt.Duration > chainedDuration && !a.stepped.Swap(true) {
-		a.log.Warn("STS refuses the session duration; using 1h", "duration", a.opt.Duration, "role", a.opt.RoleARN)
+	if durationRefused(err) && a.spec.Duration > chainedDuration && !a.stepped.Swap(true) {
+		a.opt.Log.Warn("STS refuses the session duration; using 1h", "duration", a.spec.Duration, "role", a.spec.RoleARN)
 		in.DurationSeconds = a.input().DurationSeconds
 		out, err = client.AssumeRole(ctx, in)
 	}
@@ -166,13 +160,13 @@ func CacheDirs() []string {
 
 // load reads the profile. Its codes come from ctx.
 func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
-	profile, files := sharedProfile(ctx, a.opt.Profile), ProfileFiles()
+	profile, files := sharedProfile(ctx, a.spec.Profile), ProfileFiles()
 	opts := []func(*awsconfig.LoadOptions) error{
 		// The SDK's own defaults are those of the home that the process was started with.
 		awsconfig.WithSharedConfigFiles(files[:1]),
 		awsconfig.WithSharedCredentialsFiles(files[1:]),
-		awsconfig.WithRegion(a.opt.Region),
-		awsconfig.WithHTTPClient(a.http), // of the SDK's own kind, or AWS_CA_BUNDLE could not be added
+		awsconfig.WithRegion(a.spec.Region),
+		awsconfig.WithHTTPClient(a.opt.HTTP), // of the SDK's own kind, or AWS_CA_BUNDLE could not be added
 		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, a.opt.Origin)}),
 		awsconfig.WithEC2IMDSClientEnableState(metadataService(profile)),
 		// Expiry times are the issuer's: for container credentials the SDK would shift them.
@@ -181,39 +175,39 @@ func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, er
 		// background is the user's.
 		awsconfig.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = processTimeout }),
 		awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
-			o.HTTPClient, o.Retryer = a.http, aws.NopRetryer{}
+			o.HTTPClient, o.Retryer = a.opt.HTTP, aws.NopRetryer{}
 		}),
 		awsconfig.WithAssumeRoleCredentialOptions(profileMFA(ctx, profile)),
 		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours
 		// The Keeper alone decides when to try again.
 		awsconfig.WithRetryMaxAttempts(1),
 	}
-	if a.opt.Profile != "" {
-		opts = append(opts, awsconfig.WithSharedConfigProfile(a.opt.Profile))
+	if a.spec.Profile != "" {
+		opts = append(opts, awsconfig.WithSharedConfigProfile(a.spec.Profile))
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
 	return cfg, profile, err
 }
 
 func (a *STS) input() *sts.AssumeRoleInput {
-	duration := a.opt.Duration
+	duration := a.spec.Duration
 	if a.stepped.Load() {
 		duration = min(duration, chainedDuration)
 	}
 	in := &sts.AssumeRoleInput{
-		RoleArn:           aws.String(a.opt.RoleARN),
-		RoleSessionName:   aws.String(a.opt.SessionName),
+		RoleArn:           aws.String(a.spec.RoleARN),
+		RoleSessionName:   aws.String(a.spec.SessionName),
 		DurationSeconds:   aws.Int32(int32(duration / time.Second)), //nolint:gosec // at most 12 h
-		ExternalId:        nonEmpty(a.opt.ExternalID),
-		SourceIdentity:    nonEmpty(a.opt.SourceIdentity),
-		TransitiveTagKeys: a.opt.TransitiveTagKeys,
-		Policy:            nonEmpty(a.opt.Policy),
+		ExternalId:        nonEmpty(a.spec.ExternalID),
+		SourceIdentity:    nonEmpty(a.spec.SourceIdentity),
+		TransitiveTagKeys: a.spec.TransitiveTagKeys,
+		Policy:            nonEmpty(a.spec.Policy),
 	}
-	for key, value := range a.opt.SessionTags {
+	for key, value := range a.spec.SessionTags {
 		in.Tags = append(in.Tags, types.Tag{Key: aws.String(key), Value: aws.String(value)})
 	}
 	slices.SortFunc(in.Tags, func(x, y types.Tag) int { return strings.Compare(*x.Key, *y.Key) })
-	for _, arn := range a.opt.PolicyARNs {
+	for _, arn := range a.spec.PolicyARNs {
 		in.PolicyArns = append(in.PolicyArns, types.PolicyDescriptorType{Arn: aws.String(arn)})
 	}
 	return in
@@ -235,7 +229,7 @@ func (a *STS) issued(c *types.Credentials) (*Credentials, error) {
 		aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
 		return nil, &Error{Code: codeFailed, Temporary: true, Message: "STS answered without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
 	}
-	now := a.now()
+	now := a.opt.Now()
 	if !c.Expiration.After(now) {
 		return nil, &Error{Code: codeFailed, Temporary: true, Message: "the credentials that STS has just issued are expired already by this machine's clock (" +
 			now.UTC().Format(time.RFC3339) + "); set the clock"}

@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -54,14 +53,14 @@ func keys(profile string, key stsfake.Key) string {
 	return fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", profile, key.AccessKeyID, key.SecretAccessKey)
 }
 
-func options() Options {
-	return Options{
+func roleSpec() Spec {
+	return Spec{
 		Profile: "default", Region: "ap-southeast-2", RoleARN: roleARN, SessionName: "i-0123456789abcdef0", Duration: time.Hour,
 	}
 }
 
-func provider(opt Options) *STS {
-	return NewSTS(opt, slog.New(slog.DiscardHandler), time.Now)
+func provider(spec Spec) *STS {
+	return NewSTS(spec, Options{})
 }
 
 func TestAssumeRole(t *testing.T) {
@@ -70,15 +69,15 @@ func TestAssumeRole(t *testing.T) {
 	sts.AddRole(roleARN, stsfake.MaxSession(12*time.Hour), stsfake.ExternalID("ext"))
 	home(t, sts, "", keys("default", key))
 
-	opt := options()
-	opt.Duration = 2 * time.Hour
-	opt.ExternalID = "ext"
-	opt.SourceIdentity = "alice"
-	opt.SessionTags = map[string]string{"b": "2", "a": "1"}
-	opt.TransitiveTagKeys = []string{"a"}
-	opt.Policy = `{"Version":"2012-10-17","Statement":[]}`
-	opt.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
-	a := provider(opt)
+	spec := roleSpec()
+	spec.Duration = 2 * time.Hour
+	spec.ExternalID = "ext"
+	spec.SourceIdentity = "alice"
+	spec.SessionTags = map[string]string{"b": "2", "a": "1"}
+	spec.TransitiveTagKeys = []string{"a"}
+	spec.Policy = `{"Version":"2012-10-17","Statement":[]}`
+	spec.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+	a := provider(spec)
 	c, err := a.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +100,7 @@ func TestAssumeRole(t *testing.T) {
 		"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": roleARN, "RoleSessionName": "i-0123456789abcdef0",
 		"DurationSeconds": "7200", "ExternalId": "ext", "SourceIdentity": "alice",
 		"Tags.member.1.Key": "a", "Tags.member.1.Value": "1", "Tags.member.2.Key": "b", "Tags.member.2.Value": "2",
-		"TransitiveTagKeys.member.1": "a", "Policy": opt.Policy, "PolicyArns.member.1.arn": opt.PolicyARNs[0],
+		"TransitiveTagKeys.member.1": "a", "Policy": spec.Policy, "PolicyArns.member.1.arn": spec.PolicyARNs[0],
 	}, got); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
@@ -120,9 +119,9 @@ func TestChainStepsDown(t *testing.T) {
 	sts.AddRole("arn:aws:iam::123456789012:role/base")
 	sts.AddRole(roleARN, stsfake.MaxSession(12*time.Hour))
 	home(t, sts, "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/base\nsource_profile = default\n", keys("default", key))
-	opt := options()
-	opt.Profile, opt.Duration = "chained", 4*time.Hour
-	a := provider(opt)
+	spec := roleSpec()
+	spec.Profile, spec.Duration = "chained", 4*time.Hour
+	a := provider(spec)
 	for i, wantCalls := range []int{3, 5} { // base, refused, accepted; then base, accepted
 		c, err := a.Retrieve(t.Context())
 		if err != nil {
@@ -144,7 +143,7 @@ func TestClockIsWrong(t *testing.T) {
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN)
 	home(t, sts, "", keys("default", key))
-	_, err := provider(options()).Retrieve(t.Context())
+	_, err := provider(roleSpec()).Retrieve(t.Context())
 	var e *Error
 	if !errors.As(err, &e) || !e.Temporary || !strings.HasPrefix(e.Message, "this machine's clock is 2h0m0s ahead of STS's; set it (SignatureDoesNotMatch: ") {
 		t.Errorf("got %v", err)
@@ -158,9 +157,9 @@ func TestEnvironmentWithoutProfile(t *testing.T) {
 	home(t, sts, "", "")
 	t.Setenv("AWS_ACCESS_KEY_ID", key.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", key.SecretAccessKey)
-	opt := options()
-	opt.Profile = ""
-	if c, err := provider(opt).Retrieve(t.Context()); err != nil || c.ARN != sessionARN {
+	spec := roleSpec()
+	spec.Profile = ""
+	if c, err := provider(spec).Retrieve(t.Context()); err != nil || c.ARN != sessionARN {
 		t.Errorf("got %v, %v", c, err)
 	}
 }
@@ -171,7 +170,7 @@ func TestProfileIsReadAgain(t *testing.T) {
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN)
 	dir := home(t, sts, "", "")
-	a := provider(options())
+	a := provider(roleSpec())
 	if _, err := a.Retrieve(t.Context()); err == nil {
 		t.Fatal("got credentials without ~/.aws")
 	}
@@ -191,7 +190,7 @@ func TestMetadataServiceIsNoSource(t *testing.T) {
 	self := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.Path }))
 	defer self.Close()
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.URL)
-	if _, err := provider(options()).Retrieve(t.Context()); err == nil {
+	if _, err := provider(roleSpec()).Retrieve(t.Context()); err == nil {
 		t.Error("got credentials")
 	}
 	if len(asked) > 0 {
@@ -206,7 +205,7 @@ func TestCanceled(t *testing.T) {
 	home(t, sts, "", keys("default", key))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := provider(options()).Retrieve(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := provider(roleSpec()).Retrieve(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -220,7 +219,7 @@ func TestCABundle(t *testing.T) {
 	t.Cleanup(tls.Close)
 	dir := home(t, nil, "", keys("default", key))
 	t.Setenv("AWS_ENDPOINT_URL_STS", tls.URL)
-	if _, err := provider(options()).Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := provider(roleSpec()).Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("without the bundle: %v", err)
 	}
 	bundle := filepath.Join(dir, "ca.pem")
@@ -228,7 +227,7 @@ func TestCABundle(t *testing.T) {
 	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider(options()).Retrieve(t.Context()); err != nil {
+	if _, err := provider(roleSpec()).Retrieve(t.Context()); err != nil {
 		t.Errorf("with the bundle: %v", err)
 	}
 }

@@ -1,0 +1,95 @@
+package credentials
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+)
+
+// Spec says which credentials to get and how to keep them. Its map and slices must not change once it is in use. The names are
+// those of the STS API reference; zero values are left out of the call. No way of printing a Spec shows ExternalID.
+type Spec struct {
+	// Profile of the shared config files makes the call; "" is the SDK's default chain.
+	Profile string
+	// Region whose STS endpoint is called. AWS_ENDPOINT_URL_STS overrides the endpoint.
+	Region string
+	// RoleARN is the role to assume; "" hands out the profile's own credentials.
+	RoleARN     string
+	SessionName string
+	// Duration that STS is asked for, at most 12 hours.
+	Duration          time.Duration
+	ExternalID        string // a secret
+	SourceIdentity    string
+	SessionTags       map[string]string
+	TransitiveTagKeys []string
+	// Policy is an inline session policy (JSON); PolicyARNs are managed ones.
+	Policy     string
+	PolicyARNs []string
+	// MFASerial is the MFA device of the profile's user; WithMFACode passes its codes.
+	MFASerial string
+	// Mock makes up credentials of RoleARN and calls no service.
+	Mock bool
+	// RefreshBefore is how long before expiry a Keeper refreshes the credentials.
+	RefreshBefore time.Duration
+}
+
+// Key identifies a Spec: two Specs have equal keys if and only if all their fields are equal. It holds no secret.
+func (s Spec) Key() string {
+	// An empty map or slice asks for the same as none.
+	if len(s.SessionTags) == 0 {
+		s.SessionTags = nil
+	}
+	if len(s.TransitiveTagKeys) == 0 {
+		s.TransitiveTagKeys = nil
+	}
+	if len(s.PolicyARNs) == 0 {
+		s.PolicyARNs = nil
+	}
+	type plain Spec // without Format
+	// Go syntax sorts maps by key and quotes strings, so that different values never give the same text.
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", plain(s)))
+	return hex.EncodeToString(sum[:])
+}
+
+// Holder identifies whom the credentials belong to and what they allow, not how they are obtained. A keeper may hand out the
+// credentials of another keeper of an equal holder.
+func (s Spec) Holder() string {
+	if s.RoleARN != "" {
+		s.Profile = ""
+	}
+	s.Region, s.ExternalID, s.MFASerial = "", "", ""
+	s.Duration, s.RefreshBefore = 0, 0
+	return s.Key()
+}
+
+// SessionARN is the ARN that STS gives the session of the role; "" without a role.
+func (s Spec) SessionARN() string {
+	role, err := arn.Parse(s.RoleARN)
+	if err != nil {
+		return ""
+	}
+	name := role.Resource[strings.LastIndexByte(role.Resource, '/')+1:] // the path is not part of it
+	role.Service = "sts"
+	role.Resource = "assumed-role/" + name + "/" + s.SessionName
+	return role.String()
+}
+
+// String names the role and the profile.
+func (s Spec) String() string {
+	return fmt.Sprintf("spec of role %q by profile %q [redacted]", s.RoleARN, s.Profile)
+}
+
+// Format redacts under every verb, %#v and %x included.
+func (s Spec) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue redacts in logs.
+func (s Spec) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText redacts in JSON and other encodings.
+func (s Spec) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -1,0 +1,174 @@
+package credentials
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fullSpec has a value in each field, and shares none with other calls.
+func fullSpec() Spec {
+	return Spec{
+		Profile: "work", Region: "us-east-1", RoleARN: roleARN, SessionName: "session", Duration: time.Hour, ExternalID: "hunter2hunter2",
+		SourceIdentity: "alice", SessionTags: map[string]string{"a": "1", "b": "2", "c": "3"}, TransitiveTagKeys: []string{"a", "b"},
+		Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, MFASerial: mfaDevice, Mock: true,
+		RefreshBefore: 15 * time.Minute,
+	}
+}
+
+// change gives a field another value.
+func change(t *testing.T, field reflect.Value) {
+	t.Helper()
+	switch field.Kind() {
+	case reflect.String:
+		field.SetString(field.String() + "x")
+	case reflect.Int64:
+		field.SetInt(field.Int() + 1)
+	case reflect.Bool:
+		field.SetBool(!field.Bool())
+	case reflect.Slice:
+		field.Set(reflect.Append(field, reflect.ValueOf("x")))
+	case reflect.Map:
+		field.SetMapIndex(reflect.ValueOf("x"), reflect.ValueOf("x"))
+	default:
+		t.Fatalf("no change known for a %v", field.Type())
+	}
+}
+
+func TestSpecKey_EveryFieldCounts(t *testing.T) {
+	for i := range reflect.TypeFor[Spec]().NumField() {
+		t.Run(reflect.TypeFor[Spec]().Field(i).Name, func(t *testing.T) {
+			s := fullSpec()
+			field := reflect.ValueOf(&s).Elem().Field(i)
+			if field.IsZero() {
+				t.Fatal("fullSpec has no value here")
+			}
+			change(t, field)
+			if s.Key() == fullSpec().Key() {
+				t.Error("another value gives the same key")
+			}
+			field.SetZero()
+			if s.Key() == fullSpec().Key() {
+				t.Error("no value gives the same key")
+			}
+		})
+	}
+}
+
+func TestSpecKey_EqualSpecsHaveEqualKeys(t *testing.T) {
+	want := fullSpec().Key()
+	for range 100 { // the order of a map is random
+		if fullSpec().Key() != want {
+			t.Fatal("two keys of equal Specs")
+		}
+	}
+	empty := Spec{SessionTags: map[string]string{}, TransitiveTagKeys: []string{}, PolicyARNs: []string{}}
+	if empty.Key() != (Spec{}).Key() {
+		t.Error("empty collections give another key than none")
+	}
+}
+
+func TestSpecKey_ValuesDoNotRunIntoEachOther(t *testing.T) {
+	specs := map[string]Spec{
+		"profile ab":          {Profile: "ab"},
+		"profile a, region b": {Profile: "a", Region: "b"},
+		"region ab":           {Region: "ab"},
+		"quote in a profile":  {Profile: `a", Region:"b`},
+		"one policy":          {PolicyARNs: []string{"a, b"}},
+		"two policies":        {PolicyARNs: []string{"a", "b"}},
+		"quote in a policy":   {PolicyARNs: []string{`a", "b`}},
+		"one tag":             {SessionTags: map[string]string{"a": "1", "b": "2"}},
+		"quote in a tag":      {SessionTags: map[string]string{"a": `1", "b":"2`}},
+		"invalid UTF-8":       {Policy: "\xff"},
+		"other invalid UTF-8": {Policy: "\xfe"},
+		"replacement":         {Policy: "\ufffd"},
+	}
+	names := map[string]string{}
+	for name, s := range specs {
+		if other, taken := names[s.Key()]; taken {
+			t.Errorf("%s and %s have the same key", name, other)
+		}
+		names[s.Key()] = name
+	}
+}
+
+func TestSpecHolder(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		from   func(*Spec) // nil: the full one
+		change func(*Spec)
+		equal  bool
+	}{
+		{name: "nothing", change: func(*Spec) {}, equal: true},
+		{name: "profile of a role", change: func(s *Spec) { s.Profile = "other" }, equal: true},
+		{name: "profile without a role", from: func(s *Spec) { s.RoleARN = "" }, change: func(s *Spec) { s.Profile = "other" }},
+		{name: "region", change: func(s *Spec) { s.Region = "eu-west-1" }, equal: true},
+		{name: "role", change: func(s *Spec) { s.RoleARN += "2" }},
+		{name: "session name", change: func(s *Spec) { s.SessionName = "other" }},
+		{name: "duration", change: func(s *Spec) { s.Duration = 2 * time.Hour }, equal: true},
+		{name: "external id", change: func(s *Spec) { s.ExternalID = "other" }, equal: true},
+		{name: "source identity", change: func(s *Spec) { s.SourceIdentity = "bob" }},
+		{name: "session tag", change: func(s *Spec) { s.SessionTags["a"] = "2" }},
+		{name: "transitive tags", change: func(s *Spec) { s.TransitiveTagKeys = []string{"a"} }},
+		{name: "policy", change: func(s *Spec) { s.Policy = `{"Version":"2012-10-17"}` }},
+		{name: "policies", change: func(s *Spec) { s.PolicyARNs = nil }},
+		{name: "MFA device", change: func(s *Spec) { s.MFASerial = "" }, equal: true},
+		{name: "mock", change: func(s *Spec) { s.Mock = false }},
+		{name: "time of refresh", change: func(s *Spec) { s.RefreshBefore = time.Minute }, equal: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before, after := fullSpec(), fullSpec()
+			if tt.from != nil {
+				tt.from(&before)
+				tt.from(&after)
+			}
+			tt.change(&after)
+			if got := before.Holder() == after.Holder(); got != tt.equal {
+				t.Errorf("equal holders: %v, want %v", got, tt.equal)
+			}
+		})
+	}
+}
+
+func TestSpecSessionARN(t *testing.T) {
+	for _, tt := range []struct{ name, role, want string }{
+		{"role", "arn:aws:iam::123456789012:role/myrole", "arn:aws:sts::123456789012:assumed-role/myrole/s"},
+		{"path", "arn:aws-cn:iam::123456789012:role/some/path/myrole", "arn:aws-cn:sts::123456789012:assumed-role/myrole/s"},
+		{"no role", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (Spec{RoleARN: tt.role, SessionName: "s"}).SessionARN(); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSpec_NoEncodingShowsTheExternalID(t *testing.T) {
+	s := fullSpec()
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&out, verb+"\n", s)
+		fmt.Fprintf(&out, verb+"\n", &s)
+		fmt.Fprintf(&out, verb+"\n", struct{ S Spec }{s})
+		fmt.Fprintf(&out, verb+"\n", []*Spec{&s})
+	}
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "p", &s)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "p", &s)
+	if err := json.NewEncoder(&out).Encode(map[string]any{"s": s, "p": &s, "key": s.Key(), "holder": s.Holder()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{s.ExternalID, fmt.Sprintf("%x", s.ExternalID)} {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("%s shows in\n%s", secret, out.String())
+		}
+	}
+	if want := `spec of role "` + roleARN + `" by profile "work" [redacted]`; !strings.Contains(out.String(), want) {
+		t.Errorf("not printed as %s, but\n%s", want, out.String())
+	}
+}
