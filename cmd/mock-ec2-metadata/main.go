@@ -4,69 +4,52 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
+
+	"mock-ec2-metadata/internal/cli"
+	"mock-ec2-metadata/internal/terminal"
 )
 
-// Exit codes.
-const (
-	exitFailure = 1
-	exitUsage   = 2
-)
+// version is set by the linker; see the Makefile.
+var version = ""
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	stderr := os.Stderr
-	if !onTerminal() {
+	if !terminal.Attached() {
 		muteProcesses()
 	}
-	code := exitCode(stderr, run(ctx, os.Args[1:], os.Environ(), os.Stdout, stderr))
+	code := cli.Run(ctx, cli.Process{
+		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: stderr, Version: buildVersion(),
+	})
 	stop()
 	os.Exit(code)
 }
 
 // muteProcesses keeps what a credential_process writes to stderr, which may be secret, out of logs: the SDK gives it
-// os.Stderr. On a terminal it is for whoever sits there, such as a question.
+// os.Stderr. On a terminal it may be a question to the user.
 func muteProcesses() {
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stderr = null
 	}
 }
 
-// run executes one command line.
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	root := newRoot(environ)
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
-}
-
-// usageError is a wrong command line, as opposed to a failure.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-
-// exitCode reports err and says what to exit with.
-func exitCode(stderr io.Writer, err error) int {
-	if err == nil {
-		return 0
+// buildVersion is the linker's version, or for a plain go build the commit.
+func buildVersion() string {
+	if version != "" {
+		return version
 	}
-	own, ok := errors.AsType[*exitError](err)
-	if ok && own.err == nil {
-		return own.code
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
 	}
-	fmt.Fprintf(stderr, "mock-ec2-metadata: %v\n", err)
-	if _, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprintln(stderr, "mock-ec2-metadata help shows the commands and flags.")
-		return exitUsage
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
 	}
-	if ok {
-		return own.code
-	}
-	return exitFailure
+	return "devel"
 }

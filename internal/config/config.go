@@ -164,6 +164,8 @@ type Server struct {
 	Limits       Limits `yaml:"limits"`
 	// User is the uid or name to become after binding, when started as root.
 	User string `yaml:"user"`
+	// Control is "auto", "off" or the absolute path of the control socket. Changing it takes a restart.
+	Control string `yaml:"control"`
 }
 
 // Limits bound what clients can make the daemon hold at one time, this machine itself apart where connections are counted.

@@ -65,7 +65,7 @@ func defaults(c *Config) *Config {
 			},
 		},
 		Server: Server{
-			Listen: []string{DefaultListen}, AllowClients: []string{"auto"},
+			Listen: []string{DefaultListen}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
 		},
 		Log: Log{Level: "info", Format: "text", Access: true},

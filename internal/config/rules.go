@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -234,3 +235,14 @@ func tagValue(value string) string {
 // AAAA in base64.
 var publicKey = matches(`(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) +AAAA[A-Za-z0-9+/]*={0,2}( [^\n\r]*)?`,
 	"a public key of OpenSSH; write one line such as ssh-ed25519 AAAA... comment")
+
+// controlSocket wants auto, off or an absolute path.
+func controlSocket(value string) string {
+	if value == "auto" || value == "off" {
+		return ""
+	}
+	if !filepath.IsAbs(value) {
+		return quote(value) + " is not auto, off or an absolute path; write e.g. /run/mock-ec2-metadata/control.sock"
+	}
+	return printable(value)
+}

@@ -92,6 +92,7 @@ var textErrors = map[string]rule{
 	"server.allow_hosts[]":   hostName,
 	"server.allow_origins[]": pageOrigin,
 	"server.user":            matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
+	"server.control":         controlSocket,
 
 	"identity.key_file":  printable,
 	"identity.cert_file": printable,

@@ -38,13 +38,18 @@ type view struct {
 	networks []attachment // the smallest first
 }
 
-// NewNetworks looks at the machine's interfaces, and again at each change until ctx is done. In a container they are not
-// those of the machine: also are the machine's virtual networks.
-func NewNetworks(ctx context.Context, log *slog.Logger, also ...netip.Prefix) *Networks {
-	n := &Networks{log: log, list: attachments, also: also}
-	n.stale = n.watch(ctx) // before the first look, so that no change is missed
+// NewNetworks looks at the machine's interfaces. Until Watch it looks again when a view is older than a second. In a container
+// the interfaces are not those of the machine: also are the machine's virtual networks.
+func NewNetworks(log *slog.Logger, also ...netip.Prefix) *Networks {
+	n := &Networks{log: log, list: attachments, also: also, stale: every(time.Second)}
 	n.look()
 	return n
+}
+
+// Watch looks again at each change until ctx is done. It returns at once; call it before the first request.
+func (n *Networks) Watch(ctx context.Context) {
+	n.stale = n.watch(ctx) // before the next look, so that no change is missed
+	n.look()
 }
 
 // look takes a new view; if that fails the old one stays.

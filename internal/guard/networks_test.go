@@ -189,7 +189,8 @@ func TestLooksInOrder(t *testing.T) {
 
 // TestThisMachine looks at the real interfaces.
 func TestThisMachine(t *testing.T) {
-	n := NewNetworks(t.Context(), slog.New(slog.DiscardHandler))
+	n := NewNetworks(slog.New(slog.DiscardHandler))
+	n.Watch(t.Context())
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +206,7 @@ func TestThisMachine(t *testing.T) {
 // TestWatchEnds checks that nothing is left running when nobody wants to know any more.
 func TestWatchEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	NewNetworks(ctx, slog.New(slog.DiscardHandler))
+	NewNetworks(slog.New(slog.DiscardHandler)).Watch(ctx)
 	stop()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		stacks := make([]byte, 1<<20)

@@ -1,0 +1,127 @@
+// Package api holds the JSON documents that the daemon and its commands exchange: /status and the control socket. It
+// imports nothing of ours, so that every client and server can import it.
+package api
+
+import (
+	"slices"
+	"time"
+)
+
+// Status is the document of GET /status. It holds no secret. Other machines see less of it; see ForClients.
+type Status struct {
+	Status        string      `json:"status"` // StatusOK or StatusDegraded
+	Version       string      `json:"version"`
+	StartedAt     time.Time   `json:"started_at"` // to the nanosecond: tells daemons apart
+	UptimeSeconds int64       `json:"uptime_seconds"`
+	Config        Config      `json:"config,omitzero"`
+	Control       *Control    `json:"control,omitempty"` // absent when server.control is off
+	InstanceID    string      `json:"instance_id"`
+	Role          string      `json:"role,omitempty"`
+	Credentials   Credentials `json:"credentials"`
+	// IdentityError is why the identity document cannot be signed.
+	IdentityError string `json:"identity_error,omitempty"`
+	// Refused counts the requests and connections that the guard refused, by rule.
+	Refused map[string]int64 `json:"refused,omitempty"`
+}
+
+// Values of Status.Status.
+const (
+	StatusOK       = "ok"
+	StatusDegraded = "degraded"
+)
+
+// Config describes the configuration in use.
+type Config struct {
+	File         string    `json:"file"`
+	LoadedAt     time.Time `json:"loaded_at"`
+	Error        string    `json:"error,omitempty"` // why the last reload failed
+	Warnings     []string  `json:"warnings,omitempty"`
+	NeedsRestart []string  `json:"needs_restart,omitempty"` // keys whose change waits for a restart
+}
+
+// Control says where the control socket is, or why there is none.
+type Control struct {
+	Socket string `json:"socket,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// Credentials describes the credentials that clients get.
+type Credentials struct {
+	// Source is sts, mock or none.
+	Source string `json:"source"`
+	// State is one of the State constants.
+	State       string     `json:"state"`
+	ARN         string     `json:"arn,omitempty"`
+	Expiration  *time.Time `json:"expiration,omitempty"`
+	LastRenewal *time.Time `json:"last_renewal,omitempty"`
+	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	LastError   string     `json:"last_error,omitempty"`
+	// MFA is set while a code is wanted.
+	MFA  *MFA   `json:"mfa,omitempty"`
+	Note string `json:"note,omitempty"`
+}
+
+// Values of Credentials.State.
+const (
+	StateValid   = "valid"
+	StatePending = "pending" // the first call is in flight
+	StateMFA     = "waiting for MFA"
+	StateExpired = "expired"
+	StateFailed  = "failed"
+	StateNone    = "none" // no instance profile
+)
+
+// MFA says which code is wanted, and where the mfa command gives it.
+type MFA struct {
+	// Serial is the MFA device.
+	Serial string `json:"serial"`
+	// Socket is the control socket; Error is why there is none.
+	Socket string `json:"socket,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// ForClients leaves out what other machines must not see: account ids, paths, and errors, which quote both.
+func (s *Status) ForClients() *Status {
+	return &Status{
+		Status: s.Status, Version: s.Version, StartedAt: s.StartedAt, UptimeSeconds: s.UptimeSeconds,
+		InstanceID: s.InstanceID, Role: s.Role,
+		Credentials: Credentials{
+			Source: s.Credentials.Source, State: s.Credentials.State, Expiration: s.Credentials.Expiration,
+			Note: "the daemon tells more to its own machine (docker exec mock-ec2-metadata /mock-ec2-metadata healthcheck)",
+		},
+	}
+}
+
+// Problems are the reasons why the daemon is degraded.
+func (s *Status) Problems() []string {
+	all := s.Errors()
+	if len(all) == 0 && s.Status != StatusOK {
+		all = append(all, "the credentials are "+s.Credentials.State)
+		if s.Credentials.Note != "" {
+			all = append(all, s.Credentials.Note)
+		}
+	}
+	return all
+}
+
+// Errors are the texts of all errors in the document.
+func (s *Status) Errors() []string {
+	all := []string{s.Config.Error, s.Credentials.LastError, s.IdentityError}
+	return slices.DeleteFunc(all, func(e string) bool { return e == "" })
+}
+
+// Serves describes in words what the daemon serves: "i-1 with role app (conf/config.yaml)".
+func (s *Status) Serves() string { return Describe(s.InstanceID, s.Role, s.Config.File) }
+
+// Describe names an instance, its role ("" for none) and the configuration file, "" when it is unknown: a daemon does not
+// tell other machines, nor containers their own.
+func Describe(instanceID, role, file string) string {
+	text := instanceID + " with role " + role
+	if role == "" {
+		text = instanceID + " without a role"
+	}
+	if file != "" {
+		text += " (" + file + ")"
+	}
+	return text
+}

@@ -1,0 +1,235 @@
+// Package app is the daemon as a value: New makes it, Run serves until its context is done. A process can run several.
+//
+// All that requests are answered from is one immutable State. Package-internal build makes it, without side effects, from
+// Inputs; change is the only writer.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/guard"
+	"mock-ec2-metadata/internal/server"
+)
+
+// keyDelay is how long after its start the daemon makes the identity key pair, in the background: that takes the processor
+// that the first requests need.
+const keyDelay = time.Second
+
+// App is one daemon.
+type App struct {
+	opt     Options
+	log     *slog.Logger
+	started time.Time
+	origin  string // marks the daemon's own requests
+	builder builder
+	state   atomic.Pointer[State]
+
+	server   *server.Server
+	guard    *guard.Guard
+	networks *guard.Networks
+	pool     *credentials.Pool
+	control  Control
+	changed  chan struct{} // holds one: a change or a reload has ended
+
+	// mu serialises changes and guards the fields below.
+	mu               sync.Mutex
+	running          context.Context //nolint:containedctx // Run's background context; nil when it does not run
+	configWatch      watch
+	credentialsWatch watch
+
+	reloadErr atomic.Pointer[error] // of the last reload; nil when it succeeded
+}
+
+// New checks the options, binds the addresses and builds the first state. It starts nothing; on an error nothing is left
+// behind. The caller runs the App with Run, or gives it up with Close.
+func New(ctx context.Context, opt Options) (*App, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	a := &App{opt: opt, log: opt.Log, started: opt.Now(), origin: rand.Text(), changed: make(chan struct{}, 1)}
+	if err := a.bind(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.prepare(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// bind opens the listeners.
+func (a *App) bind(ctx context.Context) error {
+	var addresses []string
+	if !a.opt.WithoutListen {
+		addresses = append(addresses, a.opt.Config.Config.Server.Listen...)
+	}
+	var err error
+	a.server, err = server.Listen(ctx, a.log, append(addresses, a.opt.Listen...), a.opt.Listeners...)
+	return err
+}
+
+// prepare does the rest of New.
+func (a *App) prepare(ctx context.Context) error {
+	if a.opt.AfterBind != nil {
+		if err := a.opt.AfterBind(ctx); err != nil {
+			return err
+		}
+	}
+	a.networks = guard.NewNetworks(a.log, a.opt.Networks...)
+	a.guard = guard.New(a.networks, a.log, a.opt.Now)
+	a.server.Limit(a.guard.Limit)
+	a.pool = credentials.NewPool(credentials.PoolOptions{
+		Options:  credentials.Options{Origin: a.origin, HTTP: a.opt.HTTP, Log: a.log, Now: a.opt.Now},
+		NeedsMFA: a.needsMFA,
+	})
+	a.builder = builder{pool: a.pool, secret: make([]byte, 32), now: a.opt.Now, start: a.opt.Config.Config}
+	_, _ = rand.Read(a.builder.secret) // never fails
+	err := a.change(func(in *Inputs) error {
+		return in.load(a.opt.Config, a.log, a.opt.Now)
+	})
+	if err != nil || a.opt.Control == nil {
+		return err
+	}
+	a.control, err = a.opt.Control(a)
+	return err
+}
+
+// Close gives up an App that has not run.
+func (a *App) Close() {
+	a.server.Close()
+	if a.control != nil {
+		a.control.Close()
+	}
+}
+
+// Addrs are the bound addresses: Options.Listeners first, then server.listen, then Options.Listen.
+func (a *App) Addrs() []net.Addr { return a.server.Addrs() }
+
+// State is what requests are answered from now.
+func (a *App) State() *State { return a.state.Load() }
+
+// Run serves until ctx is done, answers the requests in flight, and undoes in reverse order what it started. It returns the
+// error of a listener that failed. An App runs once.
+func (a *App) Run(ctx context.Context) error {
+	// What runs in the background outlives ctx until the last request is answered.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+
+	a.networks.Watch(background)
+	defer a.stopChanges()
+	a.startChanges(background)
+	if a.control != nil {
+		running.Go(a.control.Serve)
+		defer a.control.Close()
+	}
+	a.logStart()
+	if a.opt.Notify != nil {
+		running.Go(func() { a.reportState(ctx, background) })
+	}
+	prepare := time.AfterFunc(keyDelay, func() { a.State().Identity.Prepare() })
+	defer func() {
+		prepare.Stop()
+		a.State().Identity.Wait()
+	}()
+	err := a.server.Serve(ctx, a.handler())
+	a.log.Info("stopped")
+	return err
+}
+
+// startChanges starts what the state needs to be alive: the watches on files, before credentials are fetched, so that no
+// later change is missed, and the keepers.
+func (a *App) startChanges(background context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = background
+	s := a.State()
+	a.watchConfig(s)
+	a.watchCredentials(s)
+	a.pool.Start(background)
+	a.pool.Retain(s.Specs)
+}
+
+// stopChanges refuses further changes and waits for the keepers to end.
+func (a *App) stopChanges() {
+	a.mu.Lock()
+	a.running = nil
+	a.mu.Unlock()
+	a.pool.Close()
+}
+
+// errNotRunning is the error of a change before or after Run.
+var errNotRunning = errors.New("the daemon does not run")
+
+// change is the only writer of the state: it edits a copy of the inputs, builds a new state and swaps it in. On an error
+// the old state stays.
+func (a *App) change(edit func(*Inputs) error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.state.Load()
+	if old != nil && a.running == nil {
+		return errNotRunning
+	}
+	var in Inputs
+	if old != nil {
+		in = old.Inputs
+	}
+	if err := edit(&in); err != nil {
+		return err
+	}
+	in.Now = a.opt.Now()
+	next, err := a.builder.build(in, old)
+	if err != nil {
+		return err
+	}
+	a.use(next)
+	return nil
+}
+
+// use puts a state in force. It is called with a.mu held.
+func (a *App) use(s *State) {
+	if a.running != nil {
+		a.watchConfig(s)
+		a.watchCredentials(s)
+	}
+	a.opt.Level.Set(s.Level)
+	a.state.Store(s)
+	a.guard.Use(s.Rules)
+	if a.running != nil {
+		a.pool.Retain(s.Specs)
+	}
+}
+
+// logStart says what is served where.
+func (a *App) logStart() {
+	s := a.State()
+	for _, addr := range a.Addrs() {
+		a.log.Info("serving", "url", api.URL(addr.String()), "listen", addr.String(), "config", s.Config.Name(),
+			"instance_id", s.Instance.ID, "role", s.Instance.Role, "version", a.opt.Version)
+	}
+	a.logWarnings(s)
+}
+
+// logWarnings logs what is unusual about the configuration in use.
+func (a *App) logWarnings(s *State) {
+	for _, w := range s.Config.Warnings {
+		a.log.Warn(w)
+	}
+	for _, key := range s.Restart {
+		a.log.Warn("a changed key takes effect only after a restart", "key", key)
+	}
+	if s.Config.Config.Credentials.Mock && s.Instance.Role != "" {
+		a.log.Warn("credentials are made up (credentials.mock)",
+			"hint", "no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role")
+	}
+}

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/imds"
+)
+
+// SpecOf are the credentials that a configuration asks for.
+func SpecOf(c *config.Config) credentials.Spec {
+	return credentials.Spec{
+		Profile:           c.Credentials.SourceProfile,
+		Region:            c.AWS.Region,
+		RoleARN:           c.Credentials.IAMRole,
+		SessionName:       sessionName(c),
+		Duration:          c.Credentials.Duration,
+		RefreshBefore:     c.Credentials.RefreshBefore,
+		ExternalID:        c.Credentials.ExternalID.Reveal(),
+		SourceIdentity:    c.Credentials.SourceIdentity,
+		SessionTags:       c.Credentials.SessionTags,
+		TransitiveTagKeys: c.Credentials.TransitiveTagKeys,
+		Policy:            c.Credentials.Policy,
+		PolicyARNs:        c.Credentials.PolicyARNs,
+		MFASerial:         c.Credentials.MFASerial,
+		Mock:              c.Credentials.Mock,
+	}
+}
+
+// sessionName is the configured one, or the instance id, as on EC2.
+func sessionName(c *config.Config) string {
+	if c.Credentials.SessionName != "" {
+		return c.Credentials.SessionName
+	}
+	return c.EC2.InstanceID
+}
+
+// credentialSource makes the service's documents from a keeper's credentials, one per renewal.
+type credentialSource struct {
+	keeper  *credentials.Keeper
+	encoded *credentials.Encoded[imds.Credentials]
+}
+
+// newCredentialSource makes the source. account is the instance's, for credentials that do not tell theirs.
+func newCredentialSource(keeper *credentials.Keeper, account string) *credentialSource {
+	return &credentialSource{keeper, credentials.NewEncoded(keeper, func(c *credentials.Credentials) *imds.Credentials {
+		id := c.AccountID
+		if id == "" {
+			id = account
+		}
+		return imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, id, c.Expiration, c.LastUpdated)
+	})}
+}
+
+// Credentials returns the document of the keeper's credentials.
+func (s *credentialSource) Credentials(ctx context.Context) (*imds.Credentials, error) {
+	document, err := s.encoded.Get(ctx)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return document, nil
+}
+
+// explain turns a keeper's error into the service's.
+func (s *credentialSource) explain(err error) error {
+	e, ok := errors.AsType[*credentials.Error](err)
+	if !ok {
+		return err
+	}
+	at := s.keeper.State().LastAttempt
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return &imds.CredentialError{Code: e.Code, Message: e.Message, Temporary: e.Temporary, LastUpdated: at}
+}

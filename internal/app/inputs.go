@@ -1,0 +1,50 @@
+package app
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/identity"
+)
+
+// Inputs are all that a State is built from. Files have been read before.
+type Inputs struct {
+	Config   *config.Loaded
+	LoadedAt time.Time
+	// Identity signs the identity document.
+	Identity *identity.Identity
+	// Now is the time of the build.
+	Now time.Time
+}
+
+// load takes a configuration and opens the key pair that it names. A key pair that the daemon made itself stays as long as
+// identity keeps its value.
+func (in *Inputs) load(loaded *config.Loaded, log *slog.Logger, now func() time.Time) error {
+	c := loaded.Config.Identity
+	if in.Identity == nil || c.KeyFile != "" || c != in.Config.Config.Identity {
+		id, err := OpenIdentity(loaded, log, now)
+		if err != nil {
+			return err
+		}
+		in.Identity = id
+	}
+	in.Config, in.LoadedAt = loaded, now()
+	return nil
+}
+
+// OpenIdentity opens the key pair that a configuration names.
+func OpenIdentity(l *config.Loaded, log *slog.Logger, now func() time.Time) (*identity.Identity, error) {
+	c := l.Config.Identity
+	id, err := identity.New(identity.Options{KeyFile: c.KeyFile, CertFile: c.CertFile, StateDir: c.StateDir, Log: log, Now: now})
+	if err == nil {
+		return id, nil
+	}
+	for _, key := range []string{"identity.key_file", "identity.cert_file"} {
+		if reason, ok := strings.CutPrefix(err.Error(), key+" "); ok {
+			return nil, l.Problem(key, "%s", reason)
+		}
+	}
+	return nil, err
+}

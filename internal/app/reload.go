@@ -1,0 +1,44 @@
+package app
+
+import (
+	"errors"
+)
+
+// Reload reads the configuration again and puts it in force. On an error the old one stays, and the log and /status say
+// why. The parameter why is for the log.
+func (a *App) Reload(why string) error {
+	a.notify(reloading())
+	defer a.noteReload()
+	var old *State
+	err := a.change(func(in *Inputs) error {
+		old = a.State()
+		loaded, err := in.Config.Reload()
+		if err != nil {
+			return err
+		}
+		return in.load(loaded, a.log, a.opt.Now)
+	})
+	if errors.Is(err, errNotRunning) {
+		return err
+	}
+	a.reloadErr.Store(&err)
+	if err != nil {
+		a.log.Error("configuration not reloaded, the old one stays", "why", why, "error", err)
+		return err
+	}
+	s := a.State()
+	a.log.Info("configuration reloaded", "why", why, "config", s.Config.Name())
+	a.logWarnings(s)
+	if s.Keeper != nil && s.Keeper == old.Keeper {
+		s.Keeper.Retry() // a new one is calling already
+	}
+	return nil
+}
+
+// reloadError is why the last reload failed, nil when it succeeded or there was none.
+func (a *App) reloadError() error {
+	if err := a.reloadErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

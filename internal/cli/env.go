@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/app"
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/probe"
+	"mock-ec2-metadata/internal/sdkenv"
+)
+
+func newEnv(f *flags) *cobra.Command {
+	var shellName string
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "Print what points the SDKs of a shell at the running daemon: eval \"$(mock-ec2-metadata env)\"",
+		Long: `env prints, for a shell to read, what makes all AWS SDKs and tools take their credentials from the daemon that the same
+configuration and flags would start, and from nowhere else:
+
+  eval "$(mock-ec2-metadata env)"                                       sh, bash, zsh, …
+  mock-ec2-metadata env --shell fish | source
+  mock-ec2-metadata env --shell powershell | Out-String | Invoke-Expression
+  for /f "delims=" %i in ('mock-ec2-metadata env --shell cmd') do @%i
+
+It sets AWS_EC2_METADATA_SERVICE_ENDPOINT, time-outs that outlast a slow STS, and, where a proxy is set, NO_PROXY. It unsets
+the variables that come before the metadata service, such as AWS_PROFILE and AWS_ACCESS_KEY_ID, and has SDKs read no ~/.aws,
+whose default profile would come before it too. So the region is the one that the metadata service tells, for clients that ask it,
+or AWS_REGION and AWS_DEFAULT_REGION, which stay as they are. Start the daemon in another shell: it needs ~/.aws.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sh, err := shellNamed(shellName)
+			if err != nil {
+				return err
+			}
+			loaded, err := config.Load(f.sources())
+			listen := app.ListenAddress(f.listen, loaded)
+			if err != nil && len(f.listen) == 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the configuration is wrong, asking %s: %v\n", listen, err)
+			}
+			found, s, err := probe.First(cmd.Context(), app.Places(f.listen, listen))
+			if err != nil {
+				return fmt.Errorf("%w; start the daemon, or have one started for one command: mock-ec2-metadata exec -- COMMAND", err)
+			}
+			if other := app.Mismatch(loaded, found, s); other != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+other)
+			}
+			return sh.print(cmd.OutOrStdout(), sdkenv.New(api.URL(found), f.environ))
+		},
+	}
+	cmd.Flags().StringVar(&shellName, "shell", "posix", "`SHELL` to print for: posix, fish, powershell or cmd")
+	return cmd
+}
+
+// shell writes what changes its environment.
+type shell struct {
+	set   func(name, value string) string
+	unset func(names []string) string
+}
+
+func shellNamed(name string) (shell, error) {
+	switch name {
+	case "posix":
+		return shell{
+			set:   func(name, value string) string { return "export " + name + "=" + quotePOSIX(value) },
+			unset: func(names []string) string { return "unset " + strings.Join(names, " ") },
+		}, nil
+	case "fish":
+		return shell{
+			set:   func(name, value string) string { return "set -gx " + name + " " + quoteFish(value) },
+			unset: func(names []string) string { return "set -e " + strings.Join(names, " ") },
+		}, nil
+	case "powershell":
+		return shell{
+			set: func(name, value string) string {
+				return "$Env:" + name + " = '" + strings.ReplaceAll(value, "'", "''") + "'"
+			},
+			unset: func(names []string) string {
+				return "Remove-Item -ErrorAction SilentlyContinue Env:" + strings.Join(names, ", Env:")
+			},
+		}, nil
+	case "cmd":
+		return shell{
+			set:   func(name, value string) string { return `set "` + name + "=" + value + `"` },
+			unset: func(names []string) string { return "set " + strings.Join(names, "=\nset ") + "=" },
+		}, nil
+	default:
+		return shell{}, &usageError{fmt.Errorf("--shell %q is not one of posix, fish, powershell, cmd", name)}
+	}
+}
+
+func (s shell) print(w io.Writer, c sdkenv.Changes) error {
+	_, err := fmt.Fprintln(w, s.unset(c.Unset))
+	for _, v := range c.Set {
+		if err == nil {
+			_, err = fmt.Fprintln(w, s.set(v.Name, v.Value))
+		}
+	}
+	return err
+}
+
+// quotePOSIX makes one word of a text, whatever is in it.
+func quotePOSIX(text string) string {
+	if isPlain(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func quoteFish(text string) string {
+	if isPlain(text) {
+		return text
+	}
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
+}
+
+// isPlain says that a text means itself in every shell.
+func isPlain(text string) bool {
+	const special = "\t\n !\"#$%&'()*;<=>?[\\]^`{|}~"
+	return text != "" && !strings.ContainsAny(text, special)
+}

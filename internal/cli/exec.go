@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/sdkenv"
+)
+
+// Exit codes of exec beside the command's own, as of env(1) and timeout(1).
+const (
+	exitExecFailed   = 125
+	exitCannotRun    = 126
+	exitNoCommand    = 127
+	exitSignalOffset = 128
+)
+
+func newExec(f *flags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "exec [--] COMMAND [ARGUMENT]...",
+		Short: "Run a command that takes its credentials from the daemon, started for it if none runs",
+		Long: `exec runs a command with the environment that env prints, so that its AWS SDK takes its credentials from the daemon and from
+nowhere else, whatever the shell and ~/.aws have. It asks the daemon that the same configuration and flags would start, if that
+runs and is of the same instance and role; else it starts one for as long as the command runs, on a free port of the loopback,
+and gives it five seconds to get credentials. The log of that daemon has only warnings and errors, on stderr, unless --log-level
+says otherwise.
+
+  mock-ec2-metadata exec -- aws sts get-caller-identity
+  mock-ec2-metadata exec -- sh -c 'aws s3 ls | head'
+
+Signals reach the command. The exit status is the command's own, 128 and the signal if one has ended it, 127 if there is no such
+command, 126 if it cannot be run, 125 if there is no daemon for it.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 || args[0] == "" {
+				return &usageError{errors.New("exec needs a command, for example: mock-ec2-metadata exec -- aws sts get-caller-identity")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runExec(cmd, f, args)
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // what follows the command is its own
+	cmd.DisableFlagsInUseLine = true
+	return cmd
+}
+
+func runExec(cmd *cobra.Command, f *flags, args []string) error {
+	path, err := findCommand(args[0])
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, passedOn()...) // before there is a daemon that a signal could leave behind
+	defer signal.Stop(signals)
+
+	address, stop, err := daemonFor(cmd, f)
+	if err != nil {
+		return &exitError{exitExecFailed, err}
+	}
+	defer stop()
+	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // what the user says; signals end it
+	child.Args[0] = args[0]
+	child.Env = sdkenv.New(address, f.environ).Apply(f.environ)
+	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	if err := child.Start(); err != nil {
+		return cannotRun(path, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if !sentToAll(s) {
+					_ = child.Process.Signal(s)
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	err = child.Wait()
+	close(ended)
+	return statusOf(child.ProcessState, err)
+}
+
+// findCommand is what a shell would run.
+func findCommand(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, exec.ErrDot):
+		return "", &exitError{exitNoCommand, fmt.Errorf("%s is in this directory, but not run from there by its name alone; write ./%s", name, name)}
+	case errors.Is(err, exec.ErrNotFound):
+		return "", &exitError{exitNoCommand, fmt.Errorf("there is no command %s on the PATH; look at its spelling, or give its path", name)}
+	case errors.Is(err, fs.ErrNotExist):
+		return "", &exitError{exitNoCommand, fmt.Errorf("there is no %s", name)}
+	default:
+		return "", cannotRun(name, err)
+	}
+}
+
+// cannotRun says why the system does not run a file, and what to look at.
+func cannotRun(path string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		hint = fmt.Sprintf("; make it executable (chmod +x %s)", path)
+	case errors.Is(err, syscall.ENOEXEC):
+		hint = "; it is no program of this kind of machine, nor a script that starts with #!"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "; it is there, so it must be the interpreter that its first line names, or its loader, that is missing"
+	}
+	// Both name the path again.
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		err = e.Err
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return &exitError{exitCannotRun, fmt.Errorf("%s cannot be run: %w%s", path, err, hint)}
+}
+
+// statusOf turns the end of a process into one's own.
+func statusOf(p *os.ProcessState, err error) error {
+	if p == nil {
+		return &exitError{exitExecFailed, err}
+	}
+	if s, ok := p.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		return &exitError{code: exitSignalOffset + int(s.Signal())}
+	}
+	if p.ExitCode() != 0 {
+		return &exitError{code: p.ExitCode()}
+	}
+	if err != nil { // copying its output, where that is no file
+		return &exitError{exitExecFailed, err}
+	}
+	return nil
+}

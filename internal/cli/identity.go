@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/app"
+	"mock-ec2-metadata/internal/config"
+)
+
+func newIdentityCommand(f *flags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "identity",
+		Short: "Show the key pair that signs the instance identity document",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "cert",
+		Short: "Print the certificate, in PEM, for what verifies the document",
+		Long: `cert prints the certificate of the key that signs dynamic/instance-identity/{pkcs7,rsa2048,signature}, in PEM, by the same
+configuration and as the same user as the daemon's. It makes the key pair if the daemon has not made it yet. For Vault, once
+for pkcs7 and rsa2048, and once for document and signature:
+
+  mock-ec2-metadata identity cert > cert.pem
+  vault write auth/aws/config/certificate/mock aws_public_cert=@cert.pem
+  vault write auth/aws/config/certificate/mock-identity type=identity aws_public_cert=@cert.pem`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := config.Load(f.sources())
+			if err != nil {
+				return err
+			}
+			if err := leaveRootQuietly(cmd.Context(), loaded); err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			id, err := app.OpenIdentity(loaded, log, time.Now)
+			if err != nil {
+				return err
+			}
+			cert, err := id.CertificatePEM(cmd.Context())
+			if err != nil {
+				return err
+			}
+			kept, err := id.Kept(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if !kept {
+				return errors.New("the daemon cannot share its key pair, so no certificate is printed: set identity.state_dir to a directory that both can write")
+			}
+			_, err = cmd.OutOrStdout().Write(cert)
+			return err
+		},
+	})
+	return cmd
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/privileges"
+)
+
+// leaveRoot makes a process that was started as root the user of server.user or, without it, the one that is most likely
+// meant. before, if not nil, runs as root with the environment of that user.
+func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, before func(*privileges.User)) error {
+	wanted := loaded.Config.Server.User
+	if os.Geteuid() != 0 {
+		if wanted != "" && !privileges.IsCurrent(wanted) {
+			log.Warn("server.user has no effect: only root can become another user", "user", wanted)
+		}
+		return nil
+	}
+	user, err := privileges.Choose(wanted, ownedFiles())
+	if err != nil {
+		return loaded.Problem("server.user", "%w", err)
+	}
+	if user.UID == 0 {
+		if wanted == "" {
+			log.Warn("the daemon runs as root; set server.user to the user to become after binding the ports, or to root if that is meant")
+		}
+		return nil
+	}
+	if err := user.AdoptEnvironment(); err != nil {
+		return err
+	}
+	if before != nil {
+		before(user)
+	}
+	unreadable, err := user.Become(filesToRead(ctx, loaded))
+	if err != nil {
+		return err
+	}
+	log.Info("no longer root", "user", user.String(), "why", user.Reason, "home", os.Getenv("HOME"))
+	if len(unreadable) > 0 {
+		log.Warn("the daemon keeps the right to read all files (CAP_DAC_READ_SEARCH), since its user cannot read some that it needs; "+
+			"let that user read them, and restart", "user", user.String(), "files", strings.Join(unreadable, ", "))
+	}
+	return nil
+}
+
+// ownedFiles are those whose owner the daemon is most likely meant for.
+func ownedFiles() []string {
+	files := credentials.ProfileFiles()
+	home, _ := os.UserHomeDir()
+	return append(files, filepath.Join(home, ".aws"))
+}
+
+// filesToRead are the files and directories that credentials and the configuration come from, now and when they change.
+func filesToRead(ctx context.Context, loaded *config.Loaded) []string {
+	files := append(credentials.Files(ctx, loaded.Config.Credentials.SourceProfile), loaded.Files...)
+	for _, file := range []string{loaded.File, os.Getenv("AWS_CA_BUNDLE")} {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	return files
+}

@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/probe"
+	"mock-ec2-metadata/internal/route"
+)
+
+// routeLockTimeout is how long add and remove wait for a daemon that is just ending.
+const routeLockTimeout = 3 * time.Second
+
+func newRoute(f *flags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "route",
+		Short: "Put 169.254.169.254 on this machine, for a daemon that does not do so itself",
+		Long: `route puts 169.254.169.254, the address that clients of the metadata service have built in, on this machine, for a daemon that
+runs without serve --link-local: as an ordinary user, in a container, or on macOS or Windows.
+
+On Linux it makes an interface of its own, ` + route.Interface + `, with the address and, where IPv6 is on, fd00:ec2::254; the daemon then has to
+listen there, on port 80. On macOS and Windows the address is put on the loopback interface, and its port 80 leads to the daemon.
+No rule of iptables and no rule of anybody else's is touched.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newRouteAdd(f), newRouteRemove(), newRouteStatus(), newRouteHold())
+	return cmd
+}
+
+// dryRun are the flags that show a change instead of making it.
+type dryRun struct {
+	on bool
+	os string
+}
+
+func (d *dryRun) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&d.on, "dry-run", false, "print what would be done, as commands, and do nothing")
+	cmd.Flags().StringVar(&d.os, "os", runtime.GOOS, "`SYSTEM` to show it for: linux, darwin or windows; with --dry-run")
+}
+
+// show prints the commands.
+func (d *dryRun) show(cmd *cobra.Command, undo bool, target netip.AddrPort) error {
+	commands, err := route.Commands(d.os, undo, target, undo)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if d.os == "linux" {
+		fmt.Fprintln(out, "# by netlink, without these programs:")
+	}
+	for _, c := range commands {
+		fmt.Fprintln(out, c)
+	}
+	return nil
+}
+
+// check refuses --os without --dry-run.
+func (d *dryRun) check(cmd *cobra.Command, _ []string) error {
+	if cmd.Flags().Changed("os") && !d.on {
+		return &usageError{errors.New("--os goes with --dry-run only")}
+	}
+	return nil
+}
+
+func newRouteAdd(f *flags) *cobra.Command {
+	var dry dryRun
+	cmd := &cobra.Command{
+		Use:     "add",
+		Short:   "Put the address on this machine, until remove or its next restart (which on Windows it outlives)",
+		Args:    noArgs,
+		PreRunE: dry.check,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := config.Load(f.sources())
+			if err != nil {
+				return err
+			}
+			listen := loaded.Config.Server.Listen
+			target, err := redirectTarget(listen[0])
+			if err != nil && dry.os != "linux" {
+				return err
+			}
+			if dry.on {
+				return dry.show(cmd, false, target)
+			}
+			if err := addRoute(cmd.Context(), target); err != nil {
+				return err
+			}
+			return reportRoute(cmd, listen, target)
+		},
+	}
+	dry.flags(cmd)
+	return cmd
+}
+
+// addRoute puts the addresses in place unless somebody else is there.
+func addRoute(ctx context.Context, target netip.AddrPort) error {
+	unlock, err := lockRoute(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	places, err := route.Find()
+	if err != nil {
+		return err
+	}
+	if !places[0].Ours { // else who answers is there by our leave
+		if err := refuseOccupied(ctx, "route add"); err != nil {
+			return err
+		}
+	}
+	_, err = route.Add(ctx, target)
+	return err
+}
+
+// lockRoute keeps others from changing the route meanwhile.
+func lockRoute(ctx context.Context) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, routeLockTimeout)
+	defer cancel()
+	lock, err := route.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil
+}
+
+// reportRoute says what add has done, and what is still to do.
+func reportRoute(cmd *cobra.Command, listen []string, target netip.AddrPort) error {
+	places, err := route.Find()
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	for _, p := range places {
+		fmt.Fprintf(out, "%s is %s\n", p.Address, p)
+	}
+	s, err := probe.Status(cmd.Context(), route.URL(route.IPv4()).JoinPath("status").String())
+	_, isStranger := errors.AsType[*probe.StrangerError](err)
+	switch {
+	case isStranger:
+		return fmt.Errorf("%w; stop that, for clients ask there", err)
+	case err == nil:
+		fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
+	case runtime.GOOS == "linux":
+		fmt.Fprintf(out, "nothing answers there yet. Have the daemon listen there; port 80 takes root, which it leaves then, or CAP_NET_BIND_SERVICE:\n  sudo mock-ec2-metadata serve%s\n", listenFlags(listen))
+	default:
+		fmt.Fprintf(out, "nothing answers there yet. It leads to %s; start the daemon: mock-ec2-metadata serve\n", target)
+	}
+	return nil
+}
+
+// listenFlags are those of a daemon that listens at the service's addresses, too.
+func listenFlags(listen []string) string {
+	var b strings.Builder
+	for _, address := range slices.Concat(listen, linkLocalListen(listen)) {
+		b.WriteString(" --listen ")
+		if strings.Contains(address, "[") {
+			address = "'" + address + "'" // a shell's pattern
+		}
+		b.WriteString(address)
+	}
+	return b.String()
+}
+
+// linkLocalListen are the service's addresses, with port 80, that a daemon with these listeners does not have yet.
+func linkLocalListen(listen []string) []string {
+	var missing []string
+	for _, a := range route.Addresses() {
+		address := netip.AddrPortFrom(a, 80)
+		if !slices.ContainsFunc(listen, func(l string) bool { return covers(l, address) }) {
+			missing = append(missing, address.String())
+		}
+	}
+	return missing
+}
+
+// covers says whether a listener has an address already, be it by having all.
+func covers(listen string, address netip.AddrPort) bool {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port != fmt.Sprint(address.Port()) {
+		return false
+	}
+	if host == "" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	return ip == address.Addr() || ip == netip.IPv6Unspecified() || ip == netip.IPv4Unspecified() && address.Addr().Is4()
+}
+
+// redirectTarget is where a redirect to a listener has to lead. The tools redirect to IPv4.
+func redirectTarget(listen string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	ip, err := netip.ParseAddr(host)
+	if host == "" || host == "localhost" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	target, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
+	if err != nil || !target.Addr().Is4() || target.Port() == 0 {
+		return netip.AddrPort{}, fmt.Errorf("%s cannot lead to %s; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000", route.IPv4(), listen)
+	}
+	return target, nil
+}
+
+func newRouteRemove() *cobra.Command {
+	var dry dryRun
+	cmd := &cobra.Command{
+		Use:     "remove",
+		Short:   "Take the address off this machine; also what a daemon that was killed may have left",
+		Args:    noArgs,
+		PreRunE: dry.check,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dry.on {
+				return dry.show(cmd, true, netip.AddrPort{})
+			}
+			unlock, err := lockRoute(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			removed, err := route.Remove(cmd.Context())
+			if err != nil {
+				return err
+			}
+			said := "there was nothing to remove"
+			if removed {
+				said = "removed " + route.Names(route.Addresses())
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
+			return err
+		},
+	}
+	dry.flags(cmd)
+	return cmd
+}
+
+func newRouteStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Say where the address is and who answers there; exit 0 if mock-ec2-metadata does",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			places, err := route.Find()
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			for _, p := range places {
+				fmt.Fprintf(out, "%s is %s\n", p.Address, p)
+			}
+			page := route.URL(route.IPv4()).JoinPath("status").String()
+			s, err := probe.Status(cmd.Context(), page)
+			stranger, isStranger := errors.AsType[*probe.StrangerError](err)
+			switch {
+			case isStranger && probe.IsEC2(cmd.Context(), route.URL(route.IPv4()), stranger):
+				return fmt.Errorf("a real EC2's metadata service answers at %s", page)
+			case isStranger:
+				return err
+			case err != nil:
+				return fmt.Errorf("%w; for a daemon there: %s", err, route.HowTo(runtime.GOOS))
+			}
+			_, err = fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
+			return err
+		},
+	}
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/app"
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/privileges"
+	"mock-ec2-metadata/internal/server"
+	"mock-ec2-metadata/internal/terminal"
+)
+
+const (
+	// gcPercent is GOGC. The heap is a few megabytes: with Go's own 100 the collector would run 70 times a second under load.
+	gcPercent = 150
+	// freeDelay is how long after the start the memory that only the start needed goes back to the system.
+	freeDelay = 3 * time.Second
+)
+
+func newServe(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon (the default command)",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
+	}
+}
+
+// serve runs the daemon until the command's context is done.
+func serve(cmd *cobra.Command, f *flags) error {
+	ctx := cmd.Context()
+	loaded, err := config.Load(f.sources())
+	if err != nil {
+		return err
+	}
+	logs := newLogs(cmd.OutOrStdout(), loaded.Config.Log.Format)
+	defer logs.Close() // after the last line
+
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+
+	local, err := startLinkLocal(ctx, f, logs.Logger, loaded.Config.Server.Listen)
+	if err != nil {
+		return err
+	}
+	defer local.stop()
+	opt, err := daemonOptions(f, loaded, logs)
+	if err != nil {
+		return err
+	}
+	opt.Listen = local.listen
+	if opt.Listeners, err = server.Inherit(); err != nil {
+		return err
+	}
+	if sockets := len(opt.Listeners); sockets > 0 {
+		opt.WithoutListen = len(f.listen) == 0
+		logs.Info("using the service manager's sockets", "sockets", sockets, "also_server_listen", !opt.WithoutListen)
+	}
+	place := newControlPlace()
+	opt.Control = place.open(loaded, logs.Logger)
+	opt.AfterBind = func(ctx context.Context) error {
+		return leaveRoot(ctx, loaded, logs.Logger, func(u *privileges.User) { place.prepare(loaded, u) })
+	}
+	if os.Getenv("NOTIFY_SOCKET") != "" {
+		opt.Notify = func(state string) error { _, err := systemd.SdNotify(false, state); return err }
+	}
+	codes := make(chan struct{}, 1) // holds one: an MFA code is wanted
+	opt.MFAWanted = func() {
+		select {
+		case codes <- struct{}{}:
+		default:
+		}
+	}
+	a, err := app.New(ctx, opt)
+	if err != nil {
+		return err
+	}
+	if terminal.Attached() {
+		terminal.IgnoreStop()
+		go terminal.NewPrompt(os.Stdin, cmd.ErrOrStderr()).Serve(ctx, codes, a)
+	}
+	go reloadOn(ctx, hangup, a)
+	free := time.AfterFunc(freeDelay, debug.FreeOSMemory)
+	defer free.Stop()
+	return a.Run(ctx)
+}
+
+// daemonOptions are those that serve and exec share.
+func daemonOptions(f *flags, loaded *config.Loaded, logs *logs) (app.Options, error) {
+	networks, err := app.HostNetworks(f.environ)
+	return app.Options{
+		Config: loaded, Version: f.version, Log: logs.Logger, Level: logs.level, AccessLog: logs.access, Networks: networks,
+	}, err
+}
+
+// reloadOn reloads at each SIGHUP until ctx is done.
+func reloadOn(ctx context.Context, hangup <-chan os.Signal, a *app.App) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_ = a.Reload("SIGHUP") // it logs the error
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package control
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Find returns the socket of the only daemon that this user can control. It fails when there is none, or more than one.
+func Find() (string, error) {
+	var found []string
+	for _, dir := range directories() {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // not there, or another user's
+		}
+		for _, entry := range entries {
+			if path := filepath.Join(dir, entry.Name()); isSocket(entry) && alive(path) {
+				found = append(found, path)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", errors.New("no running daemon was found in " + strings.Join(directories(), " or ") +
+			"; start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen")
+	case 1:
+		return found[0], nil
+	default:
+		return "", errors.New("several daemons run; name one with --control:\n  " + strings.Join(found, "\n  "))
+	}
+}
+
+// alive tells whether a process listens on a socket.
+func alive(path string) bool {
+	c, err := net.DialTimeout("unix", path, dialTimeout)
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}

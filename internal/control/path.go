@@ -1,0 +1,85 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Values of server.control other than a path.
+const (
+	Auto = "auto"
+	Off  = "off"
+)
+
+// maxPath is how long the path of a Unix socket can be, in bytes, on every system that we build for (unix(4) of macOS).
+const maxPath = 103
+
+const (
+	folder    = "mock-ec2-metadata"
+	suffix    = ".sock"
+	runFolder = "/run"
+)
+
+// Directory is where this process puts its sockets: in XDG_RUNTIME_DIR if that is set (XDG Base Directory Specification), for
+// root in /run, otherwise in the temporary directory.
+func Directory() string {
+	uid := os.Geteuid()
+	if base := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(base) {
+		return filepath.Join(base, folder)
+	}
+	if uid == 0 {
+		return filepath.Join(runFolder, folder)
+	}
+	return temporaryDirectory(uid)
+}
+
+// temporaryDirectory has the uid in its name, since all users share the temporary directory.
+func temporaryDirectory(uid int) string {
+	return filepath.Join(os.TempDir(), folder+"-"+strconv.Itoa(uid))
+}
+
+// directories are all places where a daemon that this user controls may have its socket.
+func directories() []string {
+	dirs := []string{Directory()}
+	for _, dir := range []string{filepath.Join(runFolder, folder), temporaryDirectory(os.Geteuid())} {
+		if dir != dirs[0] {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// Prepare makes a directory of sockets and gives it to a user. Root calls it before it becomes that user, who could not make
+// a directory in /run.
+func Prepare(dir string, uid, gid int) error {
+	if err := makePrivate(dir); err != nil {
+		return err
+	}
+	return os.Lchown(dir, uid, gid)
+}
+
+// makePrivate makes a directory of mode 0700. One that is there must be a directory of this user's, so that another user cannot
+// put one in its place.
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return err
+	}
+	err := os.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a directory; remove it", dir)
+	case !ownedByUser(info):
+		return fmt.Errorf("%s belongs to another user; set server.control to a path of your own", dir)
+	}
+	return os.Chmod(dir, 0o700) //nolint:gosec // a directory needs the x bit
+}

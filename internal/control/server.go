@@ -1,0 +1,196 @@
+// Package control is the private entrance to a running daemon: a Unix socket for its own commands, with the server's and the
+// client's side. Only root and the daemon's user can use it; it is never reachable over the network.
+package control
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"mock-ec2-metadata/internal/api"
+)
+
+// Server serves the control socket. Its methods may be called concurrently.
+type Server struct {
+	log    *slog.Logger
+	path   string
+	auto   bool // the directory is the daemon's to make
+	server *http.Server
+
+	mu       sync.Mutex // guards listener, failure and closed
+	listener *net.UnixListener
+	failure  error
+	closed   bool
+}
+
+// Listen makes the socket of a daemon. mode is the value of server.control: a path, or Auto for PORT.sock in dir, where port
+// is that of the first listener; it is not Off. A socket that a killed daemon left is replaced; one that is in use is an error
+// that names it. When the socket cannot be made for another reason, the daemon goes without, and Status says why.
+func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error) {
+	s := &Server{log: log, path: mode, auto: mode == Auto}
+	if s.auto {
+		s.path = filepath.Join(dir, port+suffix)
+	}
+	s.server = &http.Server{
+		Handler:           Handler(d, log),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	l, err := s.listen()
+	if _, inUse := errors.AsType[*inUseError](err); inUse || err != nil && !s.auto {
+		return nil, err
+	}
+	if err != nil {
+		log.Warn("cannot make the control socket", "error", err)
+	}
+	s.listener, s.failure = l, err
+	return s, nil
+}
+
+// inUseError says that another daemon has the socket.
+type inUseError struct{ path string }
+
+func (e *inUseError) Error() string {
+	return fmt.Sprintf("the control socket %s is in use by another mock-ec2-metadata; stop that, or set server.control to another path or off", e.path)
+}
+
+// listen makes the socket, of mode 0600 in a directory of mode 0700.
+func (s *Server) listen() (*net.UnixListener, error) {
+	if s.auto {
+		if err := makePrivate(filepath.Dir(s.path)); err != nil {
+			return nil, fmt.Errorf("no control socket: %w", err)
+		}
+	}
+	if err := s.removeStale(); err != nil {
+		return nil, err
+	}
+	if len(s.path) > maxPath {
+		return nil, fmt.Errorf("no control socket: %s has more than %d bytes; set server.control to a shorter path", s.path, maxPath)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("no control socket: %w; set server.control to a path that the daemon's user can write", reason(err))
+	}
+	if err := os.Chmod(s.path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("no control socket: %w", err)
+	}
+	return l, nil
+}
+
+// reason takes the cause out of a net.OpError, which would name the path twice.
+func reason(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("%s: %w", op.Addr, op.Err)
+	}
+	return err
+}
+
+// removeStale removes a socket that no process listens on. Anything else at the path stays.
+func (s *Server) removeStale() error {
+	info, err := os.Lstat(s.path)
+	switch {
+	case err != nil: // nothing is there; if it is something else, binding tells
+		return nil
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("no control socket: %s is not a socket; remove it, or set server.control to another path", s.path)
+	}
+	c, err := net.DialTimeout("unix", s.path, dialTimeout)
+	if err == nil {
+		_ = c.Close()
+		return &inUseError{s.path}
+	}
+	return os.Remove(s.path)
+}
+
+// Status says where the socket is, or why there is none. It makes a socket anew that something has removed, as logind does
+// with XDG_RUNTIME_DIR at the last logout.
+func (s *Server) Status() *api.Control {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != nil && !s.closed {
+		if _, err := os.Lstat(s.path); err != nil {
+			s.replace()
+		}
+	}
+	if s.failure != nil {
+		return &api.Control{Error: s.failure.Error()}
+	}
+	return &api.Control{Socket: s.path}
+}
+
+// replace makes the socket anew. It is called with s.mu held, while Serve runs or is about to.
+func (s *Server) replace() {
+	old := s.listener
+	old.SetUnlinkOnClose(false)
+	s.listener, s.failure = s.listen()
+	_ = old.Close() // Serve goes on with the new one
+}
+
+// Serve answers until Close.
+func (s *Server) Serve() {
+	for {
+		s.mu.Lock()
+		l, closed := s.listener, s.closed
+		s.mu.Unlock()
+		if l == nil || closed {
+			return
+		}
+		_ = s.server.Serve(&peers{l, s.log})
+		s.mu.Lock()
+		again := s.listener != nil && s.listener != l
+		s.mu.Unlock()
+		if !again {
+			return
+		}
+	}
+}
+
+// Close ends Serve, gives up requests in flight and removes the socket, and its directory if that is empty.
+func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	_ = s.server.Close()
+	if s.listener != nil {
+		_ = s.listener.Close()
+		if s.auto {
+			_ = os.Remove(filepath.Dir(s.path)) // fails while other daemons have sockets there
+		}
+	}
+}
+
+// peers accepts connections of root and of the daemon's user only.
+type peers struct {
+	*net.UnixListener
+	log *slog.Logger
+}
+
+// Accept closes connections of other users without an answer.
+func (p *peers) Accept() (net.Conn, error) {
+	for {
+		c, err := p.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		uid, ok := peerUID(c)
+		if ok && (uid == 0 || uid == os.Geteuid()) {
+			return c, nil
+		}
+		p.log.Warn("refused at the control socket", "uid", uid)
+		_ = c.Close()
+	}
+}
+
+// isSocket tells whether a directory entry is one of our sockets.
+func isSocket(entry os.DirEntry) bool {
+	return entry.Type() == os.ModeSocket && strings.HasSuffix(entry.Name(), suffix)
+}

@@ -1,0 +1,151 @@
+// Package doctor walks the whole way that credentials take, from the profile to 169.254.169.254, and says what is wrong at
+// each step. It changes nothing.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/app"
+	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
+)
+
+// Limits of a walk, from its start.
+const (
+	walkTimeout = 45 * time.Second
+	// callTimeout bounds the steps that call AWS, or run what the profile names.
+	callTimeout = 30 * time.Second
+)
+
+// Options say which daemon is examined.
+type Options struct {
+	Sources config.Sources
+	// Listen are the addresses of --listen.
+	Listen []string
+	// LeaveRoot becomes the user that the daemon would run as; may be nil.
+	LeaveRoot func(context.Context, *config.Loaded) error
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// Mark is the result of a step.
+type Mark string
+
+// Values of Mark.
+const (
+	OK   Mark = "ok"
+	Note Mark = "note" // works, but the user should know
+	Skip Mark = "skip" // not tried, because of an earlier step
+	Fail Mark = "FAIL"
+)
+
+// Finding is what a step says, in one line or several.
+type Finding struct {
+	Mark Mark
+	Text string
+	// blocks says why the steps that need this one cannot be tried; "" lets them go on.
+	blocks string
+}
+
+// Lines are the lines of the text, safe for a terminal: some of it may have come over the network.
+func (f Finding) Lines() []string {
+	var lines []string
+	for line := range strings.Lines(f.Text) {
+		lines = append(lines, strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) {
+				return ' '
+			}
+			return r
+		}, strings.TrimSpace(line)))
+	}
+	return lines
+}
+
+func failure(err error) Finding { return Finding{Mark: Fail, Text: err.Error()} }
+
+// doctor is one walk, and what its steps found for later ones.
+type doctor struct {
+	opt     Options
+	service service
+
+	loaded   *config.Loaded // nil: the configuration is wrong
+	profile  *credentials.Profile
+	identity credentials.Identity
+	skew     time.Duration // of this machine's clock: ahead of STS's if positive
+	found    string        // address where the daemon listens, or should
+	daemon   *api.Status   // nil: none has answered
+}
+
+// step examines one thing, unless the step that it needs blocks it. within is its limit, from the start of the walk.
+type step struct {
+	name, needs string
+	within      time.Duration
+	examine     func(context.Context) Finding
+}
+
+func (d *doctor) steps() []step {
+	return []step{
+		{"configuration", "", callTimeout, d.examineConfiguration},
+		{"profile", "configuration", callTimeout, d.examineProfile},
+		{"credentials", "profile", callTimeout, d.examineCredentials},
+		{"identity", "credentials", callTimeout, d.examineIdentity},
+		{"role", "identity", callTimeout, d.examineRole},
+		{"clock", "identity", callTimeout, d.examineClock},
+		{"listener", "", walkTimeout, d.examineListener},
+		{"guard", "configuration", walkTimeout, d.examineGuard},
+		{"redirect", "", walkTimeout, d.examineRedirect},
+	}
+}
+
+// Run reports what each step finds, as soon as it has. It returns how many steps failed, and how many there are. Its error
+// is that ctx was done.
+func Run(ctx context.Context, opt Options, report func(step string, f Finding)) (failed, steps int, err error) {
+	d := &doctor{opt: opt, service: serviceOf(opt.Sources.Environ)}
+	start := time.Now()
+	all := d.steps()
+	blocked := map[string]string{} // step -> why the steps that need it are not tried
+	for _, s := range all {
+		f := Finding{Mark: Skip, Text: "not tried: " + blocked[s.needs], blocks: blocked[s.needs]}
+		if f.blocks == "" {
+			stepCtx, cancel := context.WithDeadline(ctx, start.Add(s.within))
+			f = s.examine(stepCtx)
+			cancel()
+		}
+		if ctx.Err() != nil {
+			return failed, len(all), errors.New("interrupted")
+		}
+		if f.Mark == Fail {
+			failed++
+			f.blocks = s.name + " failed"
+		}
+		blocked[s.name] = f.blocks
+		report(s.name, f)
+	}
+	return failed, len(all), nil
+}
+
+func (d *doctor) examineConfiguration(ctx context.Context) Finding {
+	loaded, err := config.Load(d.opt.Sources)
+	if err != nil {
+		return failure(err)
+	}
+	d.loaded = loaded
+	if d.opt.LeaveRoot != nil {
+		if err := d.opt.LeaveRoot(ctx, loaded); err != nil {
+			return failure(err)
+		}
+	}
+	if _, err := app.Check(loaded); err != nil {
+		return failure(err)
+	}
+	if len(loaded.Warnings) > 0 {
+		return Finding{Mark: Note, Text: loaded.Name() + "\n" + strings.Join(loaded.Warnings, "\n")}
+	}
+	return Finding{Mark: OK, Text: loaded.Name()}
+}

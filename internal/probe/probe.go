@@ -1,0 +1,111 @@
+// Package probe finds out what answers at an address: this daemon, another one, a real EC2 or something else.
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mock-ec2-metadata/internal/api"
+)
+
+const (
+	requestTimeout = 7 * time.Second // /status may wait for 5
+	// dialTimeout is plenty for this machine's own addresses. It bounds the wait for an address that leads nowhere.
+	dialTimeout = time.Second
+	maxStatus   = 1 << 20 // bytes
+)
+
+// First returns the first of the listen addresses where a daemon answers, and its status. Otherwise it returns the first
+// address and what is wrong there.
+func First(ctx context.Context, addresses []string) (listen string, s *api.Status, err error) {
+	for i, address := range addresses {
+		s, addressErr := Status(ctx, api.StatusPage(address))
+		if addressErr == nil {
+			return address, s, nil
+		}
+		if i == 0 {
+			err = addressErr
+		}
+	}
+	return addresses[0], nil, err
+}
+
+// StrangerError says that something other than the daemon answers at an address.
+type StrangerError struct {
+	page   string
+	answer string // e.g. 404 Not Found; "" without an HTTP answer
+	server string // the Server header, "" without
+	err    error  // instead of an answer
+}
+
+func (e *StrangerError) Error() string {
+	switch {
+	case e.answer == "":
+		return fmt.Sprintf("what listens at %s does not answer as mock-ec2-metadata does: %v", e.page, e.err)
+	case e.server == "":
+		return fmt.Sprintf("%s answers %s, but not as mock-ec2-metadata does", e.page, e.answer)
+	default:
+		return fmt.Sprintf("%s answers %s, but not as mock-ec2-metadata does (it is %q)", e.page, e.answer, e.server)
+	}
+}
+
+// Status reads the /status page at a URL. It fails with a *StrangerError if something else answers there.
+func Status(ctx context.Context, page string) (*api.Status, error) {
+	resp, err := request(ctx, http.MethodGet, page, nil)
+	if _, malformed := errors.AsType[*url.Error](err); malformed {
+		return nil, err
+	}
+	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || ctx.Err() != nil {
+			return nil, fmt.Errorf("nothing answers at %s: %w", page, err)
+		}
+		return nil, &StrangerError{page: page, err: err}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var s api.Status
+	err = json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(&s)
+	if err != nil || resp.StatusCode != http.StatusOK || s.Status == "" || s.InstanceID == "" {
+		return nil, &StrangerError{page: page, answer: resp.Status, server: resp.Header.Get("Server")}
+	}
+	return &s, nil
+}
+
+// IsEC2 tells whether a stranger at base looks like the real service: it has EC2's name, no /status, and issues session
+// tokens.
+func IsEC2(ctx context.Context, base *url.URL, stranger *StrangerError) bool {
+	if stranger.server != "EC2ws" {
+		return false
+	}
+	resp, err := request(ctx, http.MethodPut, base.JoinPath("latest/api/token").String(), http.Header{"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": {"60"}})
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK && resp.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds") == "60"
+}
+
+// request makes one request and follows no redirect. It ignores proxy settings: they are for the network outside.
+func request(ctx context.Context, method, address string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	client := &http.Client{
+		Timeout:       requestTimeout,
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return nil, u.Err
+	}
+	return resp, err
+}

@@ -1,0 +1,101 @@
+// Package sdkenv knows which environment variables make AWS SDKs and tools take their credentials from a daemon.
+package sdkenv
+
+import (
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// EndpointVariable tells SDKs where the metadata service is.
+const EndpointVariable = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+
+// Changes are the changes to an environment after which AWS clients take their credentials from one daemon only.
+type Changes struct {
+	Set   []Variable
+	Unset []string
+}
+
+// Variable is an environment variable and its value.
+type Variable struct{ Name, Value string }
+
+// precedingVariables are those that SDKs, old ones included, read before they ask the metadata service, or that keep them
+// from asking it.
+func precedingVariables() []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION",
+		"AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN",
+		"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_PROFILES_FILE",
+		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+		"AWS_EC2_METADATA_DISABLED",
+	}
+}
+
+// New makes the changes to environ for clients of the daemon at a URL.
+func New(url string, environ []string) Changes {
+	return Changes{
+		Unset: precedingVariables(),
+		Set: append([]Variable{
+			{EndpointVariable, url},
+			// A first call to STS can take longer than the second that most clients wait.
+			{"AWS_METADATA_SERVICE_TIMEOUT", "5"},
+			{"AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3"},
+			// SDKs would prefer a profile called default.
+			{"AWS_CONFIG_FILE", os.DevNull},
+			{"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
+		}, withoutProxy(url, environ)...),
+	}
+}
+
+// withoutProxy excludes the daemon from the proxy that environ has, if any: boto3 and curl would send requests there.
+func withoutProxy(address string, environ []string) []Variable {
+	proxied := slices.ContainsFunc([]string{"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}, func(name string) bool {
+		return Lookup(environ, name) != ""
+	})
+	u, err := url.Parse(address)
+	if !proxied || err != nil {
+		return nil
+	}
+	var set []Variable
+	for _, name := range []string{"no_proxy", "NO_PROXY"} {
+		direct := Lookup(environ, name)
+		if direct == "" { // clients that read this one would miss the other one
+			direct = Lookup(environ, "no_proxy") + Lookup(environ, "NO_PROXY")
+		}
+		if direct != "" {
+			direct += ","
+		}
+		set = append(set, Variable{name, direct + u.Hostname()})
+	}
+	return set
+}
+
+// Lookup is the value of a variable in environ, the last one if there are several, "" without.
+func Lookup(environ []string, name string) string {
+	value := ""
+	for _, entry := range environ {
+		if v, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// Apply returns a copy of environ with the changes.
+func (c Changes) Apply(environ []string) []string {
+	changed := slices.Clone(c.Unset)
+	for _, v := range c.Set {
+		changed = append(changed, v.Name)
+	}
+	applied := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(changed, name)
+	})
+	for _, v := range c.Set {
+		applied = append(applied, v.Name+"="+v.Value)
+	}
+	return applied
+}
