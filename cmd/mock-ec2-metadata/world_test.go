@@ -77,7 +77,8 @@ func handOut(t *testing.T, client aws.HTTPClient, now func() time.Time) (http.Ha
 	d.current.Store(&generation{target: &imds.Target{Tree: snapshot, Credentials: newCredentialSource(keeper, "")}})
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
-	imds.Mount(r, log, d, func(*http.Request) bool { return false })
+	r.HandleFunc("/status", http.NotFound) // without a route chi skips CleanPath
+	r.NotFound(imds.NewHandler(log, d, func(*http.Request) bool { return false }))
 	return r, keeper
 }
 

@@ -3,14 +3,11 @@
 package imds
 
 import (
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"syscall"
 	"testing"
-
-	"github.com/go-chi/chi/v5"
 
 	"mock-ec2-metadata/internal/web"
 )
@@ -21,12 +18,10 @@ func TestHopLimit(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			target := newTarget()
 			target.HopLimit = 3
-			r := chi.NewRouter()
-			r.Use(web.CleanPath)
-			Mount(r, slog.New(slog.DiscardHandler), target, func(*http.Request) bool { return false })
+			h := newRouter(&selector{target: target}, never)
 			hops := make(chan int, 1)
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				r.ServeHTTP(w, req)
+				h.ServeHTTP(w, req)
 				hops <- hopsOf(t, web.Conn(req), network)
 			}))
 			l, err := net.Listen(network, map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"}[network])

@@ -1,5 +1,5 @@
-// Package imds is the protocol of the EC2 Instance Metadata Service: routes, session tokens, headers, error bodies and
-// credential documents. What it serves hangs on a Target; whom it serves is none of its business.
+// Package imds implements the protocol of the EC2 Instance Metadata Service: session tokens, headers, error bodies and
+// credential documents. A Target holds what it serves; package guard decides which clients it serves.
 package imds
 
 import (
@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"mock-ec2-metadata/internal/tree"
 	"mock-ec2-metadata/internal/web"
 )
@@ -23,7 +21,7 @@ const (
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 )
 
-// Header values are made once. They are shared: nobody may change them.
+// Header values are created once. Responses share them: they must not be changed.
 var (
 	textPlain   = []string{"text/plain"}
 	octetStream = []string{"application/octet-stream"}
@@ -33,80 +31,89 @@ var (
 	tokenSize   = []string{strconv.Itoa(tokenLength)}
 )
 
-// LastModified is the header's value for a time.
+// LastModified returns the value of the header Last-Modified for a time.
 func LastModified(t time.Time) []string { return []string{t.UTC().Format(http.TimeFormat)} }
 
-const (
-	tokenPath = "/latest/api/token" //nolint:gosec // a path, not a secret
-)
+const tokenPath = "/latest/api/token" //nolint:gosec // a path, not a secret
 
-// Target is all that answering one request needs. It never changes once it is made.
+// Target holds all that is needed to answer a request. It is immutable.
 type Target struct {
 	Tree *tree.Snapshot
-	// Modified is the Last-Modified of everything but credentials, as LastModified makes it.
+	// Modified is the header Last-Modified of all answers but credentials, from LastModified.
 	Modified []string
 	Tokens   *Tokens
-	// Credentials may be nil when the tree holds no node of that kind.
+	// Credentials may be nil if the tree has no node of that kind.
 	Credentials CredentialSource
-	// Signatures may be nil likewise.
+	// Signatures may be nil if the tree has no node of that kind.
 	Signatures SignatureSource
 	// TokensRequired is the metadata option HttpTokens=required: no IMDSv1.
 	TokensRequired bool
 	// Disabled is the metadata option HttpEndpoint=disabled.
 	Disabled bool
-	// HopLimit is the metadata option HttpPutResponseHopLimit: the IP TTL of the answer to a token request; 0 or
-	// NoHopLimit leaves it alone.
+	// HopLimit is the metadata option HttpPutResponseHopLimit: the IP TTL of the answer to a token request. 0 and NoHopLimit
+	// leave the TTL unchanged.
 	HopLimit int
 }
 
-// Chooser gives the target that answers a request.
-type Chooser interface {
-	Target(r *http.Request) *Target
+// Selector selects the target that answers a request, once per request.
+type Selector interface {
+	// Select returns the target and the request's path below the target's prefix. The path is normalised: it starts with a
+	// slash, has no empty segment, and no slash at its end unless it is "/". A *web.Error decides the status, such as 503;
+	// any other error becomes 500.
+	Select(r *http.Request) (t *Target, path string, err error)
 }
 
-// CredentialSource gives the credentials to hand out now. Its error is a *CredentialError, or the context's.
+// CredentialSource returns the current credentials. Its error is a *CredentialError or the context's.
 type CredentialSource interface {
 	Credentials(ctx context.Context) (*Credentials, error)
 }
 
-// SignatureSource gives a signature of the identity document: pkcs7, rsa2048 or signature.
+// SignatureSource returns a signature of the identity document; name is pkcs7, rsa2048 or signature.
 type SignatureSource interface {
 	Signature(ctx context.Context, name string) ([]byte, error)
 }
 
-// Version names the protocol version that a request speaks, for the access log: v1 or v2.
+// Version returns the protocol version of a request, for the access log: v2 if it has a token or is a PUT, else v1.
 func Version(r *http.Request) string {
-	if len(r.Header[tokenHeader]) > 0 || (r.Method == http.MethodPut && web.Clean(r.URL.Path) == tokenPath) {
+	if len(r.Header[tokenHeader]) > 0 || r.Method == http.MethodPut {
 		return "v2"
 	}
 	return "v1"
 }
 
-// Mount adds the service's routes to r, which must use web.CleanPath. Requests for which isOwn holds are the daemon's: it
-// is about to take its credentials from itself, and is told so by 508.
-func Mount(r chi.Router, log *slog.Logger, chooser Chooser, isOwn func(*http.Request) bool) {
-	s := &service{chooser: chooser, isOwn: isOwn}
+// NewHandler returns the handler of all paths of the service. It answers 508 to requests for which isOwn returns true: with
+// those the daemon would take its own credentials from itself.
+func NewHandler(log *slog.Logger, selector Selector, isOwn func(*http.Request) bool) http.HandlerFunc {
+	s := &service{selector: selector, isOwn: isOwn}
 	adapter := &web.Adapter{Log: log, Render: render}
-	r.HandleFunc(tokenPath, adapter.Handle(s.token))
-	// What is no fixed route is the tree's: to chi not a wildcard, whose match it would store with each request.
-	r.NotFound(adapter.Handle(s.metadata))
+	return adapter.Handle(s.answer)
 }
 
 type service struct {
-	chooser Chooser
-	isOwn   func(*http.Request) bool
+	selector Selector
+	isOwn    func(*http.Request) bool
 }
 
-// token answers the one path that hands out session tokens: rows 1 and 3 to 6 of the decision table (imds-reference section 0).
-// Package guard has row 2.
-func (s *service) token(w http.ResponseWriter, r *http.Request) error {
-	t := s.chooser.Target(r)
+// answer implements the decision table (imds-reference section 0), except rows 2 and 9, which package guard implements.
+func (s *service) answer(w http.ResponseWriter, r *http.Request) error {
 	if s.isOwn(r) {
 		return &web.Error{Status: http.StatusLoopDetected}
 	}
-	if t.Disabled {
+	t, path, err := s.selector.Select(r)
+	switch {
+	case err != nil:
+		return err
+	case t.Disabled:
 		return &web.Error{Status: http.StatusForbidden}
+	case path == tokenPath:
+		return t.serveToken(w, r)
+	default:
+		return t.serveMetadata(w, r, path)
 	}
+}
+
+// serveToken answers the path that issues session tokens: rows 3 to 6.
+func (t *Target) serveToken(w http.ResponseWriter, r *http.Request) error {
 	const allow = "OPTIONS, PUT"
 	switch r.Method {
 	case http.MethodPut:
@@ -132,7 +139,7 @@ func (s *service) token(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// parseTTL reads the seconds that a client asks for: decimal digits, 1 to MaxTokenTTL.
+// parseTTL parses the TTL that a client requests, in seconds: decimal digits, 1 to MaxTokenTTL.
 func parseTTL(s string) (int, bool) {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -143,17 +150,12 @@ func parseTTL(s string) (int, bool) {
 	return ttl, err == nil && ttl >= 1 && ttl <= MaxTokenTTL
 }
 
-// metadata answers everything else: rows 1, 7, 8 and 10 to 12.
-func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
-	t := s.chooser.Target(r)
-	path := web.Clean(r.URL.Path)
-	if s.isOwn(r) {
-		return &web.Error{Status: http.StatusLoopDetected}
-	}
-	if t.Disabled || (r.Method == http.MethodPut && versionedTokenPath(path)) {
+// serveMetadata answers all other paths: rows 7, 8 and 10 to 12.
+func (t *Target) serveMetadata(w http.ResponseWriter, r *http.Request, path string) error {
+	if r.Method == http.MethodPut && isVersionedTokenPath(path) {
 		return &web.Error{Status: http.StatusForbidden}
 	}
-	if err := checkToken(w, r, t); err != nil {
+	if err := t.checkToken(w, r); err != nil {
 		return err
 	}
 	const allow = "OPTIONS, GET, HEAD"
@@ -187,9 +189,9 @@ func (s *service) metadata(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// checkToken lets a request pass that carries a live token, or none where none is needed. Several headers count as one
-// live token if any is: node-termination-handler adds its new token to the old one (imds-reference section 3.2).
-func checkToken(w http.ResponseWriter, r *http.Request, t *Target) error {
+// checkToken allows a request with a valid token, or without a token where none is required. One valid token among several
+// is enough: node-termination-handler adds its new token to the old one (imds-reference section 3.2).
+func (t *Target) checkToken(w http.ResponseWriter, r *http.Request) error {
 	sent := r.Header[tokenHeader]
 	if len(sent) == 0 {
 		if t.TokensRequired {
@@ -208,8 +210,8 @@ func checkToken(w http.ResponseWriter, r *http.Request, t *Target) error {
 	return nil
 }
 
-// versionedTokenPath says whether path is the token path under a dated version, which is refused on purpose.
-func versionedTokenPath(path string) bool {
+// isVersionedTokenPath reports whether path is the token path under a dated version, which the service denies.
+func isVersionedTokenPath(path string) bool {
 	version, rest, _ := strings.Cut(path[1:], "/")
 	return rest == "api/token" && tree.ServesVersion(version)
 }
@@ -224,20 +226,20 @@ func serveCredentials(w http.ResponseWriter, r *http.Request, source CredentialS
 		writeData(w, http.StatusOK, textPlain, c.modified, d.length, d.body)
 		return nil
 	}
-	var refused *CredentialError
-	if !errors.As(err, &refused) {
+	var credentialErr *CredentialError
+	if !errors.As(err, &credentialErr) {
 		return &web.Error{Status: http.StatusServiceUnavailable, Err: err}
 	}
 	status := http.StatusOK
-	if refused.Temporary {
+	if credentialErr.Temporary {
 		status = http.StatusServiceUnavailable
 	}
-	body := refused.document()
-	writeData(w, status, textPlain, LastModified(refused.LastUpdated), web.Length(body), body)
+	body := credentialErr.document()
+	writeData(w, status, textPlain, LastModified(credentialErr.LastUpdated), web.Length(body), body)
 	return nil
 }
 
-// writeData sends a body with the headers of imds-reference section 3.4.
+// writeData writes a body with the headers of imds-reference section 3.4.
 func writeData(w http.ResponseWriter, status int, contentType, modified, length []string, body []byte) {
 	h := w.Header()
 	h["Accept-Ranges"] = noRanges

@@ -3,6 +3,7 @@ package imds
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -84,7 +85,15 @@ func (fixedSignature) Signature(_ context.Context, name string) ([]byte, error) 
 	return []byte("signed: " + name), nil
 }
 
-func (t *Target) Target(*http.Request) *Target { return t }
+// selector selects one target for all requests, with the path that web.CleanPath has stored.
+type selector struct {
+	target *Target
+	err    error
+}
+
+func (s *selector) Select(r *http.Request) (*Target, string, error) {
+	return s.target, chi.RouteContext(r.Context()).RoutePath, s.err
+}
 
 func newTarget() *Target {
 	snapshot, err := tree.New(sample, nil)
@@ -97,17 +106,30 @@ func newTarget() *Target {
 	}
 }
 
-func start(t *testing.T, target *Target) string {
-	t.Helper()
+// newRouter serves a selector's target as the daemon does.
+func newRouter(s *selector, isOwn func(*http.Request) bool) http.Handler {
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
-	Mount(r, slog.New(slog.DiscardHandler), target, func(*http.Request) bool { return false })
-	srv := httptest.NewServer(r)
+	r.HandleFunc("/status", http.NotFound) // without a route chi skips CleanPath
+	r.NotFound(NewHandler(slog.New(slog.DiscardHandler), s, isOwn))
+	return r
+}
+
+func never(*http.Request) bool { return false }
+
+func start(t *testing.T, target *Target) (addr string) {
+	t.Helper()
+	return startHandler(t, newRouter(&selector{target: target}, never))
+}
+
+func startHandler(t *testing.T, h http.Handler) (addr string) {
+	t.Helper()
+	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
 }
 
-// ask sends a request as it is written, so that no client cleans it up.
+// ask sends a request without a client library, which would change it.
 func ask(t *testing.T, addr, request string) (status string, header http.Header, body string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -137,7 +159,7 @@ func ask(t *testing.T, addr, request string) (status string, header http.Header,
 	return resp.Status, resp.Header, string(b)
 }
 
-// data are the headers of every value and listing (imds-reference section 3.4; the daemon adds Server).
+// data returns the headers of values and listings (imds-reference section 3.4; the daemon adds Server).
 func data(length int) http.Header {
 	return http.Header{
 		"Content-Type": {"text/plain"}, "Accept-Ranges": {"none"},
@@ -156,102 +178,26 @@ var (
 	notFound = http.Header{"Content-Type": {"text/html"}, "Content-Length": {"339"}}
 )
 
-func TestRequests(t *testing.T) {
+// requestTest is one request and its whole answer.
+type requestTest struct {
+	name    string
+	request string // TOKEN is a valid token, FOREIGN that of another instance
+	status  string
+	header  http.Header
+	body    string
+}
+
+func runRequests(t *testing.T, tests []requestTest) {
+	t.Helper()
 	target := newTarget()
 	addr := start(t, target)
-	token := string(target.Tokens.Issue(100))
-	foreign := string(NewTokens([]byte("s"), "i-other", time.Now).Issue(100))
-	const id = "i-0123456789abcdef0"
-	idData := data(len(id))
-
-	for _, tt := range []struct {
-		name    string
-		request string // TOKEN is a live token
-		status  string
-		header  http.Header
-		body    string
-	}{
-		{"leaf", "GET /latest/meta-data/instance-id", "200 OK", idData, id},
-		{"leaf with slash", "GET /latest/meta-data/instance-id/", "200 OK", idData, id},
-		{"double slashes", "GET //latest//meta-data///instance-id", "200 OK", idData, id},
-		{"query ignored", "GET /latest/meta-data/instance-id?a=/b/../c", "200 OK", idData, id},
-		{"decoded once", "GET /latest/meta-data/instance%2Did", "200 OK", idData, id},
-		{"not decoded twice", "GET /latest/meta-data/instance%252Did", "404 Not Found", notFound, notFoundPage},
-		{"absolute form", "GET http://169.254.169.254/latest/meta-data/instance-id", "200 OK", idData, id},
-		{"HTTP/1.0", "GET /latest/meta-data/instance-id HTTP/1.0", "200 OK", idData, id},
-		{"range ignored", "GET /latest/meta-data/instance-id\nRange: bytes=0-1", "200 OK", idData, id},
-		{"condition ignored", "GET /latest/meta-data/instance-id\nIf-Modified-Since: Tue, 05 May 2026 10:11:12 GMT", "200 OK", idData, id},
-		{"HEAD", "HEAD /latest/meta-data/instance-id", "200 OK", idData, ""},
-		{"older version", "GET /2009-04-04/meta-data/instance-id", "200 OK", idData, id},
-		{"listing", "GET /latest/meta-data/", "200 OK", data(len(topListing)), topListing},
-		{"listing without slash", "GET /latest/meta-data", "200 OK", data(len(topListing)), topListing},
-		{"role", "GET /latest/meta-data/iam/security-credentials", "200 OK", data(6), "myrole"},
-		{"role with slash", "GET /latest/meta-data/iam/security-credentials/", "200 OK", data(6), "myrole"},
-		{
-			"credentials", "GET /latest/meta-data/iam/security-credentials/myrole", "200 OK",
-			with(data(len(credentialsDocument)), "Last-Modified", "Tue, 05 May 2026 11:00:00 GMT"), credentialsDocument,
-		},
-		{
-			"credentials with slash", "GET /latest/meta-data/iam/security-credentials/myrole/", "200 OK",
-			with(data(len(credentialsDocument)), "Last-Modified", "Tue, 05 May 2026 11:00:00 GMT"), credentialsDocument,
-		},
-		{
-			"extended credentials", "GET /latest/meta-data/iam/security-credentials-extended/myrole", "200 OK",
-			with(data(len(extendedDocument)), "Last-Modified", "Tue, 05 May 2026 11:00:00 GMT"), extendedDocument,
-		},
-		{"extended role", "GET /latest/meta-data/iam/security-credentials-extended/", "200 OK", data(6), "myrole"},
-		{"extended, too early", "GET /2022-09-24/meta-data/iam/security-credentials-extended/", "404 Not Found", notFound, notFoundPage},
-		{"signature", "GET /latest/dynamic/instance-identity/pkcs7", "200 OK", data(13), "signed: pkcs7"},
-		{"user data", "GET /latest/user-data", "200 OK", with(data(9), "Content-Type", "application/octet-stream"), "\x00binary\xff\n"},
-		{"user data with slash", "GET /latest/user-data/", "200 OK", with(data(9), "Content-Type", "application/octet-stream"), "\x00binary\xff\n"},
-		{"empty value", "GET /latest/meta-data/tags/instance/Name", "200 OK", data(0), ""},
-		{"tag key with an escape", "GET /latest/meta-data/tags/instance/N%61me", "200 OK", data(0), ""},
-		{"versions", "GET /", "200 OK", data(307), strings.Join(servedVersions, "\n")},
-		{"a version", "GET /2024-04-11/", "200 OK", data(27), "dynamic\nmeta-data\nuser-data"},
-		{"no instance default role", "GET /latest/meta-data/identity-credentials/ec2/security-credentials/ec2-instance", "404 Not Found", notFound, notFoundPage},
-		{"wrong role", "GET /latest/meta-data/iam/security-credentials/other", "404 Not Found", notFound, notFoundPage},
-		{
-			"document", "GET /latest/dynamic/instance-identity/document", "200 OK",
-			data(len(sample.IdentityDocument())), string(sample.IdentityDocument()),
-		},
-		{"absent", "GET /latest/meta-data/ami", "404 Not Found", notFound, notFoundPage},
-		{"absent, HEAD", "HEAD /latest/meta-data/ami", "404 Not Found", notFound, ""},
-		{"unknown version", "GET /2099-01-01/meta-data/instance-id", "404 Not Found", notFound, notFoundPage},
-		{"dot segments", "GET /latest/user-data/../meta-data/instance-id", "404 Not Found", notFound, notFoundPage},
-		{"encoded NUL", "GET /latest/meta-data/instance-id%00", "404 Not Found", notFound, notFoundPage},
-		{"api", "GET /latest/api", "404 Not Found", notFound, notFoundPage},
-
-		{"with token", "GET /latest/meta-data/instance-id\nX-aws-ec2-metadata-token: TOKEN", "200 OK", with(idData, ttlHeader, "100"), id},
-		{"absent, with token", "GET /latest/x\nX-aws-ec2-metadata-token: TOKEN", "404 Not Found", with(notFound, ttlHeader, "100"), notFoundPage},
-		{"bad token", "GET /latest/meta-data/instance-id\nX-aws-ec2-metadata-token: nonsense", "401 Unauthorized", empty, ""},
-		{"empty token", "GET /latest/meta-data/instance-id\nX-aws-ec2-metadata-token:", "401 Unauthorized", empty, ""},
-		{"401 before 404", "GET /latest/x\nX-aws-ec2-metadata-token: nonsense", "401 Unauthorized", empty, ""},
-		{"another instance's token", "GET /latest/x\nX-aws-ec2-metadata-token: " + foreign, "401 Unauthorized", empty, ""},
-		{
-			"two tokens, one live", "GET /latest/meta-data/instance-id\nX-aws-ec2-metadata-token: old\nX-aws-ec2-metadata-token: TOKEN",
-			"200 OK", with(idData, ttlHeader, "100"), id,
-		},
-
-		{"OPTIONS", "OPTIONS /latest/meta-data/instance-id", "200 OK", with(empty, "Allow", "OPTIONS, GET, HEAD"), ""},
-		{"POST", "POST /latest/meta-data/instance-id\nContent-Length: 0", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, GET, HEAD"), ""},
-		{"DELETE", "DELETE /latest/meta-data/instance-id", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, GET, HEAD"), ""},
-		{"unknown method", "BREW /latest/meta-data/instance-id", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, GET, HEAD"), ""},
-		{"CONNECT", "CONNECT 169.254.169.254:80", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, GET, HEAD"), ""},
-
-		{"PUT token without TTL", "PUT /latest/api/token", "400 Bad Request", empty, ""},
-		{"PUT token of a version", "PUT /2021-03-23/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60", "403 Forbidden", empty, ""},
-		{
-			"PUT token of no version", "PUT /2099-01-01/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60",
-			"405 Method Not Allowed", with(empty, "Allow", "OPTIONS, GET, HEAD"), "",
-		},
-		{"GET token", "GET /latest/api/token", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, PUT"), ""},
-		{"HEAD token", "HEAD /latest/api/token", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, PUT"), ""},
-		{"POST token", "POST /latest/api/token\nContent-Length: 0", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, PUT"), ""},
-		{"unknown method on token", "BREW /latest/api/token", "405 Method Not Allowed", with(empty, "Allow", "OPTIONS, PUT"), ""},
-		{"OPTIONS token", "OPTIONS /latest/api/token", "200 OK", with(empty, "Allow", "OPTIONS, PUT"), ""},
-	} {
+	tokens := strings.NewReplacer(
+		"TOKEN", string(target.Tokens.Issue(100)),
+		"FOREIGN", string(NewTokens([]byte("s"), "i-other", time.Now).Issue(100)),
+	)
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			status, header, body := ask(t, addr, strings.ReplaceAll(tt.request, "TOKEN", token))
+			status, header, body := ask(t, addr, tokens.Replace(tt.request))
 			if status != tt.status {
 				t.Errorf("status %q, want %q", status, tt.status)
 			}
@@ -268,57 +214,196 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func TestTokenTTL(t *testing.T) {
+const ok, absent = "200 OK", "404 Not Found"
+
+func TestHandler_ServesValuesAndListings(t *testing.T) {
+	const id = "i-0123456789abcdef0"
+	document := string(sample.IdentityDocument())
+	userData := with(data(9), "Content-Type", "application/octet-stream")
+	runRequests(t, []requestTest{
+		{name: "value", request: "GET /latest/meta-data/instance-id", status: ok, header: data(19), body: id},
+		{name: "value of an older version", request: "GET /2009-04-04/meta-data/instance-id", status: ok, header: data(19), body: id},
+		{name: "HEAD", request: "HEAD /latest/meta-data/instance-id", status: ok, header: data(19)},
+		{name: "HTTP/1.0", request: "GET /latest/meta-data/instance-id HTTP/1.0", status: ok, header: data(19), body: id},
+		{name: "Range is ignored", request: "GET /latest/meta-data/instance-id\nRange: bytes=0-1", status: ok, header: data(19), body: id},
+		{
+			name:    "If-Modified-Since is ignored",
+			request: "GET /latest/meta-data/instance-id\nIf-Modified-Since: Tue, 05 May 2026 10:11:12 GMT",
+			status:  ok, header: data(19), body: id,
+		},
+		{name: "empty value", request: "GET /latest/meta-data/tags/instance/Name", status: ok, header: data(0)},
+		{name: "listing", request: "GET /latest/meta-data/", status: ok, header: data(len(topListing)), body: topListing},
+		{name: "versions", request: "GET /", status: ok, header: data(307), body: strings.Join(servedVersions, "\n")},
+		{name: "one version", request: "GET /2024-04-11/", status: ok, header: data(27), body: "dynamic\nmeta-data\nuser-data"},
+		{name: "user data", request: "GET /latest/user-data", status: ok, header: userData, body: "\x00binary\xff\n"},
+		{name: "user data with slash", request: "GET /latest/user-data/", status: ok, header: userData, body: "\x00binary\xff\n"},
+		{name: "document", request: "GET /latest/dynamic/instance-identity/document", status: ok, header: data(len(document)), body: document},
+		{name: "signature", request: "GET /latest/dynamic/instance-identity/pkcs7", status: ok, header: data(13), body: "signed: pkcs7"},
+	})
+}
+
+func TestHandler_NormalisesPaths(t *testing.T) {
+	const id = "i-0123456789abcdef0"
+	runRequests(t, []requestTest{
+		{name: "slash at the end", request: "GET /latest/meta-data/instance-id/", status: ok, header: data(19), body: id},
+		{name: "double slashes", request: "GET //latest//meta-data///instance-id", status: ok, header: data(19), body: id},
+		{name: "listing without slash", request: "GET /latest/meta-data", status: ok, header: data(len(topListing)), body: topListing},
+		{name: "query is ignored", request: "GET /latest/meta-data/instance-id?a=/b/../c", status: ok, header: data(19), body: id},
+		{name: "decoded once", request: "GET /latest/meta-data/instance%2Did", status: ok, header: data(19), body: id},
+		{name: "not decoded twice", request: "GET /latest/meta-data/instance%252Did", status: absent, header: notFound, body: notFoundPage},
+		{name: "escape in a tag's key", request: "GET /latest/meta-data/tags/instance/N%61me", status: ok, header: data(0)},
+		{name: "absolute form", request: "GET http://169.254.169.254/latest/meta-data/instance-id", status: ok, header: data(19), body: id},
+	})
+}
+
+func TestHandler_AbsentPathsGetPageOfService(t *testing.T) {
+	get := func(name, path string) requestTest {
+		return requestTest{name: name, request: "GET " + path, status: absent, header: notFound, body: notFoundPage}
+	}
+	runRequests(t, []requestTest{
+		get("absent", "/latest/meta-data/ami"),
+		{name: "HEAD", request: "HEAD /latest/meta-data/ami", status: absent, header: notFound},
+		get("unknown version", "/2099-01-01/meta-data/instance-id"),
+		get("dot segments", "/latest/user-data/../meta-data/instance-id"),
+		get("encoded NUL", "/latest/meta-data/instance-id%00"),
+		get("api", "/latest/api"),
+		get("other role", "/latest/meta-data/iam/security-credentials/other"),
+		get("extended credentials in a version before them", "/2022-09-24/meta-data/iam/security-credentials-extended/"),
+		get("no instance default role", "/latest/meta-data/identity-credentials/ec2/security-credentials/ec2-instance"),
+	})
+}
+
+func TestHandler_ServesCredentials(t *testing.T) {
+	const role = "/latest/meta-data/iam/security-credentials"
+	header := func(document string) http.Header {
+		return with(data(len(document)), "Last-Modified", "Tue, 05 May 2026 11:00:00 GMT")
+	}
+	runRequests(t, []requestTest{
+		{name: "role", request: "GET " + role, status: ok, header: data(6), body: "myrole"},
+		{name: "role with slash", request: "GET " + role + "/", status: ok, header: data(6), body: "myrole"},
+		{name: "document", request: "GET " + role + "/myrole", status: ok, header: header(credentialsDocument), body: credentialsDocument},
+		{name: "document with slash", request: "GET " + role + "/myrole/", status: ok, header: header(credentialsDocument), body: credentialsDocument},
+		{name: "extended role", request: "GET " + role + "-extended/", status: ok, header: data(6), body: "myrole"},
+		{
+			name: "extended document", request: "GET " + role + "-extended/myrole",
+			status: ok, header: header(extendedDocument), body: extendedDocument,
+		},
+	})
+}
+
+func TestHandler_ChecksTokens(t *testing.T) {
+	const id = "i-0123456789abcdef0"
+	const get, header = "GET /latest/meta-data/instance-id", "\nX-aws-ec2-metadata-token: "
+	const denied = "401 Unauthorized"
+	runRequests(t, []requestTest{
+		{name: "valid", request: get + header + "TOKEN", status: ok, header: with(data(19), ttlHeader, "100"), body: id},
+		{name: "old one beside a valid one", request: get + header + "old" + header + "TOKEN", status: ok, header: with(data(19), ttlHeader, "100"), body: id},
+		{name: "invalid", request: get + header + "nonsense", status: denied, header: empty},
+		{name: "empty", request: get + "\nX-aws-ec2-metadata-token:", status: denied, header: empty},
+		{name: "of another instance", request: get + header + "FOREIGN", status: denied, header: empty},
+		{
+			name: "valid, for an absent path", request: "GET /latest/x" + header + "TOKEN",
+			status: absent, header: with(notFound, ttlHeader, "100"), body: notFoundPage,
+		},
+		{name: "invalid, for an absent path", request: "GET /latest/x" + header + "nonsense", status: denied, header: empty},
+	})
+}
+
+func TestHandler_RefusesOtherMethods(t *testing.T) {
+	const refused = "405 Method Not Allowed"
+	metadata, token := with(empty, "Allow", "OPTIONS, GET, HEAD"), with(empty, "Allow", "OPTIONS, PUT")
+	runRequests(t, []requestTest{
+		{name: "OPTIONS", request: "OPTIONS /latest/meta-data/instance-id", status: ok, header: metadata},
+		{name: "POST", request: "POST /latest/meta-data/instance-id\nContent-Length: 0", status: refused, header: metadata},
+		{name: "DELETE", request: "DELETE /latest/meta-data/instance-id", status: refused, header: metadata},
+		{name: "unknown method", request: "BREW /latest/meta-data/instance-id", status: refused, header: metadata},
+		{name: "CONNECT", request: "CONNECT 169.254.169.254:80", status: refused, header: metadata},
+		{name: "OPTIONS token", request: "OPTIONS /latest/api/token", status: ok, header: token},
+		{name: "GET token", request: "GET /latest/api/token", status: refused, header: token},
+		{name: "HEAD token", request: "HEAD /latest/api/token", status: refused, header: token},
+		{name: "POST token", request: "POST /latest/api/token\nContent-Length: 0", status: refused, header: token},
+		{name: "unknown method on token", request: "BREW /latest/api/token", status: refused, header: token},
+	})
+}
+
+func TestHandler_TokenPathExistsUnderLatestAlone(t *testing.T) {
+	const ttl = "\nX-aws-ec2-metadata-token-ttl-seconds: 60"
+	runRequests(t, []requestTest{
+		{name: "dated version", request: "PUT /2021-03-23/api/token" + ttl, status: "403 Forbidden", header: empty},
+		{
+			name: "unknown version", request: "PUT /2099-01-01/api/token" + ttl,
+			status: "405 Method Not Allowed", header: with(empty, "Allow", "OPTIONS, GET, HEAD"),
+		},
+	})
+}
+
+func TestToken_ReplyRepeatsValidTTL(t *testing.T) {
 	target := newTarget()
 	addr := start(t, target)
-	for ttl, want := range map[string]string{
-		"1": "1", "5": "5", "21600": "21600", "0060": "60", " 60 ": "60",
-		"0": "", "21601": "", "-1": "", "+60": "", "1.5": "", "abc": "", "": "", "6 0": "", "0x10": "", "99999999999999999999": "", "６０": "",
+	for _, tt := range []struct{ sent, want string }{
+		{"1", "1"},
+		{"5", "5"},
+		{"21600", "21600"},
+		{"0060", "60"},
+		{" 60 ", "60"},
 	} {
-		status, header, body := ask(t, addr, "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: "+ttl)
-		if want == "" {
-			if status != "400 Bad Request" || body != "" || header.Get(ttlHeader) != "" {
-				t.Errorf("TTL %q: %s %v %q, want an empty 400", ttl, status, header, body)
+		t.Run(tt.sent, func(t *testing.T) {
+			status, header, body := ask(t, addr, "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: "+tt.sent)
+			want := http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"56"}, ttlHeader: {tt.want}}
+			if diff := cmp.Diff(want, header); status != ok || diff != "" {
+				t.Errorf("%s, headers (-want +got):\n%s", status, diff)
 			}
-			continue
-		}
-		if diff := cmp.Diff(http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"56"}, ttlHeader: {want}}, header); status != "200 OK" || diff != "" {
-			t.Errorf("TTL %q: %s, headers (-want +got):\n%s", ttl, status, diff)
-		}
-		if target.Tokens.Verify(body) == 0 {
-			t.Errorf("TTL %q: token %q is not valid", ttl, body)
-		}
-	}
-	// The first of several headers counts; a body is ignored, chunked or not; so are a slash at the end and the spelling.
-	for _, request := range []string{
-		"PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60\nX-aws-ec2-metadata-token-ttl-seconds: x",
-		"PUT /latest/api/token/\nx-AWS-ec2-metadata-TOKEN-ttl-seconds: 60",
-		"PUT //latest/api/token?x\nX-aws-ec2-metadata-token-ttl-seconds: 60\nContent-Length: 0",
-		"PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60\nTransfer-Encoding: chunked\n\n0\n",
-		"PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60\nX-aws-ec2-metadata-token: expired",
-	} {
-		if status, header, _ := ask(t, addr, request); status != "200 OK" || header.Get(ttlHeader) != "60" {
-			t.Errorf("%q: %s %v", request, status, header)
-		}
+			if target.Tokens.Verify(body) == 0 {
+				t.Errorf("token %q is not valid", body)
+			}
+		})
 	}
 }
 
-func TestTokensRequired(t *testing.T) {
+func TestToken_InvalidTTLGets400(t *testing.T) {
+	tests := []requestTest{{name: "none", request: "PUT /latest/api/token", status: "400 Bad Request", header: empty}}
+	for _, ttl := range []string{"", "0", "21601", "-1", "+60", "1.5", "abc", "6 0", "0x10", "99999999999999999999", "６０"} {
+		request := "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: " + ttl
+		tests = append(tests, requestTest{name: fmt.Sprintf("%q", ttl), request: request, status: "400 Bad Request", header: empty})
+	}
+	runRequests(t, tests)
+}
+
+func TestToken_RequestMayVary(t *testing.T) {
+	addr := start(t, newTarget())
+	for _, tt := range []struct{ name, request string }{
+		{"first of several TTLs counts", "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60\nX-aws-ec2-metadata-token-ttl-seconds: x"},
+		{"slash at the end, other spelling", "PUT /latest/api/token/\nx-AWS-ec2-metadata-TOKEN-ttl-seconds: 60"},
+		{"double slash, query, empty body", "PUT //latest/api/token?x\nX-aws-ec2-metadata-token-ttl-seconds: 60\nContent-Length: 0"},
+		{"chunked body", "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60\nTransfer-Encoding: chunked\n\n0\n"},
+		{"expired token", "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60\nX-aws-ec2-metadata-token: expired"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if status, header, _ := ask(t, addr, tt.request); status != ok || header.Get(ttlHeader) != "60" {
+				t.Errorf("%s %v", status, header)
+			}
+		})
+	}
+}
+
+func TestHandler_RequiredTokenIsChecked(t *testing.T) {
 	target := newTarget()
 	target.TokensRequired = true
 	addr := start(t, target)
 	for _, path := range []string{"/", "/latest", "/latest/meta-data/instance-id", "/nowhere"} {
-		if status, _, body := ask(t, addr, "GET "+path); status != "401 Unauthorized" || body != "" {
-			t.Errorf("%s without token: %s %q", path, status, body)
-		}
+		t.Run(path, func(t *testing.T) {
+			if status, _, body := ask(t, addr, "GET "+path); status != "401 Unauthorized" || body != "" {
+				t.Errorf("without token: %s %q", status, body)
+			}
+		})
 	}
 	_, _, token := ask(t, addr, "PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60")
-	if status, _, body := ask(t, addr, "GET /latest/meta-data/instance-id\nX-aws-ec2-metadata-token: "+token); status != "200 OK" || body != sample.ID {
+	if status, _, body := ask(t, addr, "GET /latest/meta-data/instance-id\nX-aws-ec2-metadata-token: "+token); status != ok || body != sample.ID {
 		t.Errorf("with token: %s %q", status, body)
 	}
 }
 
-func TestDisabled(t *testing.T) {
+func TestHandler_DisabledServiceGets403(t *testing.T) {
 	target := newTarget()
 	target.Disabled = true
 	addr := start(t, target)
@@ -326,37 +411,98 @@ func TestDisabled(t *testing.T) {
 		"GET /", "GET /latest/meta-data/instance-id", "GET /nowhere", "POST /latest", "OPTIONS /latest/api/token",
 		"PUT /latest/api/token\nX-aws-ec2-metadata-token-ttl-seconds: 60",
 	} {
-		if status, header, body := ask(t, addr, request); status != "403 Forbidden" || body != "" || !cmp.Equal(header, empty) {
-			t.Errorf("%s: %s %v %q, want an empty 403", request, status, header, body)
+		t.Run(request, func(t *testing.T) {
+			if status, header, body := ask(t, addr, request); status != "403 Forbidden" || body != "" || !cmp.Equal(header, empty) {
+				t.Errorf("%s %v %q, want an empty 403", status, header, body)
+			}
+		})
+	}
+}
+
+func TestHandler_ErrorOfSelectorIsTheStatus(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"unknown client", &web.Error{Status: http.StatusServiceUnavailable}, "503 Service Unavailable"},
+		{"other error", errors.New("broken"), "500 Internal Server Error"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			addr := startHandler(t, newRouter(&selector{err: tt.err}, never))
+			for _, request := range []string{"GET /latest/meta-data/", "PUT /latest/api/token"} {
+				if status, header, body := ask(t, addr, request); status != tt.want || body != "" || !cmp.Equal(header, empty) {
+					t.Errorf("%s: %s %v %q, want an empty %s", request, status, header, body, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestHandler_OwnRequestsGet508(t *testing.T) {
+	isOwn := func(r *http.Request) bool { return r.Header.Get("Own") != "" }
+	addr := startHandler(t, newRouter(&selector{target: newTarget()}, isOwn))
+	for _, request := range []string{"GET /latest/meta-data/", "PUT /latest/api/token"} {
+		if status, header, body := ask(t, addr, request+"\nOwn: yes"); status != "508 Loop Detected" || body != "" || !cmp.Equal(header, empty) {
+			t.Errorf("%s: %s %v %q, want an empty 508", request, status, header, body)
 		}
 	}
 }
 
-func TestCredentialErrors(t *testing.T) {
+func TestCredentialError_IsAnsweredAsDocument(t *testing.T) {
 	const want = `{
   "Code" : "AssumeRoleUnauthorizedAccess",
   "Message" : "profile \"default\" may not",
   "LastUpdated" : "2026-05-05T11:00:00Z"
 }`
-	refused := &CredentialError{Code: "AssumeRoleUnauthorizedAccess", Message: `profile "default" may not`, LastUpdated: renewed}
-	for temporary, status := range map[bool]string{false: "200 OK", true: "503 Service Unavailable"} {
-		target := newTarget()
-		e := *refused
-		e.Temporary = temporary
-		target.Credentials = &fixedSource{err: &e}
-		got, header, body := ask(t, start(t, target), "GET /latest/meta-data/iam/security-credentials/myrole")
-		if got != status || header.Get("Content-Type") != "text/plain" || body != want {
-			t.Errorf("temporary %v: %s %v\n%s", temporary, got, header, body)
-		}
+	for _, tt := range []struct {
+		name      string
+		temporary bool
+		status    string
+	}{
+		{"permanent", false, "200 OK"},
+		{"temporary", true, "503 Service Unavailable"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			target := newTarget()
+			target.Credentials = &fixedSource{err: &CredentialError{
+				Code: "AssumeRoleUnauthorizedAccess", Message: `profile "default" may not`, LastUpdated: renewed, Temporary: tt.temporary,
+			}}
+			got, header, body := ask(t, start(t, target), "GET /latest/meta-data/iam/security-credentials/myrole")
+			if got != tt.status || header.Get("Content-Type") != "text/plain" || body != want {
+				t.Errorf("%s %v\n%s", got, header, body)
+			}
+		})
 	}
 }
 
-// FuzzPath asks for any path: never a 5xx, and never a body that belongs to another path.
+func TestVersion_IsV2ForTokensAndPUT(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		token  bool
+		want   string
+	}{
+		{http.MethodGet, false, "v1"},
+		{http.MethodHead, false, "v1"},
+		{http.MethodGet, true, "v2"},
+		{http.MethodPut, false, "v2"},
+	} {
+		t.Run(fmt.Sprintf("%s, token %v", tt.method, tt.token), func(t *testing.T) {
+			r := httptest.NewRequest(tt.method, "/", nil)
+			if tt.token {
+				r.Header.Set(tokenHeader, "any")
+			}
+			if got := Version(r); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzPath requires the status that the tree has for a path.
 func FuzzPath(f *testing.F) {
 	target := newTarget()
-	r := chi.NewRouter()
-	r.Use(web.CleanPath)
-	Mount(r, slog.New(slog.DiscardHandler), target, func(*http.Request) bool { return false })
+	h := newRouter(&selector{target: target}, never)
 	for _, path := range target.Tree.Paths() {
 		f.Add(path)
 	}
@@ -365,7 +511,7 @@ func FuzzPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string) {
 		req := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, Header: http.Header{}}
 		rec := httptest.NewRecorder()
-		r.ServeHTTP(rec, req)
+		h.ServeHTTP(rec, req)
 		resp := rec.Result()
 		want := http.StatusNotFound
 		if target.Tree.Lookup(web.Clean(path)) != nil {
