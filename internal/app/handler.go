@@ -25,7 +25,7 @@ func (a *App) handler() http.Handler {
 	r.Use(web.CleanPath)
 	own := &web.Adapter{Log: a.log, Render: renderStatusError}
 	r.HandleFunc(statusPath, own.Handle(a.serveStatus))
-	imds.Mount(r, a.log, selector{a}, a.isOwn)
+	r.NotFound(imds.NewHandler(a.log, selector{a}, a.isOwn))
 
 	lines := a.opt.AccessLog
 	if lines == nil {
@@ -55,8 +55,10 @@ func (a *App) isOwn(r *http.Request) bool {
 	return slices.Contains(r.Header[credentials.OriginHeader], a.origin)
 }
 
-// selector gives every client the same instance.
+// selector selects the same instance for every client.
 type selector struct{ app *App }
 
-// Target returns the target of the state in force.
-func (s selector) Target(*http.Request) *imds.Target { return s.app.State().Target }
+// Select returns the target of the state in force, and the path that web.CleanPath has normalised.
+func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
+	return s.app.State().Target, chi.RouteContext(r.Context()).RoutePath, nil
+}
