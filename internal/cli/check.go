@@ -28,9 +28,8 @@ func newCheck(f *flags) *cobra.Command {
 		Use:   "check",
 		Short: "Validate the configuration, print it and every path that it serves",
 		Long: `check loads and validates the configuration and prints the effective one, with where each value comes from and secrets
-redacted, which clients are allowed, and every path that it will serve. With --credentials it also gets credentials once and says who
-you would be.
-It exits 1 on any problem, after naming the file, the line and the key.`,
+redacted, which requests are allowed, and every path that it will serve. With --credentials it also gets credentials once and
+says who you would be. On a problem it names the file, the line and the key, and exits 1.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := config.Load(f.sources())
@@ -101,13 +100,13 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	defer cancel()
 	arn, err := credentials.NewSTS(app.SpecOf(c), credentials.Options{Log: log}).CallerIdentity(ctx, got)
 	if err != nil {
-		return fmt.Errorf("STS gave credentials, but does not take them: %w", err)
+		return fmt.Errorf("STS issued credentials, but refuses them: %w", err)
 	}
 	fmt.Fprintf(out, "you would be %s\n", lasting(arn, got.Expiration))
 	return nil
 }
 
-// retrieve gets credentials once, and asks on the terminal for the MFA codes that this takes.
+// retrieve gets credentials once. It asks on the terminal for the MFA codes that this needs.
 func retrieve(ctx context.Context, cmd *cobra.Command, p credentials.Provider) (*credentials.Credentials, error) {
 	call := func(ctx context.Context) (*credentials.Credentials, error) {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -116,7 +115,7 @@ func retrieve(ctx context.Context, cmd *cobra.Command, p credentials.Provider) (
 	}
 	got, err := call(ctx)
 	if needs, ok := errors.AsType[*credentials.NeedsMFA](err); ok && !terminal.Attached() {
-		return nil, fmt.Errorf("a code of the MFA device %s is needed; run this on a terminal, which is then asked for it", needs.Serial)
+		return nil, fmt.Errorf("a code of the MFA device %s is needed; run this on a terminal, where it asks for the code", needs.Serial)
 	}
 	ask := terminal.NewPrompt(os.Stdin, cmd.ErrOrStderr())
 	for range 5 {
@@ -140,7 +139,7 @@ func retrieve(ctx context.Context, cmd *cobra.Command, p credentials.Provider) (
 	return nil, err
 }
 
-// lasting says who or what something is, and how long.
+// lasting says what is valid, and until when.
 func lasting(what string, end time.Time) string {
 	return what + " until " + end.UTC().Format(time.RFC3339)
 }

@@ -18,19 +18,19 @@ func newEnv(f *flags) *cobra.Command {
 	var shellName string
 	cmd := &cobra.Command{
 		Use:   "env",
-		Short: "Print what points the SDKs of a shell at the running daemon: eval \"$(mock-ec2-metadata env)\"",
-		Long: `env prints, for a shell to read, what makes all AWS SDKs and tools take their credentials from the daemon that the same
-configuration and flags would start, and from nowhere else:
+		Short: "Print what makes a shell's SDKs use the running daemon: eval \"$(mock-ec2-metadata env)\"",
+		Long: `env prints shell commands that make all AWS SDKs and tools take their credentials from one daemon only: the one that the same
+configuration and flags would start.
 
   eval "$(mock-ec2-metadata env)"                                       sh, bash, zsh, …
   mock-ec2-metadata env --shell fish | source
   mock-ec2-metadata env --shell powershell | Out-String | Invoke-Expression
   for /f "delims=" %i in ('mock-ec2-metadata env --shell cmd') do @%i
 
-It sets AWS_EC2_METADATA_SERVICE_ENDPOINT, time-outs that outlast a slow STS, and, where a proxy is set, NO_PROXY. It unsets
-the variables that come before the metadata service, such as AWS_PROFILE and AWS_ACCESS_KEY_ID, and has SDKs read no ~/.aws,
-whose default profile would come before it too. So the region is the one that the metadata service tells, for clients that ask it,
-or AWS_REGION and AWS_DEFAULT_REGION, which stay as they are. Start the daemon in another shell: it needs ~/.aws.`,
+It sets AWS_EC2_METADATA_SERVICE_ENDPOINT, time-outs that are long enough for a slow STS and, where a proxy is set, NO_PROXY. It
+unsets the variables that SDKs prefer to the metadata service, such as AWS_PROFILE and AWS_ACCESS_KEY_ID. SDKs no longer read
+~/.aws, since they would prefer its default profile. So the region comes from AWS_REGION or AWS_DEFAULT_REGION, which stay as they
+are, or from the metadata service, for clients that ask it. Start the daemon in another shell: it needs ~/.aws.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sh, err := shellNamed(shellName)
@@ -40,11 +40,11 @@ or AWS_REGION and AWS_DEFAULT_REGION, which stay as they are. Start the daemon i
 			loaded, err := config.Load(f.sources())
 			listen := app.ListenAddress(f.listen, loaded)
 			if err != nil && len(f.listen) == 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "the configuration is wrong, asking %s: %v\n", listen, err)
+				fmt.Fprintf(cmd.ErrOrStderr(), "the configuration is wrong, so %s is asked: %v\n", listen, err)
 			}
 			found, s, err := probe.First(cmd.Context(), app.Places(f.listen, listen))
 			if err != nil {
-				return fmt.Errorf("%w; start the daemon, or have one started for one command: mock-ec2-metadata exec -- COMMAND", err)
+				return fmt.Errorf("%w; start the daemon, or run one command with its own: mock-ec2-metadata exec -- COMMAND", err)
 			}
 			if other := app.Mismatch(loaded, found, s); other != "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+other)
@@ -56,7 +56,7 @@ or AWS_REGION and AWS_DEFAULT_REGION, which stay as they are. Start the daemon i
 	return cmd
 }
 
-// shell writes what changes its environment.
+// shell writes the commands that change its environment.
 type shell struct {
 	set   func(name, value string) string
 	unset func(names []string) string

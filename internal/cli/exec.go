@@ -25,18 +25,17 @@ const (
 func newExec(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [--] COMMAND [ARGUMENT]...",
-		Short: "Run a command that takes its credentials from the daemon, started for it if none runs",
-		Long: `exec runs a command with the environment that env prints, so that its AWS SDK takes its credentials from the daemon and from
-nowhere else, whatever the shell and ~/.aws have. It asks the daemon that the same configuration and flags would start, if that
-runs and is of the same instance and role; else it starts one for as long as the command runs, on a free port of the loopback,
-and gives it five seconds to get credentials. The log of that daemon has only warnings and errors, on stderr, unless --log-level
-says otherwise.
+		Short: "Run a command with credentials from the daemon; starts one if none runs",
+		Long: `exec runs a command with the environment that env prints, so that its AWS SDK takes its credentials from one daemon only,
+whatever the shell and ~/.aws contain. It uses the daemon that the same configuration and flags would start, if that runs with the
+same instance and role. Otherwise it starts one on a free loopback port for as long as the command runs, and waits up to five
+seconds for its credentials. That daemon logs warnings and errors to stderr, unless --log-level says otherwise.
 
   mock-ec2-metadata exec -- aws sts get-caller-identity
   mock-ec2-metadata exec -- sh -c 'aws s3 ls | head'
 
-Signals reach the command. The exit status is the command's own, 128 and the signal if one has ended it, 127 if there is no such
-command, 126 if it cannot be run, 125 if there is no daemon for it.`,
+Signals reach the command. The exit status is the command's own, 128 plus the signal that ended it, 127 if there is no such
+command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "" {
 				return &usageError{errors.New("exec needs a command, for example: mock-ec2-metadata exec -- aws sts get-caller-identity")}
@@ -47,7 +46,7 @@ command, 126 if it cannot be run, 125 if there is no daemon for it.`,
 			return runExec(cmd, f, args)
 		},
 	}
-	cmd.Flags().SetInterspersed(false) // what follows the command is its own
+	cmd.Flags().SetInterspersed(false) // the command's flags are its own
 	cmd.DisableFlagsInUseLine = true
 	return cmd
 }
@@ -58,7 +57,7 @@ func runExec(cmd *cobra.Command, f *flags, args []string) error {
 		return err
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, passedOn()...) // before there is a daemon that a signal could leave behind
+	signal.Notify(signals, forwarded()...) // before there is a daemon that a signal could leave running
 	defer signal.Stop(signals)
 
 	address, stop, err := daemonFor(cmd, f)
@@ -66,7 +65,7 @@ func runExec(cmd *cobra.Command, f *flags, args []string) error {
 		return &exitError{exitExecFailed, err}
 	}
 	defer stop()
-	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // what the user says; signals end it
+	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // the user's command; signals end it
 	child.Args[0] = args[0]
 	child.Env = sdkenv.New(address, f.environ).Apply(f.environ)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -91,16 +90,16 @@ func runExec(cmd *cobra.Command, f *flags, args []string) error {
 	return statusOf(child.ProcessState, err)
 }
 
-// findCommand is what a shell would run.
+// findCommand returns the path of the program that a shell would run.
 func findCommand(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	switch {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
-		return "", &exitError{exitNoCommand, fmt.Errorf("%s is in this directory, but not run from there by its name alone; write ./%s", name, name)}
+		return "", &exitError{exitNoCommand, fmt.Errorf("%s is in this directory, but not on the PATH; write ./%s", name, name)}
 	case errors.Is(err, exec.ErrNotFound):
-		return "", &exitError{exitNoCommand, fmt.Errorf("there is no command %s on the PATH; look at its spelling, or give its path", name)}
+		return "", &exitError{exitNoCommand, fmt.Errorf("there is no command %s on the PATH; check its spelling, or give its path", name)}
 	case errors.Is(err, fs.ErrNotExist):
 		return "", &exitError{exitNoCommand, fmt.Errorf("there is no %s", name)}
 	default:
@@ -108,18 +107,18 @@ func findCommand(name string) (string, error) {
 	}
 }
 
-// cannotRun says why the system does not run a file, and what to look at.
+// cannotRun says why the system does not run a file, and what to check.
 func cannotRun(path string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		hint = fmt.Sprintf("; make it executable (chmod +x %s)", path)
 	case errors.Is(err, syscall.ENOEXEC):
-		hint = "; it is no program of this kind of machine, nor a script that starts with #!"
+		hint = "; it is not a program for this machine, and not a script that starts with #!"
 	case errors.Is(err, fs.ErrNotExist):
-		hint = "; it is there, so it must be the interpreter that its first line names, or its loader, that is missing"
+		hint = "; it exists, so the interpreter in its first line, or its loader, is missing"
 	}
-	// Both name the path again.
+	// These errors repeat the path.
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		err = e.Err
 	}
@@ -129,7 +128,7 @@ func cannotRun(path string, err error) error {
 	return &exitError{exitCannotRun, fmt.Errorf("%s cannot be run: %w%s", path, err, hint)}
 }
 
-// statusOf turns the end of a process into one's own.
+// statusOf turns the end of the command into the end of this process.
 func statusOf(p *os.ProcessState, err error) error {
 	if p == nil {
 		return &exitError{exitExecFailed, err}
@@ -140,7 +139,7 @@ func statusOf(p *os.ProcessState, err error) error {
 	if p.ExitCode() != 0 {
 		return &exitError{code: p.ExitCode()}
 	}
-	if err != nil { // copying its output, where that is no file
+	if err != nil { // copying its output, which is not a file
 		return &exitError{exitExecFailed, err}
 	}
 	return nil

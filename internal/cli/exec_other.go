@@ -4,7 +4,7 @@ package cli
 
 import "os"
 
-// passedOn is what would end this process before the command, which the console sends it as well.
-func passedOn() []os.Signal { return []os.Signal{os.Interrupt} }
+// forwarded is the signal that the console also sends to the command; it must not end this process first.
+func forwarded() []os.Signal { return []os.Signal{os.Interrupt} }
 
 func sentToAll(os.Signal) bool { return true }

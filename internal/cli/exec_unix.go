@@ -11,13 +11,13 @@ import (
 	"mock-ec2-metadata/internal/terminal"
 )
 
-// passedOn are the signals that a command of exec gets, but for those that are ignored, which it ignores as well.
-func passedOn() []os.Signal {
+// forwarded are the signals that the command of exec gets, except those that are ignored: the command ignores them too.
+func forwarded() []os.Signal {
 	all := []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 	return slices.DeleteFunc(all, signal.Ignored)
 }
 
-// sentToAll says that the command has got a signal already: the keys of a terminal send it to the whole foreground.
+// sentToAll tells whether the command has got a signal already: a terminal's keys send it to all processes in the foreground.
 func sentToAll(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {
 		return false

@@ -15,14 +15,14 @@ func newHealthcheck(f *flags) *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask the running daemon's /status; exit 0 if it serves, 1 if not",
 		Long: `healthcheck asks the /status page of the daemon that the same configuration and flags would start, and prints its status.
-Where nothing answers there and --listen is not given, it asks the default address too: a changed server.listen takes a
+Without --listen, if nothing answers there, it asks the default address too: a changed server.listen needs a
 restart. It exits 0 as long as the daemon serves, ok or degraded, and 1 otherwise. For Docker's HEALTHCHECK and systemd.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := config.Load(f.sources())
 			listen := app.ListenAddress(f.listen, loaded)
 			if err != nil && len(f.listen) == 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "the configuration is wrong, asking %s: %v\n", listen, err)
+				fmt.Fprintf(cmd.ErrOrStderr(), "the configuration is wrong, so %s is asked: %v\n", listen, err)
 			}
 			_, s, err := probe.First(cmd.Context(), app.Places(f.listen, listen))
 			if err != nil {

@@ -20,10 +20,10 @@ func newIdentityCommand(f *flags) *cobra.Command {
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "cert",
-		Short: "Print the certificate, in PEM, for what verifies the document",
+		Short: "Print the certificate, in PEM, for verifiers of the document",
 		Long: `cert prints the certificate of the key that signs dynamic/instance-identity/{pkcs7,rsa2048,signature}, in PEM, by the same
-configuration and as the same user as the daemon's. It makes the key pair if the daemon has not made it yet. For Vault, once
-for pkcs7 and rsa2048, and once for document and signature:
+configuration and as the same user as the daemon. It makes the key pair if the daemon has not made it yet. Vault needs it
+twice, for pkcs7 and rsa2048, and for document and signature:
 
   mock-ec2-metadata identity cert > cert.pem
   vault write auth/aws/config/certificate/mock aws_public_cert=@cert.pem

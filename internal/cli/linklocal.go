@@ -18,16 +18,16 @@ import (
 // linkLocal is what --link-local adds to the daemon.
 type linkLocal struct {
 	listen []string
-	stop   func() // takes the addresses away
+	stop   func() // removes the addresses
 }
 
-// startLinkLocal puts the service's addresses on this machine, if that is asked for. It has to be root's.
+// startLinkLocal puts the service's addresses on this machine, under --link-local. It needs root.
 func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, listen []string) (*linkLocal, error) {
 	if !f.linkLocal {
 		return &linkLocal{stop: func() {}}, nil
 	}
 	if runtime.GOOS != "linux" {
-		return nil, fmt.Errorf("--link-local needs Linux, and this is %s; leave it out, and put the address in place by: %s", runtime.GOOS, route.HowTo(runtime.GOOS))
+		return nil, fmt.Errorf("--link-local needs Linux, and this is %s; leave it out, and put the address in place with: %s", runtime.GOOS, route.HowTo(runtime.GOOS))
 	}
 	if err := refuseOccupied(ctx, "--link-local"); err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, listen []st
 	return &linkLocal{listen: linkLocalListen(listen), stop: stop}, nil
 }
 
-// refuseOccupied fails if anybody answers at the service's addresses. doing is what wants them.
+// refuseOccupied fails if something answers at the service's addresses. doing is the command or flag that needs them.
 func refuseOccupied(ctx context.Context, doing string) error {
 	for _, a := range route.Addresses() {
 		if err := refuseAnswer(ctx, route.URL(a), doing); err != nil {
@@ -49,19 +49,19 @@ func refuseOccupied(ctx context.Context, doing string) error {
 	return nil
 }
 
-// refuseAnswer fails if anybody answers at base, and says who.
+// refuseAnswer fails if something answers at base, and says what.
 func refuseAnswer(ctx context.Context, base *url.URL, doing string) error {
 	s, err := probe.Status(ctx, base.JoinPath("status").String())
 	stranger, isStranger := errors.AsType[*probe.StrangerError](err)
 	switch {
 	case err == nil:
-		return fmt.Errorf("another mock-ec2-metadata, %s, answers at %s already; stop that, or leave %s out",
+		return fmt.Errorf("another mock-ec2-metadata, %s, already answers at %s; stop it, or leave out %s",
 			s.Serves(), base, doing)
 	case isStranger && probe.IsEC2(ctx, base, stranger):
-		return fmt.Errorf("a real EC2's metadata service answers at %s already, and %s would keep this machine from it; leave that out, and tell SDKs where the daemon is, for example: export %s=http://127.0.0.1:5000/",
+		return fmt.Errorf("a real EC2 metadata service already answers at %s, and %s would hide it from this machine; leave that out, and tell SDKs where the daemon is, for example: export %s=http://127.0.0.1:5000/",
 			base, doing, sdkenv.EndpointVariable)
 	case isStranger:
-		return fmt.Errorf("%w; stop that, or leave %s out", err, doing)
+		return fmt.Errorf("%w; stop it, or leave out %s", err, doing)
 	default:
 		return nil
 	}

@@ -50,14 +50,14 @@ func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, bef
 	return nil
 }
 
-// ownedFiles are those whose owner the daemon is most likely meant for.
+// ownedFiles are files whose owner is most likely the user to become.
 func ownedFiles() []string {
 	files := credentials.ProfileFiles()
 	home, _ := os.UserHomeDir()
 	return append(files, filepath.Join(home, ".aws"))
 }
 
-// filesToRead are the files and directories that credentials and the configuration come from, now and when they change.
+// filesToRead are the files and directories that credentials and the configuration come from.
 func filesToRead(ctx context.Context, loaded *config.Loaded) []string {
 	files := append(credentials.Files(ctx, loaded.Config.Credentials.SourceProfile), loaded.Files...)
 	for _, file := range []string{loaded.File, os.Getenv("AWS_CA_BUNDLE")} {

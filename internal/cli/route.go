@@ -18,19 +18,19 @@ import (
 	"mock-ec2-metadata/internal/route"
 )
 
-// routeLockTimeout is how long add and remove wait for a daemon that is just ending.
+// routeLockTimeout is how long add and remove wait for a daemon that is shutting down.
 const routeLockTimeout = 3 * time.Second
 
 func newRoute(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "route",
-		Short: "Put 169.254.169.254 on this machine, for a daemon that does not do so itself",
-		Long: `route puts 169.254.169.254, the address that clients of the metadata service have built in, on this machine, for a daemon that
-runs without serve --link-local: as an ordinary user, in a container, or on macOS or Windows.
+		Short: "Put 169.254.169.254 on this machine for a running daemon",
+		Long: `route puts 169.254.169.254 on this machine, the address that clients of the metadata service have built in. It is for a daemon
+that runs without serve --link-local: as an ordinary user, in a container, or on macOS or Windows.
 
-On Linux it makes an interface of its own, ` + route.Interface + `, with the address and, where IPv6 is on, fd00:ec2::254; the daemon then has to
-listen there, on port 80. On macOS and Windows the address is put on the loopback interface, and its port 80 leads to the daemon.
-No rule of iptables and no rule of anybody else's is touched.`,
+On Linux it makes an interface, ` + route.Interface + `, with that address and, where IPv6 is on, fd00:ec2::254; the daemon must listen there on
+port 80. On macOS and Windows it puts the address on the loopback interface and redirects port 80 to the daemon.
+It adds no iptables rule and changes no rule of other programs.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -38,7 +38,7 @@ No rule of iptables and no rule of anybody else's is touched.`,
 	return cmd
 }
 
-// dryRun are the flags that show a change instead of making it.
+// dryRun holds the flags that show a change instead of making it.
 type dryRun struct {
 	on bool
 	os string
@@ -77,7 +77,7 @@ func newRouteAdd(f *flags) *cobra.Command {
 	var dry dryRun
 	cmd := &cobra.Command{
 		Use:     "add",
-		Short:   "Put the address on this machine, until remove or its next restart (which on Windows it outlives)",
+		Short:   "Put the address on this machine until remove or a restart (on Windows: until remove)",
 		Args:    noArgs,
 		PreRunE: dry.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,7 +103,7 @@ func newRouteAdd(f *flags) *cobra.Command {
 	return cmd
 }
 
-// addRoute puts the addresses in place unless somebody else is there.
+// addRoute puts the addresses in place unless something else answers there.
 func addRoute(ctx context.Context, target netip.AddrPort) error {
 	unlock, err := lockRoute(ctx)
 	if err != nil {
@@ -114,7 +114,7 @@ func addRoute(ctx context.Context, target netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	if !places[0].Ours { // else who answers is there by our leave
+	if !places[0].Ours { // otherwise the answer comes through our own redirect
 		if err := refuseOccupied(ctx, "route add"); err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func addRoute(ctx context.Context, target netip.AddrPort) error {
 	return err
 }
 
-// lockRoute keeps others from changing the route meanwhile.
+// lockRoute keeps other processes from changing the route.
 func lockRoute(ctx context.Context) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, routeLockTimeout)
 	defer cancel()
@@ -134,7 +134,7 @@ func lockRoute(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
-// reportRoute says what add has done, and what is still to do.
+// reportRoute says what add did, and what is left to do.
 func reportRoute(cmd *cobra.Command, listen []string, target netip.AddrPort) error {
 	places, err := route.Find()
 	if err != nil {
@@ -148,18 +148,18 @@ func reportRoute(cmd *cobra.Command, listen []string, target netip.AddrPort) err
 	_, isStranger := errors.AsType[*probe.StrangerError](err)
 	switch {
 	case isStranger:
-		return fmt.Errorf("%w; stop that, for clients ask there", err)
+		return fmt.Errorf("%w; stop it, since clients ask there", err)
 	case err == nil:
 		fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
 	case runtime.GOOS == "linux":
-		fmt.Fprintf(out, "nothing answers there yet. Have the daemon listen there; port 80 takes root, which it leaves then, or CAP_NET_BIND_SERVICE:\n  sudo mock-ec2-metadata serve%s\n", listenFlags(listen))
+		fmt.Fprintf(out, "nothing answers there yet. Start the daemon there; port 80 needs root, which it drops, or CAP_NET_BIND_SERVICE:\n  sudo mock-ec2-metadata serve%s\n", listenFlags(listen))
 	default:
-		fmt.Fprintf(out, "nothing answers there yet. It leads to %s; start the daemon: mock-ec2-metadata serve\n", target)
+		fmt.Fprintf(out, "nothing answers there yet. It redirects to %s; start the daemon: mock-ec2-metadata serve\n", target)
 	}
 	return nil
 }
 
-// listenFlags are those of a daemon that listens at the service's addresses, too.
+// listenFlags are those of a daemon that also listens at the service's addresses.
 func listenFlags(listen []string) string {
 	var b strings.Builder
 	for _, address := range slices.Concat(listen, linkLocalListen(listen)) {
@@ -172,7 +172,7 @@ func listenFlags(listen []string) string {
 	return b.String()
 }
 
-// linkLocalListen are the service's addresses, with port 80, that a daemon with these listeners does not have yet.
+// linkLocalListen are the service's addresses, with port 80, that these listeners do not cover.
 func linkLocalListen(listen []string) []string {
 	var missing []string
 	for _, a := range route.Addresses() {
@@ -184,7 +184,7 @@ func linkLocalListen(listen []string) []string {
 	return missing
 }
 
-// covers says whether a listener has an address already, be it by having all.
+// covers tells whether a listener has an address, by itself or as the unspecified address.
 func covers(listen string, address netip.AddrPort) bool {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port != fmt.Sprint(address.Port()) {
@@ -200,7 +200,7 @@ func covers(listen string, address netip.AddrPort) bool {
 	return ip == address.Addr() || ip == netip.IPv6Unspecified() || ip == netip.IPv4Unspecified() && address.Addr().Is4()
 }
 
-// redirectTarget is where a redirect to a listener has to lead. The tools redirect to IPv4.
+// redirectTarget is the address to redirect to for a listener. The systems' tools redirect to IPv4.
 func redirectTarget(listen string) (netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -212,7 +212,7 @@ func redirectTarget(listen string) (netip.AddrPort, error) {
 	}
 	target, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
 	if err != nil || !target.Addr().Is4() || target.Port() == 0 {
-		return netip.AddrPort{}, fmt.Errorf("%s cannot lead to %s; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000", route.IPv4(), listen)
+		return netip.AddrPort{}, fmt.Errorf("%s cannot be redirected to %s; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000", route.IPv4(), listen)
 	}
 	return target, nil
 }
@@ -221,7 +221,7 @@ func newRouteRemove() *cobra.Command {
 	var dry dryRun
 	cmd := &cobra.Command{
 		Use:     "remove",
-		Short:   "Take the address off this machine; also what a daemon that was killed may have left",
+		Short:   "Remove the address from this machine, also after a daemon was killed",
 		Args:    noArgs,
 		PreRunE: dry.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -252,7 +252,7 @@ func newRouteRemove() *cobra.Command {
 func newRouteStatus() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Say where the address is and who answers there; exit 0 if mock-ec2-metadata does",
+		Short: "Say where the address is and what answers there; exit 0 if mock-ec2-metadata does",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			places, err := route.Find()
@@ -268,11 +268,11 @@ func newRouteStatus() *cobra.Command {
 			stranger, isStranger := errors.AsType[*probe.StrangerError](err)
 			switch {
 			case isStranger && probe.IsEC2(cmd.Context(), route.URL(route.IPv4()), stranger):
-				return fmt.Errorf("a real EC2's metadata service answers at %s", page)
+				return fmt.Errorf("a real EC2 metadata service answers at %s", page)
 			case isStranger:
 				return err
 			case err != nil:
-				return fmt.Errorf("%w; for a daemon there: %s", err, route.HowTo(runtime.GOOS))
+				return fmt.Errorf("%w; to put a daemon there: %s", err, route.HowTo(runtime.GOOS))
 			}
 			_, err = fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
 			return err
