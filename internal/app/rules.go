@@ -33,7 +33,7 @@ func RulesOf(c *config.Config) *guard.Rules {
 	for _, cidr := range s.AllowClients {
 		p, err := netip.ParsePrefix(cidr)
 		if err != nil {
-			continue // it has been validated
+			continue // config has validated it
 		}
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 { // the guard knows only plain IPv4
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
@@ -72,14 +72,14 @@ func DescribeRules(c *config.Config, networks []string) []string {
 // DescribeClients says in words which clients the guard allows.
 func DescribeClients(c *config.Config, networks []string) string {
 	s := c.Server
-	const own = "this machine itself"
+	const own = "this machine"
 	switch {
 	case len(s.AllowClients) == 0:
-		return own + " alone"
+		return own + " only"
 	case s.AllowClients[0] != "auto":
 		return own + ", and " + strings.Join(s.AllowClients, ", ")
 	case len(networks) == 0:
-		return own + ", and the networks of virtual interfaces (auto), of which there are none now"
+		return own + ", and the networks of virtual interfaces (auto), now none"
 	default:
 		return own + ", and the networks of virtual interfaces (auto), now " + strings.Join(networks, ", ")
 	}

@@ -13,7 +13,7 @@ import (
 	"mock-ec2-metadata/internal/instance"
 )
 
-// maxSkew is how wrong the clock may be without a word. AWS refuses signatures from five minutes on.
+// maxSkew is the clock skew that gets no note. AWS refuses signatures from five minutes on.
 const maxSkew = time.Minute
 
 func (d *doctor) examineProfile(ctx context.Context) Finding {
@@ -38,23 +38,23 @@ func (d *doctor) examineProfile(ctx context.Context) Finding {
 	return Finding{Mark: OK, Text: profile.Name() + "; searched " + searchedFiles()}
 }
 
-// searchedFiles names the files that profiles are read from.
+// searchedFiles names the files that profiles are read from, and those that do not exist.
 func searchedFiles() string {
 	files := credentials.ProfileFiles()
 	for i, file := range files {
 		if _, err := os.Stat(file); err != nil {
-			files[i] += " (not there)"
+			files[i] += " (does not exist)"
 		}
 	}
 	return strings.Join(files, " and ")
 }
 
-// withoutCode is a failure, unless all that is missing is an MFA code: those are for the daemon.
+// withoutCode is a failure, unless only an MFA code is missing: the daemon asks for those.
 func withoutCode(err error) Finding {
 	if needs, ok := errors.AsType[*credentials.NeedsMFA](err); ok {
 		return Finding{
-			Mark: Note, blocks: "that takes an MFA code",
-			Text: fmt.Sprintf("a code of the MFA device %s is needed, which is the daemon's to ask for; to try one: mock-ec2-metadata check --credentials", needs.Serial),
+			Mark: Note, blocks: "that needs an MFA code",
+			Text: fmt.Sprintf("a code of the MFA device %s is needed, which the daemon asks for; to try one: mock-ec2-metadata check --credentials", needs.Serial),
 		}
 	}
 	return failure(err)
@@ -88,7 +88,7 @@ func (d *doctor) examineRole(ctx context.Context) Finding {
 	case err != nil:
 		return withoutCode(err)
 	case d.loaded.Config.Credentials.IAMRole == "":
-		return Finding{Mark: OK, Text: "none to assume: clients are " + until(d.identity.ARN, got.Expiration)}
+		return Finding{Mark: OK, Text: "no role to assume: clients are " + until(d.identity.ARN, got.Expiration)}
 	default:
 		return Finding{Mark: OK, Text: "clients are " + until(got.ARN, got.Expiration)}
 	}
@@ -102,7 +102,7 @@ func (d *doctor) examineClock(context.Context) Finding {
 	}
 	switch {
 	case d.identity.Time.IsZero():
-		return Finding{Mark: Note, Text: "STS does not say what time it is, so this machine's clock cannot be compared"}
+		return Finding{Mark: Note, Text: "STS does not tell its time, so this machine's clock cannot be compared"}
 	case skew > maxSkew:
 		return Finding{Mark: Note, Text: fmt.Sprintf(
 			"this machine's clock is %v %s STS's, and at five minutes AWS refuses signatures; set it (Linux: timedatectl set-ntp true)",
@@ -112,7 +112,7 @@ func (d *doctor) examineClock(context.Context) Finding {
 	}
 }
 
-// until says what lasts until when.
+// until says what is valid, and until when.
 func until(what string, end time.Time) string {
 	return what + " until " + end.UTC().Format(time.RFC3339)
 }

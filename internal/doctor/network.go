@@ -33,7 +33,7 @@ func (d *doctor) examineListener(ctx context.Context) Finding {
 	_, stranger := errors.AsType[*probe.StrangerError](err)
 	switch {
 	case stranger:
-		return Finding{Mark: Fail, Text: err.Error() + "; stop that, or choose another address with --listen"}
+		return Finding{Mark: Fail, Text: err.Error() + "; stop it, or choose another address with --listen"}
 	case err != nil && d.loaded == nil && len(d.opt.Listen) == 0:
 		return Finding{Mark: Skip, Text: err.Error() + ", and the configuration, which may name another address, is wrong"}
 	case err != nil:
@@ -43,7 +43,7 @@ func (d *doctor) examineListener(ctx context.Context) Finding {
 	return d.judge(s)
 }
 
-// judge says how the daemon is, and whether it is the one that is meant.
+// judge says whether the daemon is healthy, and whether it is the one that the configuration describes.
 func (d *doctor) judge(s *api.Status) Finding {
 	name := "the daemon at " + d.url()
 	if problems := s.Problems(); len(problems) > 0 {
@@ -62,7 +62,7 @@ func (d *doctor) judge(s *api.Status) Finding {
 		}
 	}
 	if keys := s.Config.NeedsRestart; len(keys) > 0 {
-		return Finding{Mark: Note, Text: fmt.Sprintf("%s; restart it, for these have changed: %s", serves, strings.Join(keys, ", "))}
+		return Finding{Mark: Note, Text: fmt.Sprintf("%s; restart it, since these keys changed: %s", serves, strings.Join(keys, ", "))}
 	}
 	return Finding{Mark: OK, Text: serves}
 }
@@ -70,15 +70,15 @@ func (d *doctor) judge(s *api.Status) Finding {
 // url is where clients of this machine find the daemon.
 func (d *doctor) url() string { return api.URL(d.found) }
 
-// examineGuard says who can reach the daemon.
+// examineGuard says which clients get what.
 func (d *doctor) examineGuard(ctx context.Context) Finding {
 	c, listen := d.loaded.Config, d.loaded.Config.Server.Listen
 	if d.daemon != nil && !slices.Contains(listen, d.found) {
-		listen = []string{d.found} // it has not been restarted
+		listen = []string{d.found} // the daemon has not been restarted
 	}
 	where := strings.Join(listen, " and ")
 	if !slices.ContainsFunc(listen, func(address string) bool { return !isLoopback(address) }) {
-		return Finding{Mark: OK, Text: where + ": nobody but this machine can reach that"}
+		return Finding{Mark: OK, Text: where + ": only this machine can reach that"}
 	}
 	gets := "the role's credentials"
 	switch {
@@ -92,7 +92,7 @@ func (d *doctor) examineGuard(ctx context.Context) Finding {
 		return failure(err)
 	}
 	networks := guard.NewNetworks(d.opt.Log, also...).Virtual()
-	return Finding{Mark: OK, Text: fmt.Sprintf("%s: who gets %s there: %s", where, gets, app.DescribeClients(c, networks))}
+	return Finding{Mark: OK, Text: fmt.Sprintf("%s: %s for: %s", where, gets, app.DescribeClients(c, networks))}
 }
 
 func isLoopback(address string) bool {
@@ -126,7 +126,7 @@ func (s service) String() string {
 	return s.url
 }
 
-// examineRedirect asks whoever answers where clients look for the metadata service, and wants the daemon there.
+// examineRedirect looks at what answers where clients look for the metadata service. It should be the daemon.
 func (d *doctor) examineRedirect(ctx context.Context) Finding {
 	s := d.service
 	tell := "export " + sdkenv.EndpointVariable + "=" + d.url()
@@ -141,9 +141,9 @@ func (d *doctor) examineRedirect(ctx context.Context) Finding {
 	stranger, isStranger := errors.AsType[*probe.StrangerError](err)
 	switch {
 	case isStranger && probe.IsEC2(ctx, base, stranger):
-		return Finding{Mark: Fail, Text: fmt.Sprintf("%s is a real EC2's metadata service: clients here get that machine's own role; tell SDKs: %s", s, tell)}
+		return Finding{Mark: Fail, Text: fmt.Sprintf("%s is a real EC2 metadata service: clients here get that machine's own role; tell SDKs: %s", s, tell)}
 	case isStranger:
-		return Finding{Mark: Fail, Text: fmt.Sprintf("%v; stop that, take away what redirects %s to it, or tell SDKs: %s", stranger, s, tell)}
+		return Finding{Mark: Fail, Text: fmt.Sprintf("%v; stop that, remove what redirects %s to it, or tell SDKs: %s", stranger, s, tell)}
 	case err != nil && s.told:
 		return Finding{Mark: Fail, Text: fmt.Sprintf("%s tells SDKs to ask there, but %v; %s", sdkenv.EndpointVariable, err, tell)}
 	case err != nil:
