@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// wall is a clock that is set while timers go on.
+// wall is a wall clock that can be set. It does not affect timers.
 type wall struct{ ahead atomic.Int64 }
 
 func (w *wall) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())).Round(0) }
 
 func (w *wall) set(ahead time.Duration) { w.ahead.Store(int64(ahead)) }
 
-// runBy starts a keeper of s that looks at the clock w; STS, whose clock is right, gives an hour.
+// runBy starts a keeper of s that reads the wall clock w. STS, whose clock is correct, issues credentials of an hour.
 func runBy(t *testing.T, w *wall, s *scripted) *Keeper {
 	t.Helper()
 	s.lifetime = time.Hour
@@ -28,8 +28,7 @@ func runBy(t *testing.T, w *wall, s *scripted) *Keeper {
 	return k
 }
 
-// TestSetBackWhileValid has the clock set back by an hour: an hour after issue the credentials have expired all the same.
-func TestSetBackWhileValid(t *testing.T) {
+func TestKeeper_ClockSetBackDoesNotProlongCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := &scripted{}, &wall{}
 		k := runBy(t, w, s)
@@ -37,7 +36,7 @@ func TestSetBackWhileValid(t *testing.T) {
 		s.set(transient)
 		time.Sleep(46 * time.Minute)
 		if got := s.calls.Load(); got < 2 {
-			t.Error("not renewed ahead of the expiry")
+			t.Error("not refreshed ahead of the expiry")
 		}
 		time.Sleep(14*time.Minute - time.Nanosecond)
 		if _, err := k.Get(t.Context()); err != nil {
@@ -47,17 +46,15 @@ func TestSetBackWhileValid(t *testing.T) {
 		if c, err := k.Get(t.Context()); !errors.Is(err, transient) || k.State().Valid {
 			t.Errorf("after the expiry: %v, %v, %+v", c, err, k.State())
 		}
-		// Nor does who takes them over hand them out.
 		next := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), w.now)
 		next.takeOver(k)
 		if next.State().Valid {
-			t.Error("valid again for who takes them over")
+			t.Error("valid again in the keeper that takes them over")
 		}
 	})
 }
 
-// TestSetBackWhileFailing has the clock put right, by an hour: the pause that has begun does not last an hour longer.
-func TestSetBackWhileFailing(t *testing.T) {
+func TestKeeper_ClockSetBackDoesNotProlongAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := &scripted{err: denied}, &wall{}
 		w.set(time.Hour)
@@ -71,8 +68,7 @@ func TestSetBackWhileFailing(t *testing.T) {
 	})
 }
 
-// TestWaitingIsAPause has an STS that answers after half a minute, or not at all: calls begin a minute apart at most.
-func TestWaitingIsAPause(t *testing.T) {
+func TestKeeper_CallsThatTimeOutCountAsPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began []time.Time
 		hangs := providerFunc(func(ctx context.Context) (*Credentials, error) {
@@ -85,7 +81,7 @@ func TestWaitingIsAPause(t *testing.T) {
 		synctest.Wait()
 		for i := range began[1:] {
 			if gap := began[i+1].Sub(began[i]); gap < retrieveTimeout+minBackoff || gap > maxBackoff {
-				t.Errorf("call %d begins %v after the one before", i+2, gap)
+				t.Errorf("call %d begins %v after the previous one", i+2, gap)
 			}
 		}
 		if len(began) < 60 {
@@ -94,9 +90,8 @@ func TestWaitingIsAPause(t *testing.T) {
 	})
 }
 
-// TestWakingClients has many ask at the moment that a laptop wakes, which is that of a look at the wall clock too: one
-// call is made, and no other before a pause.
-func TestWakingClients(t *testing.T) {
+// Clients and the check of the wall clock coincide when a laptop wakes.
+func TestKeeper_ManyClientsAfterSleepShareOneCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := &scripted{}, &wall{}
 		k := runBy(t, w, s)
@@ -113,6 +108,55 @@ func TestWakingClients(t *testing.T) {
 		}
 		clients.Wait()
 		synctest.Wait()
+		if got := s.calls.Load(); got != 2 {
+			t.Errorf("%d calls, want 2", got)
+		}
+	})
+}
+
+// sleeper is a keeper on a machine that sleeps: timers stand still meanwhile, and the wall clock jumps ahead.
+type sleeper struct {
+	*Keeper
+	*scripted
+	asleep atomic.Int64
+}
+
+func (s *sleeper) now() time.Time { return time.Now().Add(time.Duration(s.asleep.Load())).Round(0) }
+
+func (s *sleeper) sleep(d time.Duration) { s.asleep.Add(int64(d)) }
+
+// newSleeper runs a keeper within a bubble until it has credentials of an hour.
+func newSleeper(t *testing.T) *sleeper {
+	t.Helper()
+	s := &sleeper{scripted: &scripted{lifetime: time.Hour}}
+	s.Keeper = NewKeeper(providerFunc(func(ctx context.Context) (*Credentials, error) {
+		c, err := s.Retrieve(ctx)
+		if c != nil {
+			c.Expiration = s.now().Add(s.lifetime)
+		}
+		return c, err
+	}), 15*time.Minute, slog.New(slog.DiscardHandler), s.now)
+	go s.Run(t.Context())
+	synctest.Wait()
+	return s
+}
+
+func TestKeeper_FirstClientAfterSleepGetsFreshCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSleeper(t)
+		s.sleep(8 * time.Hour)
+		c, err := s.Get(t.Context())
+		if err != nil || !c.Expiration.After(s.now()) {
+			t.Errorf("got %v, %v", c, err)
+		}
+	})
+}
+
+func TestKeeper_RefreshesAfterSleepWithoutClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSleeper(t)
+		s.sleep(50 * time.Minute) // into the time of refresh
+		time.Sleep(wallClockCheck + time.Second)
 		if got := s.calls.Load(); got != 2 {
 			t.Errorf("%d calls, want 2", got)
 		}

@@ -1,5 +1,6 @@
-// Package credentials owns where temporary credentials come from (the AWS SDK's profiles and STS) and the Keeper that
-// caches them, renews them ahead of their expiry and says what is wrong when it cannot.
+// Package credentials obtains temporary credentials from the AWS SDK's profiles and STS. A Spec says which ones, a
+// Provider makes the calls, and a Keeper caches the result, refreshes it before it expires and explains failures. A
+// Pool owns the keepers of all Specs in use.
 package credentials
 
 import (
@@ -10,21 +11,21 @@ import (
 	"time"
 )
 
-// Credentials are temporary credentials of a role. However they are printed, the secret parts do not show.
+// Credentials are temporary credentials of a role. No way of printing them shows the secret parts.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
 	SessionToken    string
-	// Expiration is the issuer's, never altered; LastUpdated is when they were issued.
+	// Expiration is the issuer's, unaltered. LastUpdated is when the credentials were issued.
 	Expiration  time.Time
 	LastUpdated time.Time
-	// ARN is who the holder is, e.g. arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0; "" when the issuer
-	// does not say, as AccountID is.
+	// ARN names the session, e.g. arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0. ARN and AccountID
+	// are "" if the issuer does not name them.
 	ARN       string
 	AccountID string
 }
 
-// String shows nothing that could be used.
+// String names the holder and the expiry only.
 func (c Credentials) String() string {
 	return fmt.Sprintf("credentials of %s until %s [redacted]", c.ARN, c.Expiration.UTC().Format(time.RFC3339))
 }
@@ -35,15 +36,15 @@ func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.St
 // LogValue redacts in logs.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// MarshalText redacts in JSON and other encodings: the only encoder that shows secrets is the one for clients.
+// MarshalText redacts in JSON and other encodings. Only the documents for clients contain the secrets.
 func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// Provider gets credentials once, from their source. Its errors are *Error or the context's.
+// Provider fetches credentials from their source, once per call. It fails with an *Error or the context's error.
 type Provider interface {
 	Retrieve(ctx context.Context) (*Credentials, error)
 }
 
-// NewProvider makes the provider of what s asks for. It calls nothing yet.
+// NewProvider makes the provider of the credentials that s describes. It calls no service yet.
 func NewProvider(s Spec, opt Options) Provider {
 	if s.Mock {
 		return &Mock{ARN: s.SessionARN(), Lifetime: s.Duration, Now: opt.withDefaults().Now}
@@ -51,11 +52,11 @@ func NewProvider(s Spec, opt Options) Provider {
 	return NewSTS(s, opt)
 }
 
-// Mock makes credentials up and calls nobody. No AWS service accepts them.
+// Mock makes up credentials and calls no service. No AWS service accepts them.
 type Mock struct {
-	// ARN is what the credentials claim to be.
+	// ARN of the session that the credentials claim to be of.
 	ARN string
-	// Lifetime of each issue.
+	// Lifetime of the credentials.
 	Lifetime time.Duration
 	Now      func() time.Time
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestRedaction(t *testing.T) {
+func TestCredentials_NoEncodingShowsSecrets(t *testing.T) {
 	c := Credentials{AccessKeyID: "ASIAKEY", SecretAccessKey: "SECRETSECRET", SessionToken: "TOKENTOKEN", ARN: "arn:x", Expiration: time.Unix(0, 0)}
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -34,7 +34,7 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
-func TestMock(t *testing.T) {
+func TestMock_HasTheFormOfRealCredentials(t *testing.T) {
 	now := time.Unix(1000, 999).UTC()
 	m := &Mock{ARN: "arn:x", Lifetime: time.Hour, Now: func() time.Time { return now }}
 	c, err := m.Retrieve(t.Context())
@@ -42,7 +42,7 @@ func TestMock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(c.AccessKeyID) != 20 || !strings.HasPrefix(c.AccessKeyID, "ASIA") || len(c.SecretAccessKey) != 40 || c.SessionToken == "" {
-		t.Error("made-up credentials have not the shape of real ones")
+		t.Errorf("credentials of another form: %d, %d and %d characters", len(c.AccessKeyID), len(c.SecretAccessKey), len(c.SessionToken))
 	}
 	if want := time.Unix(1000, 0).Add(time.Hour); !c.Expiration.Equal(want) {
 		t.Errorf("expire at %v, want %v", c.Expiration, want)

@@ -22,8 +22,8 @@ func NewEncoded[T any](k *Keeper, encode func(*Credentials) *T) *Encoded[T] {
 	return &Encoded[T]{keeper: k, encode: encode}
 }
 
-// Get gives the encoding of what Keeper.Get gives, and fails as that does. It takes no lock of its own: callers that find new
-// credentials at the same moment may each encode them.
+// Get gives the encoding of what Keeper.Get gives, and fails as that does. It takes no lock of its own: callers that
+// find new credentials at the same moment may each encode them.
 func (e *Encoded[T]) Get(ctx context.Context) (*T, error) {
 	c, err := e.keeper.Get(ctx)
 	if err != nil {

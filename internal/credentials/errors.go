@@ -20,24 +20,24 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Codes of the service's own error documents (imds-reference section 6.1).
+// Codes of the error documents of the metadata service (imds-reference section 6.1).
 const (
 	codeUnauthorized = "AssumeRoleUnauthorizedAccess"
 	codeProfile      = "InvalidProfile"
 	codeFailed       = "Failed"
 )
 
-// Error says why there are no credentials. It never holds a secret, nor the error it was made of: those may.
+// Error says why there are no credentials. It holds no secret and wraps no error, since an SDK error may contain secrets.
 type Error struct {
 	Code    string
-	Message string // what is wrong and what to do
-	// Temporary says that trying again may help without anybody doing anything.
+	Message string // the problem and the fix
+	// Temporary says that a retry may succeed without a fix.
 	Temporary bool
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// loadError marks a failure to make anything of the shared config files.
+// loadError marks a failure to load the shared config files.
 type loadError struct{ err error }
 
 func (e *loadError) Error() string { return e.err.Error() }
@@ -48,12 +48,12 @@ var (
 	spaces   = regexp.MustCompile(`\s+`)
 )
 
-// harmless is an error's text on one line, without what a URL may hold of secrets.
-func harmless(err error) string {
+// redactedText is an error's text on one line, without the user info of URLs.
+func redactedText(err error) string {
 	return strings.TrimSpace(spaces.ReplaceAllString(userinfo.ReplaceAllString(err.Error(), "://[redacted]@"), " "))
 }
 
-// describe says in our words what an error of the SDK means to the user.
+// describe turns an error of the SDK into an *Error that names the problem and the fix.
 func (a *STS) describe(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
@@ -76,16 +76,16 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		return a.describeAPI(err, api)
 	}
 	if errors.Is(err, context.DeadlineExceeded) && isSource(err) {
-		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
+		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s did not answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
 			a.endpoint(err))}
 	}
 	if unreadable(err) {
-		// The error may quote the answer.
-		message := a.endpoint(err) + " gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page)"
+		// The error is not quoted: it may contain the answer.
+		check := "check for a proxy or a login page in between"
 		if !isSource(err) {
-			message += " and AWS_ENDPOINT_URL_STS"
+			check = "check AWS_ENDPOINT_URL_STS, and for a proxy or a login page in between"
 		}
-		return &Error{Code: codeFailed, Temporary: true, Message: message}
+		return &Error{Code: codeFailed, Temporary: true, Message: a.endpoint(err) + " sent an unreadable or truncated answer; " + check}
 	}
 	if reason, ok := unreachable(err); ok && isSource(err) {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network", a.endpoint(err), reason)}
@@ -93,10 +93,10 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
 			a.endpoint(err), reason, a.spec.Region)}
 	}
-	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %s", a.profile(), harmless(err))}
+	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %s", a.profile(), redactedText(err))}
 }
 
-// describeProfile names what is wrong with the profile, nil if it is something else.
+// describeProfile explains a problem of the profile itself; nil if err has another cause.
 func (a *STS) describeProfile(err error) error {
 	var (
 		missing awsconfig.SharedConfigProfileNotExistError
@@ -118,26 +118,26 @@ func (a *STS) describeProfile(err error) error {
 		}
 		message = fmt.Sprintf("%s cannot be read: %s", unread.Filename, reason)
 	case errors.As(err, &assume):
-		message = fmt.Sprintf("%s assumes a role with source_profile %q, which is missing, has nothing that the SDK takes credentials from there, or leads back to itself; mend it", a.profile(), assume.Profile)
+		message = fmt.Sprintf("%s assumes a role with source_profile %q, which is missing, has no credential source, or refers back to itself; fix source_profile", a.profile(), assume.Profile)
 	case errors.As(err, &process):
-		// The error may quote the process's output: credentials.
-		message = a.profile() + ": its credential_process failed or printed something else than credentials; run the command by hand to see why"
+		// The error is not quoted: it may contain the process's output, which is credentials.
+		message = a.profile() + ": its credential_process failed or printed something other than credentials; run the command by hand to see why"
 	case calledMetadataService(err) && isLoop(err):
 		message = a.profile() + " takes its credentials from EC2's metadata service, which here is this daemon itself; set AWS_EC2_METADATA_SERVICE_ENDPOINT to the real one, or name a profile with keys or SSO"
-	case calledMetadataService(err) && !notAsked(err):
-		return &Error{Code: codeFailed, Temporary: true, Message: a.profile() + " takes its credentials from EC2's metadata service, which gives none here; elsewhere than on EC2 name a profile with keys or SSO"}
+	case calledMetadataService(err) && !metadataServiceDisabled(err):
+		return &Error{Code: codeFailed, Temporary: true, Message: a.profile() + " takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO"}
 	case calledMetadataService(err):
 		message = a.profile() + " holds no credentials; add keys (aws configure" + a.profileFlag() +
 			"), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon"
 	case errors.As(err, &load):
-		message = fmt.Sprintf("%s cannot be used: %s; mend it in %s", a.profile(), harmless(load.err), strings.Join(ProfileFiles(), " or "))
+		message = fmt.Sprintf("%s cannot be used: %s; fix it in %s", a.profile(), redactedText(load.err), strings.Join(ProfileFiles(), " or "))
 	default:
 		return nil
 	}
 	return &Error{Code: codeProfile, Message: message}
 }
 
-// calledMetadataService says whether the SDK fell back on EC2's metadata service, at any depth of a chain of profiles.
+// calledMetadataService reports whether the SDK fell back to EC2's metadata service, at any depth of a chain of profiles.
 func calledMetadataService(err error) bool {
 	var op *smithy.OperationError
 	for errors.As(err, &op) {
@@ -149,22 +149,24 @@ func calledMetadataService(err error) bool {
 	return false
 }
 
-// isLoop says whether the daemon has refused itself.
+// isLoop reports whether the daemon asked itself and refused.
 func isLoop(err error) bool {
 	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	return ok && response.HTTPStatusCode() == http.StatusLoopDetected
 }
 
-// notAsked says whether the SDK was told not to ask the metadata service.
-func notAsked(err error) bool { return strings.Contains(err.Error(), "access disabled to EC2 IMDS") }
+// metadataServiceDisabled reports whether the SDK was configured not to call the metadata service.
+func metadataServiceDisabled(err error) bool {
+	return strings.Contains(err.Error(), "access disabled to EC2 IMDS")
+}
 
-// describeAPI explains a refusal by STS, or by the service that the profile gets its credentials from.
+// describeAPI explains an error response of STS or of the credential source.
 func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	e := &Error{Code: codeFailed}
-	said := said(api)
-	if passing(err, api) {
+	said := apiText(api)
+	if isTransient(err, api) {
 		e.Temporary = true
-		e.Message = fmt.Sprintf("%s is failing (%s); trying again", a.endpoint(err), said)
+		e.Message = fmt.Sprintf("%s is failing (%s); retrying", a.endpoint(err), said)
 		return e
 	}
 	fromSource := isSource(err)
@@ -172,7 +174,7 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	case code == "AccessDenied":
 		e.Code = codeUnauthorized
 		if isIdentityCall(err) {
-			e.Message = fmt.Sprintf("STS does not tell %s who it is (%s); no policy of IAM can forbid that, but the policy of a VPC endpoint can", a.profile(), said)
+			e.Message = fmt.Sprintf("STS does not tell %s who it is (%s); no IAM policy can deny that, but a VPC endpoint policy can", a.profile(), said)
 			break
 		}
 		if a.spec.RoleARN == "" && !fromSource {
@@ -194,7 +196,7 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 			a.profile(), said, a.profileFlag())
 	case code == "SignatureDoesNotMatch":
 		e.Code = codeProfile
-		e.Message = fmt.Sprintf("the secret key of %s is wrong (%s); put it right (aws configure%s)", a.profile(), said, a.profileFlag())
+		e.Message = fmt.Sprintf("the secret key of %s is wrong (%s); fix it (aws configure%s)", a.profile(), said, a.profileFlag())
 		if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 			e = a.describeClock(e, response, said)
 		}
@@ -208,22 +210,22 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 		if isIdentityCall(err) {
 			e.Message = fmt.Sprintf("GetCallerIdentity with %s was refused (%s); if AWS_ENDPOINT_URL_STS is set, check that it is an STS", a.profile(), said)
 		}
-		if code == "UnknownError" { // what the SDK makes of an answer that is not AWS's
-			e.Message = "what answers is no STS; check AWS_ENDPOINT_URL_STS, and what is in between (a proxy, a login page)"
+		if code == "UnknownError" { // the SDK's code for a response that is not AWS's
+			e.Message = "the endpoint that answers is not STS; check AWS_ENDPOINT_URL_STS, and for a proxy or a login page in between"
 		}
 		if fromSource {
-			e.Message = fmt.Sprintf("%s cannot get its own credentials (%s); mend it in %s", a.profile(), said, strings.Join(ProfileFiles(), " or "))
+			e.Message = fmt.Sprintf("%s cannot get its own credentials (%s); fix it in %s", a.profile(), said, strings.Join(ProfileFiles(), " or "))
 		}
 	}
 	return e
 }
 
-// keysRefused says whether STS does not take the keys, or no longer.
+// keysRefused reports whether STS rejects the keys as invalid or expired.
 func keysRefused(api smithy.APIError) bool {
 	return slices.Contains([]string{"InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"}, api.ErrorCode())
 }
 
-// describeClock blames this machine's clock instead, if it is more than the five minutes off that a signature allows.
+// describeClock replaces e if this machine's clock differs by more than the five minutes that a signature allows.
 func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said string) *Error {
 	date, err := http.ParseTime(response.Response.Header.Get("Date"))
 	if err != nil {
@@ -239,14 +241,14 @@ func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said s
 	return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("this machine's clock is %v %s STS's; set it (%s)", skew.Round(time.Minute), direction, said)}
 }
 
-// unreadable says whether there was an answer that is not the service's: of something in between, or cut off.
+// unreadable reports whether a response arrived that is truncated or not the service's.
 func unreadable(err error) bool {
 	_, half := errors.AsType[*smithy.DeserializationError](err)
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
 	return (half || answered && response.HTTPStatusCode() != 0) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// unreachable gives the reason when an error is one of the network, without the request that failed.
+// unreachable returns the reason of a network error, without the failed request.
 func unreachable(err error) (reason string, ok bool) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in time", true
@@ -260,20 +262,20 @@ func unreachable(err error) (reason string, ok bool) {
 	return "", false
 }
 
-// environmentSources are the variables that the SDK takes credentials by when no profile is named.
+// environmentSources are the variables that give the SDK credentials when no profile is named.
 var environmentSources = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 }
 
-// endpoint names who was called.
+// endpoint names the service that was called.
 func (a *STS) endpoint(err error) string {
 	if isSource(err) {
-		return "what " + a.profile() + " gets its credentials from"
+		return "the credential source of " + a.profile()
 	}
 	return "STS"
 }
 
-// profile names who makes the call.
+// profile names the profile that makes the call.
 func (a *STS) profile() string {
 	named, variable := namedByEnvironment()
 	switch {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,19 +14,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-func TestErrors(t *testing.T) {
+func TestRetrieve_Errors(t *testing.T) {
 	process := func(script string) string { return "[default]\ncredential_process = /bin/sh -c '" + script + "'\n" }
 	for _, tt := range []struct {
 		name    string
 		prepare func(t *testing.T, sts *stsfake.Server, key stsfake.Key) (configFile, credentialsFile string)
 		spec    func(*Spec)
-		ahead   time.Duration // this machine's clock
-
-		patience time.Duration // 2 s if zero
-		want     Error         // DIR stands for the folder of the profile files, KEY for the user's key id
+		ahead   time.Duration // of this machine's clock
+		timeout time.Duration // 2 s unless given
+		// In want, DIR stands for the directory of the profile files, KEY for the user's key id, NOW for the time.
+		want Error
 	}{
 		{
 			name: "no files",
@@ -55,11 +54,11 @@ func TestErrors(t *testing.T) {
 				t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
 				return "[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\n", ""
 			},
-			want:     Error{codeFailed, `profile "default" takes its credentials from EC2's metadata service, which gives none here; elsewhere than on EC2 name a profile with keys or SSO`, true},
-			patience: 20 * time.Second, // the SDK asks three times
+			want:    Error{codeFailed, `profile "default" takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO`, true},
+			timeout: 20 * time.Second, // the SDK asks three times
 		},
 		{
-			name: "file that is none",
+			name: "malformed file",
 			prepare: func(_ *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
 				return "", "[default\naws_secret_access_key = hunter2hunter2\n"
 			},
@@ -77,51 +76,49 @@ func TestErrors(t *testing.T) {
 			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
 				return process("echo hunter2hunter2; exit 3"), ""
 			},
-			want: Error{codeProfile, `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`, false},
+			want: Error{codeProfile, `profile "default": its credential_process failed or printed something other than credentials; run the command by hand to see why`, false},
 		},
 		{
 			name: "credential_process prints rubbish",
 			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
 				return process("echo hunter2hunter2"), ""
 			},
-			want: Error{codeProfile, `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`, false},
+			want: Error{codeProfile, `profile "default": its credential_process failed or printed something other than credentials; run the command by hand to see why`, false},
 		},
 		{
 			name: "SSO without login",
-			prepare: func(t *testing.T, _ *stsfake.Server, _ stsfake.Key) (string, string) {
-				t.Setenv("HOME", t.TempDir())
-				t.Setenv("ADDRESS", filepath.Join(os.Getenv("HOME"), ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json"))
+			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
 				return "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n", ""
 			},
-			want: Error{codeProfile, `profile "default" has no SSO session (ADDRESS: no such file or directory); run: aws sso login --profile default`, false},
+			want: Error{codeProfile, `profile "default" has no SSO session (DIR/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json: no such file or directory); run: aws sso login --profile default`, false},
 		},
 		{
-			name: "half a key",
+			name: "access key without secret key",
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "", "[default]\naws_access_key_id = " + key.AccessKeyID + "\n"
 			},
-			want: Error{codeProfile, `profile "default" cannot be used: error fetching config from profile, default, Error using profile: 2, partial credentials found for profile default; mend it in DIR/config or DIR/credentials`, false},
+			want: Error{codeProfile, `profile "default" cannot be used: error fetching config from profile, default, Error using profile: 2, partial credentials found for profile default; fix it in DIR/config or DIR/credentials`, false},
 		},
 		{
-			name: "circle",
+			name: "circular source_profile",
 			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
 				return "[default]\nrole_arn = " + roleARN + "\nsource_profile = b\n[profile b]\nrole_arn = " + roleARN + "\nsource_profile = default\n", ""
 			},
-			want: Error{codeProfile, `profile "default" assumes a role with source_profile "default", which is missing, has nothing that the SDK takes credentials from there, or leads back to itself; mend it`, false},
+			want: Error{codeProfile, `profile "default" assumes a role with source_profile "default", which is missing, has no credential source, or refers back to itself; fix source_profile`, false},
 		},
 		{
-			name: "profile's own role is none",
+			name: "malformed role_arn of the profile",
 			prepare: func(_ *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
 				return "[default]\nrole_arn = garbage-that-is-long-enough\nsource_profile = keys\n", keys("keys", key)
 			},
-			want: Error{codeFailed, `profile "default" cannot get its own credentials (ValidationError: garbage-that-is-long-enough is invalid); mend it in DIR/config or DIR/credentials`, false},
+			want: Error{codeFailed, `profile "default" cannot get its own credentials (ValidationError: garbage-that-is-long-enough is invalid); fix it in DIR/config or DIR/credentials`, false},
 		},
 		{
 			name: "hanging credential_process",
 			prepare: func(*testing.T, *stsfake.Server, stsfake.Key) (string, string) {
 				return process("exec sleep 5"), ""
 			},
-			want: Error{codeFailed, `what profile "default" gets its credentials from gave no answer in time; if it is a credential_process, run its command by hand to see why, else check the network`, true},
+			want: Error{codeFailed, `the credential source of profile "default" did not answer in time; if it is a credential_process, run its command by hand to see why, else check the network`, true},
 		},
 		{
 			name: "endpoint with a password",
@@ -168,10 +165,10 @@ func TestErrors(t *testing.T) {
 				key.SecretAccessKey = "hunter2hunter2hunter2hunter2hunter2hunter"
 				return "", keys("default", key)
 			},
-			want: Error{codeProfile, `the secret key of profile "default" is wrong (SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.); put it right (aws configure --profile default)`, false},
+			want: Error{codeProfile, `the secret key of profile "default" is wrong (SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.); fix it (aws configure --profile default)`, false},
 		},
 		{
-			name: "refused duration",
+			name: "malformed session policy",
 			prepare: func(_ *testing.T, sts *stsfake.Server, key stsfake.Key) (string, string) {
 				sts.Fail(stsfake.Fault{Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
 				return "", keys("default", key)
@@ -184,7 +181,7 @@ func TestErrors(t *testing.T) {
 				sts.Fail(stsfake.Throttled)
 				return "", keys("default", key)
 			},
-			want: Error{codeFailed, `STS is failing (Throttling: Rate exceeded); trying again`, true},
+			want: Error{codeFailed, `STS is failing (Throttling: Rate exceeded); retrying`, true},
 		},
 		{
 			name: "no STS",
@@ -194,7 +191,7 @@ func TestErrors(t *testing.T) {
 				t.Setenv("AWS_ENDPOINT_URL_STS", other.URL)
 				return "", keys("default", key)
 			},
-			want: Error{codeFailed, `what answers is no STS; check AWS_ENDPOINT_URL_STS, and what is in between (a proxy, a login page)`, false},
+			want: Error{codeFailed, `the endpoint that answers is not STS; check AWS_ENDPOINT_URL_STS, and for a proxy or a login page in between`, false},
 		},
 		{
 			name: "throttled by a gateway",
@@ -202,7 +199,7 @@ func TestErrors(t *testing.T) {
 				sts.Fail(stsfake.Fault{Status: 429, Code: "Busy", Message: "Come back later"})
 				return "", keys("default", key)
 			},
-			want: Error{codeFailed, `STS is failing (Busy: Come back later); trying again`, true},
+			want: Error{codeFailed, `STS is failing (Busy: Come back later); retrying`, true},
 		},
 		{
 			name: "500",
@@ -210,18 +207,12 @@ func TestErrors(t *testing.T) {
 				sts.Fail(stsfake.InternalFailure)
 				return "", keys("default", key)
 			},
-			want: Error{codeFailed, `STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); trying again`, true},
+			want: Error{codeFailed, `STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); retrying`, true},
 		},
 		{
 			name: "connection refused",
 			prepare: func(t *testing.T, _ *stsfake.Server, key stsfake.Key) (string, string) {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				_ = l.Close()
-				t.Setenv("AWS_ENDPOINT_URL_STS", "http://"+l.Addr().String())
-				t.Setenv("ADDRESS", l.Addr().String())
+				t.Setenv("AWS_ENDPOINT_URL_STS", closedPort(t))
 				return "", keys("default", key)
 			},
 			want: Error{codeFailed, `STS cannot be reached: dial tcp ADDRESS: connect: connection refused; check the network, aws.region (ap-southeast-2) and AWS_ENDPOINT_URL_STS`, true},
@@ -252,9 +243,7 @@ func TestErrors(t *testing.T) {
 				configFile, credentialsFile := tt.prepare(t, sts, key)
 				for name, content := range map[string]string{"config": configFile, "credentials": credentialsFile} {
 					if content != "" {
-						if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-							t.Fatal(err)
-						}
+						testutil.Write(t, filepath.Join(dir, name), content)
 					}
 				}
 			}
@@ -264,12 +253,12 @@ func TestErrors(t *testing.T) {
 			}
 			var log bytes.Buffer
 			now := time.Now().Add(tt.ahead)
-			a := NewSTS(spec, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: func() time.Time { return now }})
-			ctx, cancel := context.WithTimeout(t.Context(), max(tt.patience, 2*time.Second))
+			a := NewSTS(spec, Options{Log: debugLog(&log), Now: func() time.Time { return now }})
+			ctx, cancel := context.WithTimeout(t.Context(), max(tt.timeout, 2*time.Second))
 			defer cancel()
 			_, err := a.Retrieve(ctx)
-			var got *Error
-			if !errors.As(err, &got) {
+			got, ok := errors.AsType[*Error](err)
+			if !ok {
 				t.Fatalf("got %v, want an *Error", err)
 			}
 			tt.want.Message = strings.NewReplacer("DIR", dir, "KEY", key.AccessKeyID, "ADDRESS", os.Getenv("ADDRESS"),

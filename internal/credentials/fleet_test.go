@@ -15,34 +15,34 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What a fleet of 10,000 daemons that start in one second may ask of STS, in multiples of the mean: the busiest minute after
-// the first hour, and the busiest one after an outage of half an hour. Single seconds say nothing here: with some 5 calls in
-// each, chance alone makes one of three times the mean.
+// Limits of the load that 10,000 daemons put on STS if all start within one second, in multiples of the mean. They
+// bound minutes, since a second has only about 5 calls: chance alone gives some seconds three times the mean.
 const (
-	mostSteady      = 2.0
-	mostAfterOutage = 5.0
-	// longestWithout is how long after an outage a daemon may still be without valid credentials.
-	longestWithout = time.Minute
+	maxSteady      = 2.0 // the busiest minute after the first hour
+	maxAfterOutage = 5.0 // the busiest minute after an outage of half an hour
+	// maxWithout is how long after an outage a daemon may be without valid credentials.
+	maxWithout = time.Minute
 )
 
-// fleet is many daemons that start within one second, and an STS that is down for a while.
+// fleet is a simulation of many daemons that start within one second, and of an STS with one outage.
 type fleet struct {
-	daemons        int
-	length         time.Duration
-	life           time.Duration // of credentials
-	refreshBefore  time.Duration
-	latency        time.Duration // of STS, also when it fails
-	outage, mended time.Duration // since the start of the fleet
+	daemons       int
+	length        time.Duration
+	lifetime      time.Duration // of credentials
+	refreshBefore time.Duration
+	latency       time.Duration // of STS, also when it fails
+	outageStart   time.Duration // since the start of the fleet
+	outageEnd     time.Duration
 }
 
 func newFleet(daemons int) fleet {
 	return fleet{
-		daemons: daemons, length: 24 * time.Hour, life: time.Hour, refreshBefore: 15 * time.Minute, latency: 100 * time.Millisecond,
-		outage: 12 * time.Hour, mended: 12*time.Hour + 30*time.Minute,
+		daemons: daemons, length: 24 * time.Hour, lifetime: time.Hour, refreshBefore: 15 * time.Minute, latency: 100 * time.Millisecond,
+		outageStart: 12 * time.Hour, outageEnd: 12*time.Hour + 30*time.Minute,
 	}
 }
 
-// jitter is that of one daemon: the same in each run.
+// jitter is the jitter of one daemon. It is the same in each run.
 func (f fleet) jitter(daemon int) func(from, to time.Duration) time.Duration {
 	r := rand.New(rand.NewPCG(1, uint64(daemon)))
 	return func(from, to time.Duration) time.Duration { return from + time.Duration(r.Int64N(int64(to-from)+1)) }
@@ -53,15 +53,15 @@ func (f fleet) start(daemon int) time.Duration {
 	return time.Duration(daemon) * time.Second / time.Duration(f.daemons)
 }
 
-// err is how a call ends.
+// err is the result of a call that begins then.
 func (f fleet) err(began time.Duration) *Error {
-	if began >= f.outage && began < f.mended {
+	if began >= f.outageStart && began < f.outageEnd {
 		return transient
 	}
 	return nil
 }
 
-// run tells of every call of one daemon after the other, and of the credentials that it had until then.
+// run reports every call, daemon by daemon, with the expiry of the credentials that the daemon has then.
 func (f fleet) run(call func(daemon int, began, expires time.Duration)) {
 	for daemon := range f.daemons {
 		s := schedule{refreshBefore: f.refreshBefore, jitter: f.jitter(daemon)}
@@ -71,7 +71,7 @@ func (f fleet) run(call func(daemon int, began, expires time.Duration)) {
 			err := f.err(at)
 			at += f.latency
 			if err == nil {
-				expires = at + f.life
+				expires = at + f.lifetime
 			}
 			_, idle := s.next(err, f.latency, max(0, expires-at)) // no client asks
 			at += idle
@@ -79,8 +79,7 @@ func (f fleet) run(call func(daemon int, began, expires time.Duration)) {
 	}
 }
 
-// TestFleetIsKeepers has real keepers live through the day: they call at the very times that run says.
-func TestFleetIsKeepers(t *testing.T) {
+func TestFleet_RealKeepersCallAtTheSimulatedTimes(t *testing.T) {
 	f := newFleet(50)
 	want, got := make([][]time.Duration, f.daemons), make([][]time.Duration, f.daemons)
 	f.run(func(daemon int, began, _ time.Duration) { want[daemon] = append(want[daemon], began) })
@@ -97,7 +96,7 @@ func TestFleetIsKeepers(t *testing.T) {
 				if err := f.err(began); err != nil {
 					return nil, err
 				}
-				return &Credentials{Expiration: time.Now().Add(f.life)}, nil
+				return &Credentials{Expiration: time.Now().Add(f.lifetime)}, nil
 			})
 			k := NewKeeper(p, f.refreshBefore, slog.New(slog.DiscardHandler), time.Now)
 			k.schedule.jitter = f.jitter(daemon)
@@ -113,25 +112,25 @@ func TestFleetIsKeepers(t *testing.T) {
 	}
 }
 
-// day is what STS has seen of a fleet.
+// day is the load of a fleet on STS.
 type day struct {
 	fleet
-	seconds []float64     // calls in each
-	without time.Duration // the longest that a daemon had no valid credentials once the outage was over
+	seconds []float64     // calls per second
+	without time.Duration // the longest time after the outage that a daemon had no valid credentials
 }
 
 func (f fleet) day() *day {
 	d := &day{fleet: f, seconds: make([]float64, f.length/time.Second)}
 	f.run(func(_ int, began, expires time.Duration) {
 		d.seconds[began/time.Second]++
-		if expires > 0 && began >= f.mended {
-			d.without = max(d.without, began+f.latency-max(expires, f.mended))
+		if expires > 0 && began >= f.outageEnd {
+			d.without = max(d.without, began+f.latency-max(expires, f.outageEnd))
 		}
 	})
 	return d
 }
 
-// per gives the calls in each period between two times.
+// per returns the calls in each period between two times.
 func (d *day) per(period, from, to time.Duration) []float64 {
 	var all []float64
 	for at := from; at < to; at += period {
@@ -144,9 +143,9 @@ func (d *day) per(period, from, to time.Duration) []float64 {
 	return all
 }
 
-// mean is that of the calls in a period, of the hours after the first that no outage disturbs.
+// mean is the mean of calls in a period, between the first hour and the outage.
 func (d *day) mean(period time.Duration) float64 {
-	steady := d.per(period, time.Hour, d.outage)
+	steady := d.per(period, time.Hour, d.outageStart)
 	sum := 0.0
 	for _, n := range steady {
 		sum += n
@@ -159,25 +158,25 @@ func (d *day) peak(period, from, to time.Duration) float64 {
 	return slices.Max(d.per(period, from, to)) / d.mean(period)
 }
 
-// TestFleet looks at the load that a fleet puts on STS. -v shows the histogram.
-func TestFleet(t *testing.T) {
+// -v prints the histogram.
+func TestFleet_LoadOnSTSStaysWithinLimits(t *testing.T) {
 	d := newFleet(10_000).day()
-	steady := d.peak(time.Minute, time.Hour, d.outage)
-	after := d.peak(time.Minute, d.mended, d.length)
+	steady := d.peak(time.Minute, time.Hour, d.outageStart)
+	after := d.peak(time.Minute, d.outageEnd, d.length)
 	t.Logf("%d daemons: %.0f calls a minute; after the first hour the busiest minute has %.2f times that, the busiest second %.2f times "+
-		"the mean of seconds", d.daemons, d.mean(time.Minute), steady, d.peak(time.Second, time.Hour, d.outage))
+		"the mean of seconds", d.daemons, d.mean(time.Minute), steady, d.peak(time.Second, time.Hour, d.outageStart))
 	t.Logf("an outage from %v to %v: the busiest minute has %.1f times the mean during it, %.1f after it (the busiest second %.1f); "+
 		"the last daemon without valid credentials gets them %v after it",
-		d.outage, d.mended, d.peak(time.Minute, d.outage, d.mended), after, d.peak(time.Second, d.mended, d.length), d.without)
+		d.outageStart, d.outageEnd, d.peak(time.Minute, d.outageStart, d.outageEnd), after, d.peak(time.Second, d.outageEnd, d.length), d.without)
 	t.Logf("calls in 5 minutes:\n%s", d.histogram())
-	if steady > mostSteady {
-		t.Errorf("the busiest minute after the first hour has %.2f times the mean, want at most %v", steady, mostSteady)
+	if steady > maxSteady {
+		t.Errorf("the busiest minute after the first hour has %.2f times the mean, want at most %v", steady, maxSteady)
 	}
-	if after > mostAfterOutage {
-		t.Errorf("the busiest minute after the outage has %.2f times the mean, want at most %v", after, mostAfterOutage)
+	if after > maxAfterOutage {
+		t.Errorf("the busiest minute after the outage has %.2f times the mean, want at most %v", after, maxAfterOutage)
 	}
-	if d.without > longestWithout {
-		t.Errorf("a daemon is without valid credentials for %v after the outage, want at most %v", d.without, longestWithout)
+	if d.without > maxWithout {
+		t.Errorf("a daemon is without valid credentials for %v after the outage, want at most %v", d.without, maxWithout)
 	}
 }
 
@@ -190,7 +189,7 @@ func (d *day) histogram() string {
 	for i, n := range all {
 		at := time.Duration(i) * period
 		note := ""
-		if at >= d.outage && at < d.mended {
+		if at >= d.outageStart && at < d.outageEnd {
 			note = " outage"
 		}
 		fmt.Fprintf(&b, "%02d:%02d %6.0f %s%s\n", at/time.Hour, at%time.Hour/time.Minute, n, strings.Repeat("#", int(n/most*width+0.5)), note)
@@ -198,16 +197,16 @@ func (d *day) histogram() string {
 	return b.String()
 }
 
-// BenchmarkFleet hands the figures of TestFleet to make bench.
+// BenchmarkFleet reports the figures of TestFleet_LoadOnSTSStaysWithinLimits to make bench.
 func BenchmarkFleet(b *testing.B) {
 	for b.Loop() {
 		d := newFleet(10_000).day()
 		b.ReportMetric(d.mean(time.Minute), "calls/minute")
-		b.ReportMetric(d.peak(time.Minute, time.Hour, d.outage), "steady-minute/mean")
-		b.ReportMetric(d.peak(time.Second, time.Hour, d.outage), "steady-second/mean")
-		b.ReportMetric(d.peak(time.Minute, d.mended, d.length), "after-minute/mean")
-		b.ReportMetric(d.peak(time.Second, d.mended, d.length), "after-second/mean")
-		b.ReportMetric(d.peak(time.Minute, d.outage, d.mended), "during-minute/mean")
+		b.ReportMetric(d.peak(time.Minute, time.Hour, d.outageStart), "steady-minute/mean")
+		b.ReportMetric(d.peak(time.Second, time.Hour, d.outageStart), "steady-second/mean")
+		b.ReportMetric(d.peak(time.Minute, d.outageEnd, d.length), "after-minute/mean")
+		b.ReportMetric(d.peak(time.Second, d.outageEnd, d.length), "after-second/mean")
+		b.ReportMetric(d.peak(time.Minute, d.outageStart, d.outageEnd), "during-minute/mean")
 		b.ReportMetric(d.without.Seconds(), "seconds-without")
 	}
 }

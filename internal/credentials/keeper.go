@@ -9,62 +9,63 @@ import (
 )
 
 const (
-	// retrieveTimeout bounds one call, credential_process and SSO included.
+	// retrieveTimeout bounds one call, including credential_process and SSO.
 	retrieveTimeout = 30 * time.Second
-	// answerWait is how long a request waits for the call in flight when nothing valid is at hand: most SDKs give up
-	// after one second.
+	// answerWait bounds how long Get waits for the call in flight. Most SDKs time out after one second.
 	answerWait = 900 * time.Millisecond
-	// readyWait is how long a keeper counts as starting.
+	// readyWait bounds how long Settled waits.
 	readyWait = 5 * time.Second
-	// wallClockCheck is how often a pause looks at the wall clock: timers stand still while a laptop sleeps.
+	// wallClockCheck is how often a pause reads the wall clock: timers stand still while a laptop sleeps.
 	wallClockCheck = 10 * time.Second
 )
 
-// State is what a Keeper tells about itself. It holds no secret.
+// State describes a Keeper. It holds no secret.
 type State struct {
-	// Valid says that there are credentials to hand out.
+	// Valid reports whether Get has credentials to return.
 	Valid bool
-	// Since is when the keeper began to run; zero before.
+	// Since is when Run began; zero before.
 	Since time.Time
-	// ARN, Expiration and LastRenewal belong to the last credentials got, valid or not; zero before the first.
+	// ARN, Expiration and LastRenewal describe the last credentials, valid or not; zero before the first.
 	ARN         string
 	Expiration  time.Time
 	LastRenewal time.Time
-	// LastError is why the last call failed, at LastAttempt; nil when it succeeded.
+	// LastError is why the last call, at LastAttempt, failed; nil if it succeeded.
 	LastError   *Error
 	LastAttempt time.Time
 	// MFASerial is the MFA device whose code the next call needs, see Answer; "" if it needs none.
 	MFASerial string
 }
 
-// Keeper holds the credentials of one provider: it alone calls the provider, one call at a time, in the background,
-// before the credentials expire, whatever its clients do.
+// Keeper holds the credentials of one provider and refreshes them before they expire. Only Run calls the provider: in the
+// background, one call at a time, independent of clients. All other methods may be called concurrently.
 type Keeper struct {
-	// NeedsMFA, if set before Run, is called when a code is wanted, until Answer has given the right one: once for each
-	// reason. It must not wait.
+	// NeedsMFA, if set before Run, is called when the next call needs an MFA code: once for each reason, and for each
+	// code that STS refuses. It must not block.
 	NeedsMFA func(*NeedsMFA)
 
 	provider Provider
-	schedule schedule
+	schedule schedule // only Run uses it
 	log      *slog.Logger
-	now      func() time.Time
-	wake     chan struct{} // ends a pause
-	answers  chan answer   // likewise, with an MFA code
-	done     chan struct{} // closed when Run has returned
-	asked    chan struct{} // a client has got credentials that could not be renewed
+	now      func() time.Time // wall clock
+	wake     chan struct{}    // ends a pause; has room for one
+	answers  chan answer      // ends a pause too
+	done     chan struct{}    // closed when Run has returned
+	demand   chan struct{}    // a client got credentials although the last call failed; has room for one
 
+	// mu guards the fields below. Only Run writes current, expires and needsMFA once it has begun, and reads them
+	// without mu.
 	mu       sync.RWMutex
-	since    time.Time // when Run began
+	since    time.Time
 	current  *Credentials
-	expires  time.Time // when current does, by a clock that nobody sets
+	expires  time.Time // of current; monotonic, unaffected by wall-clock changes
 	lastErr  *Error
 	lastTime time.Time
-	needsMFA *NeedsMFA     // what lastErr is about, if it is about a code
-	inFlight bool          // a call is being made, or about to be
-	ended    chan struct{} // closed, and made anew, when a call has ended
+	needsMFA *NeedsMFA     // the cause of lastErr, if it is a missing code
+	inFlight bool          // a call is in flight or about to begin; true before Run
+	ended    chan struct{} // closed and replaced when a call ends
 }
 
-// NewKeeper makes a keeper that renews credentials refreshBefore their expiry. It does nothing until Run.
+// NewKeeper makes a keeper that refreshes credentials refreshBefore they expire. It does nothing until Run.
 func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now func() time.Time) *Keeper {
 	return &Keeper{
 		provider: p,
@@ -74,59 +75,57 @@ func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now fu
 		wake:     make(chan struct{}, 1),
 		answers:  make(chan answer),
 		done:     make(chan struct{}),
-		asked:    make(chan struct{}, 1),
+		demand:   make(chan struct{}, 1),
 		inFlight: true,
 		ended:    make(chan struct{}),
 	}
 }
 
-// Run gets and renews credentials until ctx is done.
+// Run fetches and refreshes credentials until ctx is done. It may be called once.
 func (k *Keeper) Run(ctx context.Context) {
 	defer close(k.done)
 	k.mu.Lock()
 	k.since = k.now()
 	k.mu.Unlock()
-	var by *answer
+	var code *answer
 	for {
 		began := time.Now()
-		err := k.renew(ctx, by)
+		err := k.refresh(ctx, code)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
+			k.schedule.usedMFA = code != nil
 			select {
-			case <-k.wake: // asked for before the call succeeded
+			case <-k.wake: // a Retry during the call is served by its success
 			default:
 			}
 		}
-		if err == nil {
-			k.schedule.byHand = by != nil
-		}
 		pause, idle := k.schedule.next(err, time.Since(began), k.left())
 		var ok bool
-		if by, ok = k.pause(ctx, pause, idle); !ok {
+		if code, ok = k.pause(ctx, pause, idle); !ok {
 			return
 		}
 	}
 }
 
-// renew makes one call, by an MFA code or none, and keeps its outcome.
-func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
+// refresh makes one call, with the MFA code if there is one, and records the result.
+func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	k.mu.Lock()
 	k.inFlight = true
 	select {
-	case <-k.wake: // this call is the one that was asked for
+	case <-k.wake: // a Retry before the call is served by it
 	default:
 	}
 	k.mu.Unlock()
 	call, cancel := context.WithTimeout(ctx, retrieveTimeout)
 	defer cancel()
-	if by != nil {
-		call = WithMFACode(call, by.code)
+	if code != nil {
+		call = WithMFACode(call, code.text)
 	}
 	c, err := k.provider.Retrieve(call)
 	if ctx.Err() != nil {
-		return nil // the keeper ends; whoever waits is told to ask again
+		return nil // Run returns; clients that wait get a temporary error
 	}
 	var e *Error
 	if err != nil && !errors.As(err, &e) {
@@ -143,8 +142,8 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	k.ended = make(chan struct{})
 	needs := k.needsMFA
 	k.mu.Unlock()
-	if by != nil {
-		by.ended <- e
+	if code != nil {
+		code.ended <- e
 	}
 	switch {
 	case e == nil:
@@ -153,8 +152,8 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 			attrs = append([]any{"arn", c.ARN}, attrs...)
 		}
 		k.log.Info("got credentials", attrs...)
-	case needs != nil && by == nil && before != nil && needs.Error() == before.Error():
-		// Whoever has the code knows already.
+	case needs != nil && code == nil && before != nil && needs.Error() == before.Error():
+		// NeedsMFA has been called for this reason.
 	case needs != nil && k.NeedsMFA != nil:
 		k.NeedsMFA(needs)
 	default:
@@ -163,7 +162,8 @@ func (k *Keeper) renew(ctx context.Context, by *answer) *Error {
 	return e
 }
 
-// left is how long the credentials at hand are valid, 0 without any.
+// left is how long the current credentials are still valid; 0 without any, negative if they have expired. Only Run
+// calls it.
 func (k *Keeper) left() time.Duration {
 	if k.current == nil {
 		return 0
@@ -171,14 +171,14 @@ func (k *Keeper) left() time.Duration {
 	return min(k.current.Expiration.Sub(k.now()), time.Until(k.expires))
 }
 
-// pause waits until Retry or Answer, whose answer it gives, or for d, if a client has asked meanwhile, else for idle; by the
-// wall clock, which goes on while a laptop sleeps, or by timers, which nobody sets back, whichever is first; false when ctx is
-// done.
+// pause waits for idle, or for d if a client uses the credentials meanwhile. Retry and Answer end it early; it returns
+// the answer. It returns false when ctx is done. Time is measured twice and the first clock to reach the end counts:
+// the wall clock advances while a laptop sleeps, and the monotonic clock cannot be set back.
 func (k *Keeper) pause(ctx context.Context, d, idle time.Duration) (*answer, bool) {
 	began, wall := time.Now(), k.now().Round(0)
-	asked := k.asked
+	demand := k.demand
 	if d == idle {
-		asked = nil
+		demand = nil
 	}
 	for length := idle; ; {
 		left := min(wall.Add(length).Sub(k.now().Round(0)), length-time.Since(began))
@@ -195,21 +195,21 @@ func (k *Keeper) pause(ctx context.Context, d, idle time.Duration) (*answer, boo
 			return nil, true
 		case a := <-k.answers:
 			timer.Stop()
-			if k.needsMFA == nil { // somebody has been faster; only this goroutine writes it
+			if k.needsMFA == nil { // another Answer came first
 				a.ended <- noCodeWanted()
 				continue
 			}
 			return &a, true
-		case <-asked:
-			length, asked = d, nil
+		case <-demand:
+			length, demand = d, nil
 			timer.Stop()
 		case <-timer.C:
 		}
 	}
 }
 
-// Retry ends the pause after a failure, that of a call in flight included, because something that it may be due to has
-// changed. Without a failure it does nothing.
+// Retry ends the pause after a failed call, including one still in flight: call it when the cause may be gone, such as
+// after an edit of a profile. Without a failure it does nothing.
 func (k *Keeper) Retry() {
 	k.mu.RLock()
 	useful := k.lastErr != nil || k.inFlight
@@ -219,24 +219,25 @@ func (k *Keeper) Retry() {
 	}
 }
 
-// answer is an MFA code, and where to say how the call with it ended.
+// answer is an MFA code and where to report how the call with it ended.
 type answer struct {
-	code  string
+	text  string
 	ended chan<- *Error // has room for one
 }
 
-// Answer makes the call that waits for an MFA code, with this one. It fails with an *Error when the code is refused or the
-// call fails, or when no code is wanted, and with the context's error when that is done first.
+// Answer makes the call that needs an MFA code, with this code. It fails with an *Error if STS refuses the code, if the
+// call fails, if no code is wanted or if the keeper has been stopped, and with the context's error if ctx is done
+// first.
 func (k *Keeper) Answer(ctx context.Context, code string) error {
 	if k.State().MFASerial == "" {
 		return noCodeWanted()
 	}
-	replaced := &Error{Code: codeFailed, Message: "the configuration has been reloaded meanwhile; if a code is still wanted, give the next one"}
+	stopped := &Error{Code: codeFailed, Message: "the configuration has been reloaded; if a code is still wanted, give the next one"}
 	ended := make(chan *Error, 1)
 	select {
 	case k.answers <- answer{code, ended}:
 	case <-k.done:
-		return replaced
+		return stopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -247,7 +248,7 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 		}
 		return nil
 	case <-k.done:
-		return replaced
+		return stopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -255,8 +256,8 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 
 func noCodeWanted() *Error { return &Error{Code: codeFailed, Message: "no MFA code is wanted now"} }
 
-// takeOver hands out another keeper's credentials, if they expire later than its own, until the first call has ended. Both
-// keepers have the same holder, and k does not run yet.
+// takeOver copies another keeper's credentials if they expire later than k's own. Both have the same holder. It must not be
+// called once Run has begun.
 func (k *Keeper) takeOver(from *Keeper) {
 	from.mu.RLock()
 	c, expires := from.current, from.expires
@@ -268,8 +269,8 @@ func (k *Keeper) takeOver(from *Keeper) {
 	}
 }
 
-// hurry ends the pause that follows the last call, unless there has been another one, or is.
-func (k *Keeper) hurry(last chan struct{}) {
+// endPauseAfter ends the pause after the call that closed last, unless another call has begun since.
+func (k *Keeper) endPauseAfter(last chan struct{}) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if !k.inFlight && k.ended == last {
@@ -280,18 +281,18 @@ func (k *Keeper) hurry(last chan struct{}) {
 func (k *Keeper) endPause() {
 	select {
 	case k.wake <- struct{}{}:
-	default: // ended already
+	default: // already ended
 	}
 }
 
-// Get gives valid credentials, waiting at most 900 ms for a call in flight if there are none. It fails with an *Error or,
-// when the client has gone, the context's error.
+// Get returns valid credentials. Without any, it waits at most 900 ms for a call in flight. It fails with an *Error, or
+// with the context's error if ctx is done first.
 func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 	if c, renewed := k.validAndRenewed(); c != nil {
 		if !renewed {
 			select {
-			case k.asked <- struct{}{}:
-			default: // somebody else has
+			case k.demand <- struct{}{}:
+			default: // already signalled
 			}
 		}
 		return c, nil
@@ -309,7 +310,7 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 			if lastErr != nil {
 				return nil, lastErr
 			}
-			k.hurry(ended) // they have expired during the pause: the machine slept
+			k.endPauseAfter(ended) // the credentials expired during the pause: the machine slept
 		}
 		select {
 		case <-ended:
@@ -319,18 +320,18 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 			if lastErr != nil {
 				return nil, lastErr
 			}
-			return nil, &Error{Code: codeFailed, Temporary: true, Message: "credentials are still being fetched; ask again"}
+			return nil, &Error{Code: codeFailed, Temporary: true, Message: "credentials are still being fetched; retry"}
 		}
 	}
 }
 
-// valid gives the credentials if they have not expired, whichever way the wall clock has been set since.
+// valid returns the credentials unless they have expired by the wall clock or by the monotonic clock; nil otherwise.
 func (k *Keeper) valid() *Credentials {
 	c, _ := k.validAndRenewed()
 	return c
 }
 
-// validAndRenewed also says whether the last call has succeeded.
+// validAndRenewed also reports whether the last call succeeded.
 func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -340,7 +341,8 @@ func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
 	return k.current, k.lastErr == nil
 }
 
-// Settled waits until there are credentials, the first call has ended, or the keeper has run, or has not, for readyWait.
+// Settled waits until the keeper has valid credentials, its first call has ended, or 5 seconds have passed since Run began
+// (before Run: since the call of Settled).
 func (k *Keeper) Settled(ctx context.Context) {
 	k.mu.RLock()
 	first, ended, since := k.lastTime.IsZero(), k.ended, k.since
@@ -361,14 +363,14 @@ func (k *Keeper) Settled(ctx context.Context) {
 	}
 }
 
-// Ended is closed when the call under way, or the next one, has ended.
+// Ended returns a channel that is closed when the call in flight, or else the next one, has ended.
 func (k *Keeper) Ended() <-chan struct{} {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.ended
 }
 
-// State says how things stand.
+// State returns the current state.
 func (k *Keeper) State() State {
 	valid := k.valid()
 	k.mu.RLock()

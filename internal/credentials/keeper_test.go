@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// scripted answers each call by what the test says at the time.
+// scripted is a Provider whose calls take delay and end as set says. It panics if two calls overlap.
 type scripted struct {
 	calls    atomic.Int32
 	running  atomic.Int32
 	delay    time.Duration
 	lifetime time.Duration
-	mu       sync.Mutex
+	mu       sync.Mutex // guards err
 	err      error
 }
 
@@ -52,7 +52,7 @@ var (
 	denied    = &Error{Code: codeUnauthorized, Message: "denied"}
 )
 
-// run starts a keeper of s within a bubble; it ends with the test.
+// run starts a keeper of s within a bubble. It stops with the test.
 func run(t *testing.T, s *scripted) *Keeper {
 	t.Helper()
 	k := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), time.Now)
@@ -60,7 +60,7 @@ func run(t *testing.T, s *scripted) *Keeper {
 	return k
 }
 
-func TestOneCallForMany(t *testing.T) {
+func TestKeeper_ManyClientsShareOneCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{delay: 700 * time.Millisecond, lifetime: time.Hour}
 		k := run(t, s)
@@ -83,7 +83,7 @@ func TestOneCallForMany(t *testing.T) {
 	})
 }
 
-func TestRenewedAhead(t *testing.T) {
+func TestKeeper_RefreshesAheadOfExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{lifetime: time.Hour}
 		k := run(t, s)
@@ -103,7 +103,7 @@ func TestRenewedAhead(t *testing.T) {
 	})
 }
 
-func TestShortLives(t *testing.T) {
+func TestKeeper_RefreshesShortLifetimesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{lifetime: time.Minute}
 		k := run(t, s)
@@ -119,7 +119,7 @@ func TestShortLives(t *testing.T) {
 	})
 }
 
-func TestValidWhateverSTSDoes(t *testing.T) {
+func TestKeeper_ValidCredentialsSurviveAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{lifetime: time.Hour}
 		k := run(t, s)
@@ -136,25 +136,25 @@ func TestValidWhateverSTSDoes(t *testing.T) {
 			}
 		}
 		if state := k.State(); !state.Valid || state.LastError != transient {
-			t.Errorf("state %+v, want valid with the failure", state)
+			t.Errorf("state %+v, want valid and the failure", state)
 		}
 		time.Sleep(time.Second)
 		if _, err := k.Get(t.Context()); !errors.Is(err, transient) {
-			t.Errorf("expired: %v, want the failure", err)
+			t.Errorf("after the expiry: %v, want the failure", err)
 		}
 		failures := s.calls.Load() - 1
 		if failures < 15 || failures > 250 {
-			t.Errorf("%d failing calls in 15 to 50 minutes; back-off to a minute makes 15 to 250", failures)
+			t.Errorf("%d failing calls in 15 to 50 minutes, want 15 to 250", failures)
 		}
 		s.set(nil)
 		time.Sleep(maxBackoff)
 		if _, err := k.Get(t.Context()); err != nil {
-			t.Errorf("not recovered within a minute: %v", err)
+			t.Errorf("not recovered after a minute: %v", err)
 		}
 	})
 }
 
-func TestRefusedIsRetriedSlowlyAndAtOnceWhenMended(t *testing.T) {
+func TestKeeper_RetriesDeniedCallsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{lifetime: time.Hour, err: denied}
 		k := run(t, s)
@@ -164,49 +164,63 @@ func TestRefusedIsRetriedSlowlyAndAtOnceWhenMended(t *testing.T) {
 		}
 		start := time.Now()
 		if _, err := k.Get(t.Context()); !errors.Is(err, denied) || time.Since(start) != 0 {
-			t.Errorf("got %v after %v, want the refusal at once", err, time.Since(start))
+			t.Errorf("got %v after %v, want the error at once", err, time.Since(start))
 		}
+	})
+}
+
+func TestKeeper_RetryCallsAtOnceAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{lifetime: time.Hour, err: denied}
+		k := run(t, s)
+		time.Sleep(10 * time.Minute)
 		s.set(nil)
+		start := time.Now()
 		k.Retry()
 		synctest.Wait()
 		if _, err := k.Get(t.Context()); err != nil || time.Since(start) != 0 {
 			t.Errorf("after Retry: %v after %v", err, time.Since(start))
 		}
-		calls := s.calls.Load()
-		k.Retry()
+	})
+}
+
+func TestKeeper_RetryAfterASuccessDoesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{lifetime: time.Hour}
+		k := run(t, s)
 		synctest.Wait()
-		if s.calls.Load() != calls {
-			t.Error("Retry calls STS although nothing has failed")
+		k.Retry()
+		time.Sleep(time.Minute)
+		if got := s.calls.Load(); got != 1 {
+			t.Errorf("%d calls, want 1", got)
 		}
 	})
 }
 
-// TestMendedDuringTheCall changes what a failing call is due to while it is in flight.
-func TestMendedDuringTheCall(t *testing.T) {
+func TestKeeper_RetryDuringAFailingCallCallsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{delay: 2 * time.Second, lifetime: time.Hour, err: denied}
 		k := run(t, s)
 		time.Sleep(time.Second)
 		k.Retry()
-		time.Sleep(time.Second) // the call ends
+		time.Sleep(time.Second) // the call fails
 		synctest.Wait()
 		s.set(nil)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if !k.State().Valid {
-			t.Errorf("not asked again at once: %+v", k.State())
+			t.Errorf("not called again at once: %+v", k.State())
 		}
-		// What was asked for during a call that succeeds is not called for again.
 		calls := s.calls.Load()
 		k.Retry()
 		time.Sleep(time.Minute)
-		if s.calls.Load() != calls {
-			t.Errorf("%d calls more after a success", s.calls.Load()-calls)
+		if got := s.calls.Load(); got != calls {
+			t.Errorf("%d more calls after the success", got-calls)
 		}
 	})
 }
 
-func TestRetryDuringASuccessfulCall(t *testing.T) {
+func TestKeeper_RetryDuringASuccessfulCallDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{delay: 2 * time.Second, lifetime: time.Hour}
 		k := run(t, s)
@@ -219,24 +233,45 @@ func TestRetryDuringASuccessfulCall(t *testing.T) {
 	})
 }
 
-func TestSettled(t *testing.T) {
-	for _, tt := range []struct{ delay, want time.Duration }{{2 * time.Second, 2 * time.Second}, {time.Minute, readyWait}} {
-		synctest.Test(t, func(t *testing.T) {
-			k := run(t, &scripted{delay: tt.delay, lifetime: time.Hour})
-			start := time.Now()
-			k.Settled(t.Context())
-			if got := time.Since(start); got != tt.want {
-				t.Errorf("a call of %v: settled after %v, want %v", tt.delay, got, tt.want)
-			}
-			k.Settled(t.Context())
-			if got := time.Since(start); got != tt.want {
-				t.Errorf("a call of %v: waited a second time", tt.delay)
-			}
+func TestKeeper_SettledWaitsForTheFirstCallAtMostFiveSeconds(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		delay, want time.Duration
+	}{
+		{"short call", 2 * time.Second, 2 * time.Second},
+		{"long call", time.Minute, readyWait},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := run(t, &scripted{delay: tt.delay, lifetime: time.Hour})
+				start := time.Now()
+				k.Settled(t.Context())
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("settled after %v, want %v", got, tt.want)
+				}
+				k.Settled(t.Context())
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("waited a second time, until %v", got)
+				}
+			})
 		})
 	}
 }
 
-func TestTakeOver(t *testing.T) {
+func TestKeeper_SettledWaitsForAKeeperThatDoesNotRunYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKeeper(&scripted{lifetime: time.Hour}, time.Minute, slog.New(slog.DiscardHandler), time.Now)
+		time.Sleep(time.Hour)
+		start := time.Now()
+		time.AfterFunc(time.Second, func() { k.Run(t.Context()) })
+		k.Settled(t.Context())
+		if got := time.Since(start); got != time.Second || !k.State().Valid {
+			t.Errorf("settled after %v, %+v; want the first call", got, k.State())
+		}
+	})
+}
+
+func TestKeeper_TakenOverCredentialsServeUntilTheyExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := run(t, &scripted{lifetime: time.Hour})
 		synctest.Wait()
@@ -245,87 +280,68 @@ func TestTakeOver(t *testing.T) {
 		start := time.Now()
 		k.Settled(t.Context())
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("waited %v, though there are credentials", waited)
+			t.Errorf("waited %v despite valid credentials", waited)
 		}
 		go k.Run(t.Context())
 		time.Sleep(59 * time.Minute)
 		if _, err := k.Get(t.Context()); err != nil {
-			t.Errorf("the old credentials are still valid: %v", err)
+			t.Errorf("before the expiry: %v", err)
 		}
 		time.Sleep(time.Minute)
 		if _, err := k.Get(t.Context()); !errors.Is(err, transient) {
-			t.Errorf("the old credentials have expired: %v", err)
+			t.Errorf("after the expiry: %v", err)
 		}
 	})
 }
 
-// TestEndOfKeeper has a client wait for a keeper that a reload replaces.
-func TestEndOfKeeper(t *testing.T) {
+// A reload stops a keeper while a client waits.
+func TestKeeper_StopTellsWaitingClientsToRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := NewKeeper(&scripted{delay: time.Hour}, time.Minute, slog.New(slog.DiscardHandler), time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		go k.Run(ctx)
 		time.AfterFunc(100*time.Millisecond, cancel)
 		_, err := k.Get(t.Context())
-		var e *Error
-		if !errors.As(err, &e) || !e.Temporary || e.Message != "credentials are still being fetched; ask again" {
+		e, ok := errors.AsType[*Error](err)
+		if !ok || !e.Temporary || e.Message != "credentials are still being fetched; retry" {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func TestHangingSTS(t *testing.T) {
+func TestKeeper_HangingCallFailsClientsAfter900ms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &scripted{delay: time.Hour}
-		k := run(t, s)
+		k := run(t, &scripted{delay: time.Hour})
 		start := time.Now()
 		_, err := k.Get(t.Context())
-		var e *Error
-		if !errors.As(err, &e) || !e.Temporary || time.Since(start) != answerWait {
+		if e, ok := errors.AsType[*Error](err); !ok || !e.Temporary || time.Since(start) != answerWait {
 			t.Errorf("%v after %v, want a temporary error after %v", err, time.Since(start), answerWait)
 		}
+	})
+}
 
-		gone, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		if _, err := k.Get(gone); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("client gone: %v", err)
-		}
-		if s.running.Load() != 1 {
-			t.Error("a client's leaving has ended the call")
-		}
+func TestKeeper_HangingCallTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := run(t, &scripted{delay: time.Hour})
 		time.Sleep(retrieveTimeout)
+		synctest.Wait()
 		if state := k.State(); state.LastError == nil || !state.LastError.Temporary {
 			t.Errorf("state %+v, want a temporary failure after %v", state, retrieveTimeout)
 		}
 	})
 }
 
-// TestWallClockJumps stops timers' time as a laptop's sleep does: the wall clock is hours ahead when it wakes.
-func TestWallClockJumps(t *testing.T) {
+func TestKeeper_ClientThatLeavesDoesNotEndTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asleep atomic.Int64
-		now := func() time.Time { return time.Now().Add(time.Duration(asleep.Load())).Round(0) }
-		s := &scripted{lifetime: time.Hour}
-		shifted := providerFunc(func(ctx context.Context) (*Credentials, error) {
-			c, err := s.Retrieve(ctx)
-			if c != nil {
-				c.Expiration = now().Add(s.lifetime)
-			}
-			return c, err
-		})
-		k := NewKeeper(shifted, 15*time.Minute, slog.New(slog.DiscardHandler), now)
-		go k.Run(t.Context())
-		synctest.Wait()
-		asleep.Store(int64(8 * time.Hour))
-		c, err := k.Get(t.Context())
-		if err != nil || !c.Expiration.After(now()) {
-			t.Fatalf("first request after waking: %v, %v", c, err)
+		s := &scripted{delay: time.Hour}
+		k := run(t, s)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := k.Get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
 		}
-		synctest.Wait()                     // it pauses
-		asleep.Add(int64(50 * time.Minute)) // wakes within the window of renewal, nobody asks
-		time.Sleep(wallClockCheck + time.Second)
-		if got := s.calls.Load(); got != 3 {
-			t.Errorf("%d calls, want 3: not renewed after waking", got)
+		if s.running.Load() != 1 {
+			t.Error("the call has ended")
 		}
 	})
 }
@@ -334,29 +350,43 @@ type providerFunc func(context.Context) (*Credentials, error)
 
 func (f providerFunc) Retrieve(ctx context.Context) (*Credentials, error) { return f(ctx) }
 
-// TestAskedWhileFailing has STS down while credentials are valid: who asks for them is a reason to try again soon.
-func TestAskedWhileFailing(t *testing.T) {
+// failingAndIdle runs a keeper within a bubble until its quick retries of a failing refresh are over. Credentials are
+// valid.
+func failingAndIdle(t *testing.T) (*Keeper, *scripted) {
+	t.Helper()
+	s := &scripted{lifetime: time.Hour}
+	k := run(t, s)
+	synctest.Wait()
+	s.set(transient)
+	for k.State().LastError == nil {
+		time.Sleep(time.Minute)
+	}
+	time.Sleep(2 * time.Minute)
+	return k, s
+}
+
+func TestKeeper_FailingRefreshWithoutDemandMakesNoCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &scripted{lifetime: time.Hour}
-		k := run(t, s)
-		synctest.Wait()
-		s.set(transient)
-		for k.State().LastError == nil {
-			time.Sleep(time.Minute)
-		}
-		time.Sleep(2 * time.Minute) // the quick tries are over
+		_, s := failingAndIdle(t)
 		calls := s.calls.Load()
 		time.Sleep(2 * time.Minute)
-		if got := s.calls.Load(); got > calls {
-			t.Errorf("%d calls though nobody asks", got-calls)
+		if got := s.calls.Load(); got != calls {
+			t.Errorf("%d calls without demand", got-calls)
 		}
+	})
+}
+
+func TestKeeper_DemandMakesAFailingRefreshRetryWithinAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, s := failingAndIdle(t)
+		calls := s.calls.Load()
 		s.set(nil)
 		if _, err := k.Get(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(maxBackoff)
 		if got := s.calls.Load(); got != calls+1 || k.State().LastError != nil {
-			t.Errorf("%d calls within a minute after somebody has asked, %v", got-calls, k.State().LastError)
+			t.Errorf("%d calls, want 1; %v", got-calls, k.State().LastError)
 		}
 	})
 }

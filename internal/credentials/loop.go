@@ -5,11 +5,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 )
 
-// OriginHeader marks what the daemon itself sends, so that it can tell when its metadata service is asked by itself.
+// OriginHeader marks the daemon's own requests, so that it can detect that it asks its own metadata service.
 const OriginHeader = "X-Mock-Ec2-Metadata-Origin"
 
-// metadataService says whether the SDK may ask EC2's metadata service: only for a profile that names it as its source. As
-// a last resort, which it is for the SDK, it would mostly be this daemon, or nobody.
+// metadataService enables EC2's metadata service only for a profile that names it as its source. The SDK would use it
+// as a last resort too, and then mostly call this daemon or an address that nothing listens on.
 func metadataService(profile *awsconfig.SharedConfig) imds.ClientEnableState {
 	for p := range chain(profile) {
 		if p.CredentialSource == "Ec2InstanceMetadata" {

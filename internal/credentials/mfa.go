@@ -19,10 +19,11 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// mfaSession is the life of a session that a code opens for a role to be assumed with: one code lasts that long.
+// mfaSession is the lifetime of a session opened with an MFA code. All calls of AssumeRole in that time need no further
+// code.
 const mfaSession = 12 * time.Hour
 
-// NeedsMFA is why a call has to be made again with a code that an MFA device shows, by WithMFACode.
+// NeedsMFA says that a call must be repeated with an MFA code, by WithMFACode.
 type NeedsMFA struct {
 	Reason *Error
 	// Serial is the device's serial number or ARN.
@@ -31,12 +32,12 @@ type NeedsMFA struct {
 
 func (e *NeedsMFA) Error() string { return e.Reason.Message }
 
-// Unwrap makes it an *Error as all others.
+// Unwrap makes errors.As find the *Error.
 func (e *NeedsMFA) Unwrap() error { return e.Reason }
 
 var mfaCodeForm = regexp.MustCompile(`^[0-9]{6}$`)
 
-// CheckMFACode says what is wrong with a code that somebody has typed (STS API reference, AssumeRole, TokenCode).
+// CheckMFACode checks the form of a code that a user has typed (STS API reference, AssumeRole, TokenCode).
 func CheckMFACode(code string) error {
 	if !mfaCodeForm.MatchString(code) {
 		return errors.New("an MFA code has 6 digits")
@@ -46,24 +47,24 @@ func CheckMFACode(code string) error {
 
 type mfaCodeKey struct{}
 
-// mfaCode is a code on its way to the one call that uses it up.
+// mfaCode is a code for one call of STS, which accepts a code only once.
 type mfaCode struct {
-	mu     sync.Mutex
-	text   string
-	serial string // the device that it was used for
+	mu     sync.Mutex // guards the fields: the SDK may ask for the code in another goroutine
+	text   string     // "" once used
+	serial string     // of the device that it was used for
 }
 
-// WithMFACode gives a call the code that an MFA device shows.
+// WithMFACode adds an MFA code to the context of a call.
 func WithMFACode(ctx context.Context, code string) context.Context {
 	return context.WithValue(ctx, mfaCodeKey{}, &mfaCode{text: code})
 }
 
-// codeNeeded says that a device's code is needed and none is at hand.
+// codeNeeded says that the context has no unused code for a device.
 type codeNeeded struct{ serial string }
 
 func (e *codeNeeded) Error() string { return "no code of the MFA device " + e.serial }
 
-// takeMFACode uses the context's code up.
+// takeMFACode returns the context's code and marks it as used.
 func takeMFACode(ctx context.Context, serial string) (string, error) {
 	code, ok := ctx.Value(mfaCodeKey{}).(*mfaCode)
 	if !ok {
@@ -79,7 +80,7 @@ func takeMFACode(ctx context.Context, serial string) (string, error) {
 	return text, nil
 }
 
-// mfaCodeUsedFor is the device that the context's code was used for, "" if it was not.
+// mfaCodeUsedFor returns the device that the context's code was used for; "" if it was not used.
 func mfaCodeUsedFor(ctx context.Context) string {
 	code, ok := ctx.Value(mfaCodeKey{}).(*mfaCode)
 	if !ok {
@@ -90,7 +91,7 @@ func mfaCodeUsedFor(ctx context.Context) string {
 	return code.serial
 }
 
-// describeMFA explains a code that is missing or was refused; nil if that is not what is wrong.
+// describeMFA explains a code that is missing or was refused; nil if err has another cause.
 func (a *STS) describeMFA(ctx context.Context, err error) error {
 	const way = "mock-ec2-metadata mfa CODE (in Docker: docker exec mock-ec2-metadata /mock-ec2-metadata mfa CODE)"
 	if needed, ok := errors.AsType[*codeNeeded](err); ok {
@@ -106,12 +107,12 @@ func (a *STS) describeMFA(ctx context.Context, err error) error {
 	}
 	return &NeedsMFA{Serial: serial, Reason: &Error{
 		Code:    codeUnauthorized,
-		Message: fmt.Sprintf("STS refuses the code of the MFA device %s (%s); run again, with the next code: %s", serial, said(api), way),
+		Message: fmt.Sprintf("STS refuses the code of the MFA device %s (%s); run again, with the next code: %s", serial, apiText(api), way),
 	}}
 }
 
-// profileMFA lets the profile itself assume its role with an MFA code, and for an hour as the AWS CLI does, where the SDK's
-// 15 minutes would have people asked four times as often.
+// profileMFA passes the context's code to the SDK when the profile assumes a role of its own. It also raises the
+// duration from the SDK's 15 minutes to one hour, the AWS CLI's default, so that users enter codes less often.
 func profileMFA(ctx context.Context, profile *awsconfig.SharedConfig) func(*stscreds.AssumeRoleOptions) {
 	timed := false
 	for p := range chain(profile) {
@@ -125,7 +126,7 @@ func profileMFA(ctx context.Context, profile *awsconfig.SharedConfig) func(*stsc
 	}
 }
 
-// usesMFA says whether a profile, or one that it builds on, asks for a code.
+// usesMFA reports whether a profile of the chain has an MFA device.
 func usesMFA(profile *awsconfig.SharedConfig) bool {
 	for p := range chain(profile) {
 		if p.MFASerial != "" {
@@ -135,9 +136,9 @@ func usesMFA(profile *awsconfig.SharedConfig) bool {
 	return false
 }
 
-// authenticated gives the credentials that assume the role with credentials.mfa_serial. Long-lived keys open a session for
-// that, which lasts longer than the role's, so that renewals need no further code; others cannot, and send the code with
-// AssumeRole itself.
+// authenticated returns the credentials that call AssumeRole when credentials.mfa_serial is set. Long-lived keys open a
+// session with the code, which outlives the role's: renewals need no further code. Temporary keys cannot, so that in
+// gets the code.
 func (a *STS) authenticated(ctx context.Context, client *sts.Client, source aws.Credentials, in *sts.AssumeRoleInput) (aws.Credentials, error) {
 	if source.SessionToken != "" {
 		code, err := takeMFACode(ctx, a.spec.MFASerial)
@@ -149,7 +150,7 @@ func (a *STS) authenticated(ctx context.Context, client *sts.Client, source aws.
 		if err != nil {
 			return aws.Credentials{}, err
 		}
-		c, err := a.issued(out.Credentials)
+		c, err := a.fromSTS(out.Credentials)
 		if err != nil {
 			return aws.Credentials{}, err
 		}
@@ -159,14 +160,14 @@ func (a *STS) authenticated(ctx context.Context, client *sts.Client, source aws.
 	})
 }
 
-// Sessions keeps the sessions that MFA codes have opened, so that nobody is asked again while they last. One serves all
-// providers of a daemon: a reload makes new ones.
+// Sessions caches the sessions that MFA codes have opened, so that users enter one code per session. Providers come and
+// go with reloads; all of a daemon share one Sessions. The zero value is ready to use.
 type Sessions struct {
-	mu   sync.Mutex
-	open map[string]aws.Credentials // by fingerprint of all that decides whose they are
+	mu   sync.Mutex                 // guards open; not held while a session is opened
+	open map[string]aws.Credentials // by fingerprint of everything that decides their identity
 }
 
-// get gives the session of that key, and opens one if there is none that lasts another minute.
+// get returns the session of that key. It opens one if there is none that lasts another minute.
 func (s *Sessions) get(key string, now func() time.Time, open func() (aws.Credentials, error)) (aws.Credentials, error) {
 	s.mu.Lock()
 	c, ok := s.open[key]
@@ -188,14 +189,14 @@ func (s *Sessions) get(key string, now func() time.Time, open func() (aws.Creden
 	return c, nil
 }
 
-// forget is for sessions that STS no longer takes.
+// forget drops all sessions, after STS has rejected one.
 func (s *Sessions) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = nil
 }
 
-// fingerprint identifies values without holding them.
+// fingerprint is a hash of values, which contain secrets.
 func fingerprint(values ...any) string {
 	text, err := json.Marshal(values)
 	if err != nil {

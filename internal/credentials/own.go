@@ -8,15 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// own makes credentials to hand out of the profile's own. Long-lived keys are exchanged for a session's, by
-// GetSessionToken, and never leave the daemon; temporary ones pass as they are.
-func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credentials) (*Credentials, error) {
+// ownCredentials turns the profile's own credentials into ones to hand out. Long-lived keys never leave the daemon:
+// GetSessionToken exchanges them for those of a session. Temporary ones are handed out unchanged.
+func (a *STS) ownCredentials(ctx context.Context, client *sts.Client, source aws.Credentials) (*Credentials, error) {
 	if source.SessionToken == "" {
 		out, err := a.getSessionToken(ctx, client, a.spec.Duration)
 		if err != nil {
 			return nil, err
 		}
-		c, err := a.issued(out.Credentials)
+		c, err := a.fromSTS(out.Credentials)
 		if err == nil {
 			c.AccountID = source.AccountID
 		}
@@ -24,13 +24,13 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 	}
 	if a.spec.MFASerial != "" {
 		return nil, &Error{Code: codeProfile, Message: a.profile() +
-			" has temporary keys, which STS takes no MFA code for; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume"}
+			" has temporary keys, for which STS accepts no MFA code; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume"}
 	}
 	if !source.CanExpire {
 		return nil, &Error{Code: codeProfile, Message: a.profile() +
 			" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume"}
 	}
-	now, expires := a.opt.Now(), source.Expires.UTC().Truncate(time.Second) // as their document will tell it
+	now, expires := a.opt.Now(), source.Expires.UTC().Truncate(time.Second) // as clients will read it
 	if !expires.After(now) {
 		return nil, &Error{Code: codeProfile, Message: "the credentials of " + a.profile() + " expired at " +
 			expires.Format(time.RFC3339) + "; renew them, or set this machine's clock (" + now.UTC().Format(time.RFC3339) + ")"}
@@ -45,7 +45,8 @@ func (a *STS) own(ctx context.Context, client *sts.Client, source aws.Credential
 	}, nil
 }
 
-// getSessionToken opens a session of the long-lived keys that client signs with, by an MFA code if a device is configured.
+// getSessionToken opens a session of the long-lived keys that client signs with, using an MFA code if a device is
+// configured.
 func (a *STS) getSessionToken(ctx context.Context, client *sts.Client, d time.Duration) (*sts.GetSessionTokenOutput, error) {
 	in := &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(int32(d / time.Second))} //nolint:gosec // at most 12 h
 	if a.spec.MFASerial != "" {

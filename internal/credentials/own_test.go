@@ -13,12 +13,7 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-func ownSpec() Spec {
-	return Spec{Profile: "default", Region: "ap-southeast-2", Duration: 2 * time.Hour}
-}
-
-// TestOwnKeysAreExchanged hands out a session of the user's, never the user's key.
-func TestOwnKeysAreExchanged(t *testing.T) {
+func TestOwnCredentials_LongLivedKeysAreExchangedForASession(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	home(t, sts, "", keys("default", key))
@@ -30,19 +25,16 @@ func TestOwnKeysAreExchanged(t *testing.T) {
 	if c.AccessKeyID == key.AccessKeyID || c.SecretAccessKey == key.SecretAccessKey || c.SessionToken == "" {
 		t.Error("the profile's own key is handed out")
 	}
-	if left := time.Until(c.Expiration); left < 2*time.Hour-time.Minute || left > 2*time.Hour+time.Minute {
-		t.Errorf("%v left, want 2h", left)
-	}
+	expectLeft(t, c, 2*time.Hour)
 	if sts.Calls("GetSessionToken") != 1 || len(sts.Requests()) != 1 {
 		t.Errorf("%d requests, want one GetSessionToken", len(sts.Requests()))
 	}
 	if arn, err := a.CallerIdentity(t.Context(), c); arn != key.UserARN || err != nil {
-		t.Errorf("they are %s's, %v; want %s", arn, err, key.UserARN)
+		t.Errorf("credentials of %s, %v; want %s", arn, err, key.UserARN)
 	}
 }
 
-// TestOwnTemporaryOnesPass hands out what a credential_process gives, as it is, without asking STS.
-func TestOwnTemporaryOnesPass(t *testing.T) {
+func TestOwnCredentials_TemporaryOnesAreHandedOutWithoutSTS(t *testing.T) {
 	sts := stsfake.Start(t)
 	expires := time.Now().Add(40 * time.Minute).UTC().Truncate(time.Second)
 	home(t, sts, fmt.Sprintf(`[default]
@@ -53,39 +45,43 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 		t.Fatal(err)
 	}
 	if c.AccessKeyID != "ASIAOWN" || c.SecretAccessKey != "s" || c.SessionToken != "t" || !c.Expiration.Equal(expires) || c.AccountID != "123456789012" {
-		t.Errorf("changed on their way: %s, until %v, want %v", c.AccessKeyID, c.Expiration, expires)
+		t.Errorf("changed: %s, until %v, want %v", c.AccessKeyID, c.Expiration, expires)
 	}
 	if len(sts.Requests()) != 0 {
 		t.Errorf("%d requests to STS, want none", len(sts.Requests()))
 	}
 }
 
-func TestOwnErrors(t *testing.T) {
+func TestOwnCredentials_Errors(t *testing.T) {
 	process := func(expiration string) string {
 		return `[default]
 credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "SecretAccessKey": "hunter2", "SessionToken": "t", "Expiration": "` + expiration + `"}'
 `
 	}
 	for _, tt := range []struct {
-		name, config, credentials string
-		prepare                   func(*stsfake.Server)
-		want                      Error // NOW stands for the time
+		name        string
+		config      string
+		credentials string // KEYS stands for the user's
+		prepare     func(*stsfake.Server)
+		want        Error // NOW stands for the time
 	}{
 		{
-			"no expiry", "", "[default]\naws_access_key_id = ASIA\naws_secret_access_key = hunter2\naws_session_token = hunter2\n", nil,
-			Error{codeProfile, `profile "default" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume`, false},
+			name: "no expiry", credentials: "[default]\naws_access_key_id = ASIA\naws_secret_access_key = hunter2\naws_session_token = hunter2\n",
+			want: Error{codeProfile, `profile "default" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume`, false},
 		},
 		{
-			"expired", process("2020-01-02T03:04:05Z"), "", nil,
-			Error{codeProfile, `the credentials of profile "default" expired at 2020-01-02T03:04:05Z; renew them, or set this machine's clock (NOW)`, false},
+			name: "expired", config: process("2020-01-02T03:04:05Z"),
+			want: Error{codeProfile, `the credentials of profile "default" expired at 2020-01-02T03:04:05Z; renew them, or set this machine's clock (NOW)`, false},
 		},
 		{
-			"denied", "", "KEYS", func(s *stsfake.Server) { s.Fail(stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"}) },
-			Error{codeUnauthorized, `profile "default" may not get a session of its own (AccessDenied: no); set credentials.iam_role to a role that it may assume`, false},
+			name: "denied", credentials: "KEYS",
+			prepare: func(s *stsfake.Server) { s.Fail(stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"}) },
+			want:    Error{codeUnauthorized, `profile "default" may not get a session of its own (AccessDenied: no); set credentials.iam_role to a role that it may assume`, false},
 		},
 		{
-			"refused", "", "KEYS", func(s *stsfake.Server) { s.Fail(stsfake.Fault{Code: "ValidationError", Message: "no"}) },
-			Error{codeFailed, `GetSessionToken with profile "default" was refused (ValidationError: no)`, false},
+			name: "refused", credentials: "KEYS",
+			prepare: func(s *stsfake.Server) { s.Fail(stsfake.Fault{Code: "ValidationError", Message: "no"}) },
+			want:    Error{codeFailed, `GetSessionToken with profile "default" was refused (ValidationError: no)`, false},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,14 +103,13 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 	}
 }
 
-// TestOwnHalves has a source that leaves something out: nothing of it is handed out.
-func TestOwnHalves(t *testing.T) {
+func TestOwnCredentials_IncompleteOnesAreNotHandedOut(t *testing.T) {
 	for _, tt := range []struct {
 		missing string
 		want    Error
 	}{
-		{"AccessKeyId", Error{codeFailed, `what profile "default" gets its credentials from answered without a key, or with half of one; see its log`, true}},
-		{"SecretAccessKey", Error{codeFailed, `what profile "default" gets its credentials from answered without a key, or with half of one; see its log`, true}},
+		{"AccessKeyId", Error{codeFailed, `the credential source of profile "default" answered without a complete key; see its log`, true}},
+		{"SecretAccessKey", Error{codeFailed, `the credential source of profile "default" answered without a complete key; see its log`, true}},
 		{"Token", Error{codeProfile, `the credentials of profile "default" are wrong or expired (InvalidClientTokenId: The security token included in the request is invalid.); renew them (aws configure --profile default, or aws sso login --profile default)`, false}},
 	} {
 		t.Run(tt.missing, func(t *testing.T) {
@@ -132,9 +127,8 @@ func TestOwnHalves(t *testing.T) {
 	}
 }
 
-// TestOwnEndIsThatOfTheDocument has credentials whose end is within a second that has begun: their document tells the
-// beginning of it.
-func TestOwnEndIsThatOfTheDocument(t *testing.T) {
+// Documents give the expiry in whole seconds.
+func TestOwnCredentials_ExpiryIsRoundedDownToSeconds(t *testing.T) {
 	end := time.Date(2026, 5, 5, 10, 0, 0, 999_000_000, time.UTC)
 	for _, tt := range []struct {
 		left time.Duration
@@ -143,15 +137,18 @@ func TestOwnEndIsThatOfTheDocument(t *testing.T) {
 		{time.Second, "credentials of  until 2026-05-05T10:00:00Z [redacted]"},
 		{500 * time.Millisecond, `the credentials of profile "default" expired at 2026-05-05T10:00:00Z; renew them, or set this machine's clock (2026-05-05T10:00:00Z)`},
 	} {
-		a := provider(ownSpec())
-		a.opt.Now = func() time.Time { return end.Add(-tt.left) }
-		c, err := a.own(t.Context(), nil, aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s", SessionToken: "t", CanExpire: true, Expires: end})
-		got := fmt.Sprint(c)
-		if err != nil {
-			got = err.Error()
-		}
-		if got != tt.want || c != nil && c.Expiration.Nanosecond() != 0 {
-			t.Errorf("%v before the end got %s, want %s", tt.left, got, tt.want)
-		}
+		t.Run(tt.left.String(), func(t *testing.T) {
+			a := provider(ownSpec())
+			a.opt.Now = func() time.Time { return end.Add(-tt.left) }
+			source := aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s", SessionToken: "t", CanExpire: true, Expires: end}
+			c, err := a.ownCredentials(t.Context(), nil, source)
+			got := fmt.Sprint(c)
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want || c != nil && c.Expiration.Nanosecond() != 0 {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }

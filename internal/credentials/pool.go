@@ -8,8 +8,8 @@ import (
 // PoolOptions are what a Pool is made with.
 type PoolOptions struct {
 	Options
-	// NeedsMFA, if set, is called when a keeper waits for an MFA code, once for each reason; Keeper.Answer gives the code. The
-	// keeper's goroutine calls it: it must not wait, nor call Close.
+	// NeedsMFA, if set, is called when a keeper waits for an MFA code, once for each reason; Keeper.Answer gives the
+	// code. The keeper's goroutine calls it: it must not wait, nor call Close.
 	NeedsMFA func(*Keeper, *NeedsMFA)
 	// Provide replaces NewProvider in tests. It must not call the Pool.
 	Provide func(Spec) Provider
@@ -56,8 +56,8 @@ func (p *Pool) Keeper(s Spec) *Keeper {
 	return p.member(s).keeper
 }
 
-// Retain runs the keepers of these Specs, from Start on, and stops and forgets all others. A keeper that has been stopped still
-// hands out its credentials until they expire. Retain does not wait for calls under way.
+// Retain runs the keepers of these Specs, from Start on, and stops and forgets all others. A keeper that has been
+// stopped still hands out its credentials until they expire. Retain does not wait for calls under way.
 func (p *Pool) Retain(specs []Spec) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +79,8 @@ func (p *Pool) Retain(specs []Spec) {
 	}
 }
 
-// Start runs the keepers of the last Retain, and those of later ones, until ctx is done or Close is called. It is called once.
+// Start runs the keepers of the last Retain, and those of later ones, until ctx is done or Close is called. It is
+// called once.
 func (p *Pool) Start(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,14 +9,15 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 )
 
-// Files are all files and directories whose change may give a profile, "" for the SDK's default chain, other credentials:
-// the profile files, where aws sso login and aws login leave theirs, and the web identity tokens that are named now.
+// Files returns the files and directories whose change may change the credentials of a profile ("": the SDK's default
+// chain): the shared config files, the caches of aws sso login and aws login, and the web identity tokens that the
+// profile names now.
 func Files(ctx context.Context, profile string) []string {
 	return append(append(ProfileFiles(), CacheDirs()...), tokenFiles(ctx, profile)...)
 }
 
-// tokenFiles are those that hold web identity tokens: AWS_WEB_IDENTITY_TOKEN_FILE, which counts when no profile is
-// configured, and web_identity_token_file of the profile or of one that it leads to.
+// tokenFiles returns the files of web identity tokens: AWS_WEB_IDENTITY_TOKEN_FILE, which the SDK uses only without a
+// configured profile, and web_identity_token_file of each profile of the chain.
 func tokenFiles(ctx context.Context, profile string) []string {
 	var files []string
 	if file := os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); file != "" && profile == "" {
@@ -30,7 +31,7 @@ func tokenFiles(ctx context.Context, profile string) []string {
 	return files
 }
 
-// sharedProfile reads the profile in use as the SDK will; nil if it cannot be read, which the SDK will find too, and say so.
+// sharedProfile reads the profile in use as the SDK does. It returns nil on an error, which the SDK will report.
 func sharedProfile(ctx context.Context, profile string) *awsconfig.SharedConfig {
 	named, _ := namedByEnvironment()
 	files := ProfileFiles()
@@ -43,7 +44,7 @@ func sharedProfile(ctx context.Context, profile string) *awsconfig.SharedConfig 
 	return &first
 }
 
-// chain is a profile and those that its credentials come from, by source_profile.
+// chain yields a profile and, by source_profile, the profiles that its credentials come from.
 func chain(profile *awsconfig.SharedConfig) iter.Seq[*awsconfig.SharedConfig] {
 	return func(yield func(*awsconfig.SharedConfig) bool) {
 		for p := profile; p != nil && yield(p); p = p.Source {
@@ -51,7 +52,7 @@ func chain(profile *awsconfig.SharedConfig) iter.Seq[*awsconfig.SharedConfig] {
 	}
 }
 
-// namedByEnvironment is the profile that the SDK uses when none is configured, and the variable that names it.
+// namedByEnvironment returns the profile that the SDK uses when none is configured, and the variable that names it.
 func namedByEnvironment() (profile, variable string) {
 	for _, variable := range [...]string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 		if profile := os.Getenv(variable); profile != "" {

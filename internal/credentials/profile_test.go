@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// chained leads from a over b to the token of c, from via to EC2, and from x nowhere.
+// chained has profiles that lead by source_profile from a over b to c, from via to ec2, and from x to none.
 const chained = `
 [profile a]
 role_arn = ` + baseRole + `
@@ -31,10 +31,11 @@ role_arn = ` + midRole + `
 source_profile = ec2
 `
 
-func TestTokenFiles(t *testing.T) {
+func TestFiles_IncludeWebIdentityTokensOfTheChain(t *testing.T) {
 	for _, tt := range []struct {
-		profile, environment string
-		want                 []string
+		profile     string
+		environment string // NAME=value
+		want        []string
 	}{
 		{"c", "", []string{"/tokens/c"}},
 		{"a", "", []string{"/tokens/c"}},
@@ -49,13 +50,12 @@ func TestTokenFiles(t *testing.T) {
 	} {
 		t.Run(tt.profile+" "+tt.environment, func(t *testing.T) {
 			dir := home(t, nil, chained, "")
-			t.Setenv("HOME", dir)
 			if name, value, ok := strings.Cut(tt.environment, "="); ok {
 				t.Setenv(name, value)
 			}
 			want := append([]string{
 				filepath.Join(dir, "config"), filepath.Join(dir, "credentials"),
-				filepath.Join(dir, ".aws/sso/cache"), filepath.Join(dir, ".aws/login/cache"),
+				filepath.Join(dir, "sso/cache"), filepath.Join(dir, "login/cache"),
 			}, tt.want...)
 			if diff := cmp.Diff(want, Files(t.Context(), tt.profile)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -64,21 +64,21 @@ func TestTokenFiles(t *testing.T) {
 	}
 }
 
-// TestMetadataServiceIsAsked only where a profile names it, however that profile is found.
-func TestMetadataServiceIsAsked(t *testing.T) {
+func TestMetadataService_IsEnabledOnlyForProfilesThatNameIt(t *testing.T) {
 	for _, tt := range []struct {
-		profile, environment string
-		want                 imds.ClientEnableState
-		named                string
+		profile     string
+		environment string // NAME=value
+		want        imds.ClientEnableState
+		wantName    string
 	}{
-		{"ec2", "", imds.ClientEnabled, `profile "ec2"`},
-		{"via", "", imds.ClientEnabled, `profile "via"`},
-		{"a", "", imds.ClientDisabled, `profile "a"`},
-		{"", "", imds.ClientDisabled, `profile "default"`},
-		{"", "AWS_ACCESS_KEY_ID=AKIA", imds.ClientDisabled, "the environment"},
-		{"", "AWS_PROFILE=via", imds.ClientEnabled, `profile "via" (AWS_PROFILE)`},
-		{"", "AWS_DEFAULT_PROFILE=via", imds.ClientEnabled, `profile "via" (AWS_DEFAULT_PROFILE)`},
-		{"a", "AWS_PROFILE=via", imds.ClientDisabled, `profile "a"`},
+		{profile: "ec2", want: imds.ClientEnabled, wantName: `profile "ec2"`},
+		{profile: "via", want: imds.ClientEnabled, wantName: `profile "via"`},
+		{profile: "a", want: imds.ClientDisabled, wantName: `profile "a"`},
+		{want: imds.ClientDisabled, wantName: `profile "default"`},
+		{environment: "AWS_ACCESS_KEY_ID=AKIA", want: imds.ClientDisabled, wantName: "the environment"},
+		{environment: "AWS_PROFILE=via", want: imds.ClientEnabled, wantName: `profile "via" (AWS_PROFILE)`},
+		{environment: "AWS_DEFAULT_PROFILE=via", want: imds.ClientEnabled, wantName: `profile "via" (AWS_DEFAULT_PROFILE)`},
+		{profile: "a", environment: "AWS_PROFILE=via", want: imds.ClientDisabled, wantName: `profile "a"`},
 	} {
 		t.Run(tt.profile+" "+tt.environment, func(t *testing.T) {
 			home(t, nil, chained, "")
@@ -91,8 +91,8 @@ func TestMetadataServiceIsAsked(t *testing.T) {
 			if got := metadataService(sharedProfile(t.Context(), a.spec.Profile)); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
-			if got := a.profile(); got != tt.named {
-				t.Errorf("called %s, want %s", got, tt.named)
+			if got := a.profile(); got != tt.wantName {
+				t.Errorf("named %s, want %s", got, tt.wantName)
 			}
 		})
 	}

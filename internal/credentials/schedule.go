@@ -6,27 +6,26 @@ import (
 )
 
 const (
-	// Failures are followed by pauses that double from the first to the second of these.
+	// The back-off after temporary failures doubles from minBackoff to maxBackoff.
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	// quick is how many failures are followed by such a pause even if nobody asks.
-	quick = 4
+	// quickRetries is how many temporary failures are retried with back-off even without demand by clients.
+	quickRetries = 4
 )
 
-// schedule decides how long a keeper pauses between calls. It looks at no clock, so that a fleet's can be tried at once.
+// schedule decides how long a keeper pauses between calls. It reads no clock, so that tests can simulate a fleet.
 type schedule struct {
 	refreshBefore time.Duration
-	// jitter picks a time between two, so that many daemons do not call together.
+	// jitter picks a duration from a range, so that many daemons do not call STS at the same time.
 	jitter   func(from, to time.Duration) time.Duration
 	failures int // temporary ones since the last success
-	// byHand says that the last success took an MFA code, so that the next may need one: somebody has to type it, and no
-	// sooner than need be.
-	byHand bool
+	// usedMFA says that the last success took an MFA code. The next call may need one too, so it comes as late as possible.
+	usedMFA bool
 }
 
-// next is the pause after a call that took so long and has failed with err, or succeeded. left is how long the credentials
-// now at hand are valid. While they are, and STS is failing, only clients are a reason to hurry: idle is the pause if none
-// asks, until the last minute, so that a fleet does not fall upon an STS that comes back.
+// next returns the pause after a call. took is the call's duration, err its failure (nil: success), left how long the
+// current credentials are still valid. idle is the pause without demand by clients. It is longer while STS is failing
+// and the credentials are valid, until their last minute, so that a fleet does not overload an STS that recovers.
 func (s *schedule) next(err *Error, took, left time.Duration) (pause, idle time.Duration) {
 	switch {
 	case err == nil:
@@ -36,29 +35,29 @@ func (s *schedule) next(err *Error, took, left time.Duration) (pause, idle time.
 	case err.Temporary:
 		pause = s.backoff()
 		s.failures++
-	default: // refused until somebody mends something
+	default: // fails until the user fixes the cause
 		pause = s.jitter(maxBackoff/2, maxBackoff)
 	}
-	pause = max(minBackoff, pause-took) // waiting for an answer that never came was a pause too
-	if !err.Temporary || s.failures <= quick || left < maxBackoff {
+	pause = max(minBackoff, pause-took) // a call that timed out counts as a part of the pause
+	if !err.Temporary || s.failures <= quickRetries || left < maxBackoff {
 		return pause, pause
 	}
 	return pause, max(pause, s.jitter(left-maxBackoff, left-maxBackoff/2))
 }
 
-// untilRenewal is the pause before the next call: refreshBefore ahead of the expiry, or when a quarter of what was left
-// is left if that is shorter, and up to a third of that earlier. Long lives may end from two thirds of refreshBefore after they
-// began, which spreads a fleet that started at once over the hour.
+// untilRenewal returns the pause after a success. The next call comes ahead of the expiry, by refreshBefore or a
+// quarter of left, whichever is shorter. Jitter makes it earlier: by up to a third of that, or, for long lifetimes, at
+// any time from two thirds of refreshBefore after now. This spreads a fleet that started at once.
 func (s *schedule) untilRenewal(left time.Duration) time.Duration {
-	ahead := max(0, min(s.refreshBefore, left/4)) // they may have expired since they came: the machine slept
+	ahead := max(0, min(s.refreshBefore, left/4)) // left is negative if the machine slept meanwhile
 	early := ahead / 3
-	if !s.byHand {
+	if !s.usedMFA {
 		early = max(early, left-ahead-s.refreshBefore*2/3)
 	}
 	return max(left-s.jitter(ahead, ahead+early), minBackoff)
 }
 
-// backoff doubles from minBackoff to maxBackoff, with full jitter above minBackoff.
+// backoff returns a pause with full jitter above minBackoff.
 func (s *schedule) backoff() time.Duration {
 	limit := maxBackoff
 	if s.failures < 6 {

@@ -5,77 +5,75 @@ import (
 	"time"
 )
 
-// TestPauses holds the pauses against the ranges that they are picked from.
-func TestPauses(t *testing.T) {
-	const refreshBefore = 15 * time.Minute
-	tests := []struct {
-		name               string
-		failures           int
-		err                *Error
-		took, left         time.Duration
-		shortest, longest  time.Duration
-		failuresAfterwards int
-	}{
-		{"success", 3, nil, time.Second, time.Hour, 10 * time.Minute, 45 * time.Minute, 0},
-		{"long life", 0, nil, 0, 12 * time.Hour, 10 * time.Minute, 11*time.Hour + 45*time.Minute, 0},
-		{"half an hour", 0, nil, 0, 30 * time.Minute, 10 * time.Minute, 22*time.Minute + 30*time.Second, 0},
-		{"short life", 0, nil, 0, time.Minute, 40 * time.Second, 45 * time.Second, 0},
-		{"got with little left", 0, nil, 0, time.Second, time.Second, time.Second, 0},
-		{"expired meanwhile", 0, nil, 0, -time.Hour, time.Second, time.Second, 0},
-		{"first failure", 0, transient, 0, time.Hour, time.Second, 2 * time.Second, 1},
-		{"third failure", 2, transient, 0, time.Hour, time.Second, 8 * time.Second, 3},
-		{"sixth failure", 5, transient, 0, 0, time.Second, time.Minute, 6},
-		{"hundredth failure", 99, transient, 0, 0, time.Second, time.Minute, 100},
-		{"slow failure", 99, transient, 30 * time.Second, 0, time.Second, 30 * time.Second, 100},
-		{"refused", 4, denied, 0, time.Hour, 30 * time.Second, time.Minute, 4},
-	}
-	for _, tt := range tests {
-		// The jitter may pick either end, and no pause is shorter or longer than those come to.
-		first := func(from, _ time.Duration) time.Duration { return from }
-		last := func(_, to time.Duration) time.Duration { return to }
-		for _, pick := range []func(from, to time.Duration) time.Duration{first, last, jitter} {
-			s := schedule{refreshBefore: refreshBefore, jitter: pick, failures: tt.failures}
-			if got, _ := s.next(tt.err, tt.took, tt.left); got < tt.shortest || got > tt.longest {
-				t.Errorf("%s: a pause of %v, want %v to %v", tt.name, got, tt.shortest, tt.longest)
-			}
-			if s.failures != tt.failuresAfterwards {
-				t.Errorf("%s: %d failures counted, want %d", tt.name, s.failures, tt.failuresAfterwards)
-			}
-		}
-	}
-}
-
-// TestIdlePauses are those while nobody asks.
-func TestIdlePauses(t *testing.T) {
+func TestSchedule_PauseIsWithinItsRange(t *testing.T) {
 	for _, tt := range []struct {
-		name              string
-		failures          int
-		err               *Error
-		left              time.Duration
-		shortest, longest time.Duration
+		name         string
+		failures     int // before the call
+		err          *Error
+		took, left   time.Duration
+		min, max     time.Duration
+		wantFailures int
 	}{
-		{"success", 9, nil, time.Hour, 10 * time.Minute, 45 * time.Minute},
-		{"fourth failure", 3, transient, time.Hour, time.Second, 16 * time.Second},
-		{"fifth failure", 4, transient, time.Hour, 59 * time.Minute, 59*time.Minute + 30*time.Second},
-		{"soon over", 9, transient, time.Minute - 1, time.Second, time.Minute},
-		{"over", 9, transient, 0, time.Second, time.Minute},
-		{"refused", 9, denied, time.Hour, 30 * time.Second, time.Minute},
+		{name: "success", failures: 3, took: time.Second, left: time.Hour, min: 10 * time.Minute, max: 45 * time.Minute},
+		{name: "long lifetime", left: 12 * time.Hour, min: 10 * time.Minute, max: 11*time.Hour + 45*time.Minute},
+		{name: "half an hour", left: 30 * time.Minute, min: 10 * time.Minute, max: 22*time.Minute + 30*time.Second},
+		{name: "short lifetime", left: time.Minute, min: 40 * time.Second, max: 45 * time.Second},
+		{name: "one second left", left: time.Second, min: time.Second, max: time.Second},
+		{name: "expired during the call", left: -time.Hour, min: time.Second, max: time.Second},
+		{name: "first failure", err: transient, left: time.Hour, min: time.Second, max: 2 * time.Second, wantFailures: 1},
+		{name: "third failure", failures: 2, err: transient, left: time.Hour, min: time.Second, max: 8 * time.Second, wantFailures: 3},
+		{name: "sixth failure", failures: 5, err: transient, min: time.Second, max: time.Minute, wantFailures: 6},
+		{name: "hundredth failure", failures: 99, err: transient, min: time.Second, max: time.Minute, wantFailures: 100},
+		{name: "slow failure", failures: 99, err: transient, took: 30 * time.Second, min: time.Second, max: 30 * time.Second, wantFailures: 100},
+		{name: "denied", failures: 4, err: denied, left: time.Hour, min: 30 * time.Second, max: time.Minute, wantFailures: 4},
 	} {
-		for range 100 {
-			s := schedule{refreshBefore: 15 * time.Minute, jitter: jitter, failures: tt.failures}
-			if pause, idle := s.next(tt.err, 0, tt.left); idle < tt.shortest || idle > tt.longest || pause > idle {
-				t.Errorf("%s: a pause of %v, %v while nobody asks, want %v to %v", tt.name, pause, idle, tt.shortest, tt.longest)
+		t.Run(tt.name, func(t *testing.T) {
+			lowest := func(from, _ time.Duration) time.Duration { return from }
+			highest := func(_, to time.Duration) time.Duration { return to }
+			for _, pick := range []func(from, to time.Duration) time.Duration{lowest, highest, jitter} {
+				s := schedule{refreshBefore: 15 * time.Minute, jitter: pick, failures: tt.failures}
+				if got, _ := s.next(tt.err, tt.took, tt.left); got < tt.min || got > tt.max {
+					t.Errorf("a pause of %v, want %v to %v", got, tt.min, tt.max)
+				}
+				if s.failures != tt.wantFailures {
+					t.Errorf("%d failures counted, want %d", s.failures, tt.wantFailures)
+				}
 			}
-		}
+		})
 	}
 }
 
-// TestByHand leaves whoever types MFA codes in peace for as long as can be.
-func TestByHand(t *testing.T) {
+func TestSchedule_IdlePauseIsWithinItsRange(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		failures int // before the call
+		err      *Error
+		left     time.Duration
+		min, max time.Duration
+	}{
+		{name: "success", failures: 9, left: time.Hour, min: 10 * time.Minute, max: 45 * time.Minute},
+		{name: "fourth failure", failures: 3, err: transient, left: time.Hour, min: time.Second, max: 16 * time.Second},
+		{name: "fifth failure", failures: 4, err: transient, left: time.Hour, min: 59 * time.Minute, max: 59*time.Minute + 30*time.Second},
+		{name: "in the last minute", failures: 9, err: transient, left: time.Minute - 1, min: time.Second, max: time.Minute},
+		{name: "expired", failures: 9, err: transient, min: time.Second, max: time.Minute},
+		{name: "denied", failures: 9, err: denied, left: time.Hour, min: 30 * time.Second, max: time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 100 {
+				s := schedule{refreshBefore: 15 * time.Minute, jitter: jitter, failures: tt.failures}
+				if pause, idle := s.next(tt.err, 0, tt.left); idle < tt.min || idle > tt.max || pause > idle {
+					t.Errorf("pause %v, idle %v; want idle of %v to %v", pause, idle, tt.min, tt.max)
+				}
+			}
+		})
+	}
+}
+
+func TestSchedule_AsksForMFACodesAsLateAsPossible(t *testing.T) {
 	for range 100 {
-		s := schedule{refreshBefore: 15 * time.Minute, jitter: jitter, byHand: true}
+		s := schedule{refreshBefore: 15 * time.Minute, jitter: jitter, usedMFA: true}
 		if pause, _ := s.next(nil, 0, time.Hour); pause < 40*time.Minute || pause > 45*time.Minute {
-			t.Fatalf("the next code is wanted after %v, want 40m to 45m", pause)
+			t.Fatalf("the next code is needed after %v, want 40m to 45m", pause)
 		}
 	}
 }

@@ -18,19 +18,19 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// sourceError marks a failure to get the credentials that make the call, before the call.
+// sourceError marks a failure of the credential source: of getting the profile's credentials, before the call of STS.
 type sourceError struct{ err error }
 
 func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
-// isSource says whether the credentials that make the call could not be got.
+// isSource reports whether the credential source failed, not the call of STS.
 func isSource(err error) bool {
 	_, ok := errors.AsType[*sourceError](err)
 	return ok
 }
 
-// describeSource explains what is wrong with SSO, a web identity or container credentials, nil if it is none of them.
+// describeSource explains a failure of SSO, aws login, a web identity or container credentials; nil if it is none of them.
 func (a *STS) describeSource(ctx context.Context, err error) error {
 	called := innermost(err)
 	_, answered := errors.AsType[smithy.APIError](err)
@@ -38,28 +38,28 @@ func (a *STS) describeSource(ctx context.Context, err error) error {
 	_, noToken, unread := strings.Cut(err.Error(), "failed to retrieve jwt from provide source, unable to read file at ")
 	switch {
 	case unread:
-		_, reason, _ := strings.Cut(noToken, ": open ") // after the file's name, which is in the reason too
+		_, reason, _ := strings.Cut(noToken, ": open ") // the reason repeats the file's name
 		return &Error{Code: codeProfile, Message: fmt.Sprintf(
-			"the web identity token of %s cannot be read (%s); put it there, or mend web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE", a.profile(), reason)}
+			"the web identity token of %s cannot be read (%s); create the file, or fix web_identity_token_file or AWS_WEB_IDENTITY_TOKEN_FILE", a.profile(), reason)}
 	case answered && !byService:
-		// Only the container's answers come without one. They are quoted whole, and may hold credentials.
+		// Only container errors have no ResponseError. Their text is the whole response, which may contain credentials.
 		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
 			"the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", a.profile())}
 	case called == nil:
 		return cmp.Or(a.describeLogin(ctx, err), a.describeSSO(ctx, err, nil))
 	case called.OperationName == "AssumeRoleWithWebIdentity":
 		api, ok := errors.AsType[smithy.APIError](err)
-		if !ok || passing(err, api) {
+		if !ok || isTransient(err, api) {
 			return nil
 		}
 		return &Error{Code: codeProfile, Message: fmt.Sprintf("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
-			a.profile(), said(api))}
+			a.profile(), apiText(api))}
 	default:
 		return a.describeSSO(ctx, err, called)
 	}
 }
 
-// describeSSO explains a login that is missing, over or not good enough.
+// describeSSO explains an SSO login that is missing, expired or without access.
 func (a *STS) describeSSO(ctx context.Context, err error, called *smithy.OperationError) error {
 	var path *fs.PathError
 	api, answered := errors.AsType[smithy.APIError](err)
@@ -72,12 +72,12 @@ func (a *STS) describeSSO(ctx context.Context, err error, called *smithy.Operati
 			strings.TrimPrefix(login, ";")
 	case errors.As(err, &path) && inCache(path):
 		message = fmt.Sprintf("%s has no SSO session (%s: %v)", a.profile(), path.Path, path.Err) + login
-	case called != nil && called.ServiceID == "SSO OIDC" && answered && !passing(err, api):
+	case called != nil && called.ServiceID == "SSO OIDC" && answered && !isTransient(err, api):
 		message = fmt.Sprintf("the SSO session of %s cannot be renewed (%s)", a.profile(), api.ErrorCode()) + login
 	case called != nil && called.ServiceID == "SSO" && answered && api.ErrorCode() == "UnauthorizedException":
-		message = fmt.Sprintf("the SSO session of %s has ended (%s)", a.profile(), said(api)) + login
-	case called != nil && called.ServiceID == "SSO" && answered && !passing(err, api):
-		message = fmt.Sprintf("SSO gives %s no credentials (%s); check sso_account_id and sso_role_name", a.profile(), said(api))
+		message = fmt.Sprintf("the SSO session of %s has ended (%s)", a.profile(), apiText(api)) + login
+	case called != nil && called.ServiceID == "SSO" && answered && !isTransient(err, api):
+		message = fmt.Sprintf("SSO gives %s no credentials (%s); check sso_account_id and sso_role_name", a.profile(), apiText(api))
 	case called == nil && (invalid || strings.Contains(err.Error(), "SSO token")):
 		message = fmt.Sprintf("the SSO session of %s has expired", a.profile()) + login
 	default:
@@ -86,7 +86,7 @@ func (a *STS) describeSSO(ctx context.Context, err error, called *smithy.Operati
 	return &Error{Code: codeProfile, Message: message}
 }
 
-// describeLogin explains what the SDK says of the session that aws login leaves.
+// describeLogin explains an unusable session of aws login.
 func (a *STS) describeLogin(ctx context.Context, err error) error {
 	for _, said := range []string{
 		"token file not found", "login session has expired", "login session password has changed",
@@ -100,7 +100,7 @@ func (a *STS) describeLogin(ctx context.Context, err error) error {
 	return nil
 }
 
-// loginFlag names the profile to log in with: of the one in use and those that it builds on, the one that has a login.
+// loginFlag returns the option that names the profile to log in with: the profile of the chain that has the login.
 func (a *STS) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
 	for p := range chain(sharedProfile(ctx, a.spec.Profile)) {
 		if has(p) && p.Source == nil {
@@ -110,10 +110,10 @@ func (a *STS) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) b
 	return a.profileFlag()
 }
 
-// inCache says whether a file is one that a login leaves its token in.
+// inCache reports whether a file is in the cache directory of logins.
 func inCache(path *fs.PathError) bool { return filepath.Base(filepath.Dir(path.Path)) == "cache" }
 
-// innermost is the call that failed, of those that wrap each other in a chain of profiles; nil if none was made.
+// innermost returns the failed call: in a chain of profiles, errors of outer calls wrap it. nil if no call was made.
 func innermost(err error) *smithy.OperationError {
 	var last, op *smithy.OperationError
 	for errors.As(err, &op) {
@@ -122,19 +122,19 @@ func innermost(err error) *smithy.OperationError {
 	return last
 }
 
-// passing says whether a service's answer may be another one the next time.
-func passing(err error, api smithy.APIError) bool {
+// isTransient reports whether a retry of the call may succeed.
+func isTransient(err error, api smithy.APIError) bool {
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
 	return answered && (response.HTTPStatusCode() >= 500 || response.HTTPStatusCode() == http.StatusTooManyRequests) ||
 		strings.HasPrefix(api.ErrorCode(), "Throttling") ||
 		slices.Contains([]string{"TooManyRequestsException", "SlowDownException", "RequestLimitExceeded", "IDPCommunicationError"}, api.ErrorCode())
 }
 
-// quoted is a secret parameter that STS finds malformed, and quotes.
+// quoted matches the values of secret parameters, which STS quotes if it finds them malformed.
 var quoted = regexp.MustCompile(`Value '.+?' at '(webIdentityToken|externalId|tokenCode)'`)
 
-// said is a service's code and message, on one line, without what it may quote of secrets.
-func said(api smithy.APIError) string {
+// apiText returns the code and the message of an error response on one line, without secrets and cut to 500 bytes.
+func apiText(api smithy.APIError) string {
 	const most = 500
 	text := strings.TrimSpace(spaces.ReplaceAllString(api.ErrorCode()+": "+api.ErrorMessage(), " "))
 	text = quoted.ReplaceAllString(text, "Value '[redacted]' at '$1'")

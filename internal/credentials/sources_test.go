@@ -3,10 +3,8 @@ package credentials
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,12 +13,12 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-func TestSources(t *testing.T) {
+func TestRetrieve_WorksWithEverySource(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		prepare func(t *testing.T, w *sources)
-		noName  bool     // no profile is named
-		want    []string // the calls; the last one is ours
+		name      string
+		prepare   func(t *testing.T, w *sources)
+		noProfile bool     // Spec.Profile is ""
+		want      []string // the calls; the last one is Retrieve's own, the others are the source's
 	}{
 		{
 			name:    "static keys",
@@ -139,7 +137,7 @@ func TestSources(t *testing.T) {
 			want: []string{"AssumeRole " + sessions + "task/task"},
 		},
 		{
-			name: "slow credential_process without an end",
+			name: "slow credential_process without an expiry",
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\n"+w.process(t, "sleep 1; cat JSON", w.printed(map[string]any{"Expiration": nil})))
 			},
@@ -153,10 +151,10 @@ func TestSources(t *testing.T) {
 			want: []string{"AssumeRole " + sessions + "task/task", "AssumeRole " + sessions + "base/base"},
 		},
 		{
-			name:    "no profile named, keys in the environment",
-			prepare: func(t *testing.T, w *sources) { w.environment(t) },
-			noName:  true,
-			want:    []string{"AssumeRole " + userARN},
+			name:      "no profile named, keys in the environment",
+			prepare:   func(t *testing.T, w *sources) { w.environment(t) },
+			noProfile: true,
+			want:      []string{"AssumeRole " + userARN},
 		},
 		{
 			name: "no profile named, AWS_PROFILE",
@@ -164,8 +162,8 @@ func TestSources(t *testing.T) {
 				w.write(t, "credentials", keys("work", w.key))
 				t.Setenv("AWS_PROFILE", "work")
 			},
-			noName: true,
-			want:   []string{"AssumeRole " + userARN},
+			noProfile: true,
+			want:      []string{"AssumeRole " + userARN},
 		},
 		{
 			name: "no profile named, keys in the environment and AWS_PROFILE",
@@ -174,14 +172,14 @@ func TestSources(t *testing.T) {
 				t.Setenv("AWS_PROFILE", "work")
 				w.environment(t)
 			},
-			noName: true,
-			want:   []string{"AssumeRole " + userARN},
+			noProfile: true,
+			want:      []string{"AssumeRole " + userARN},
 		},
 		{
-			name:    "no profile named, default",
-			prepare: func(t *testing.T, w *sources) { w.write(t, "credentials", keys("default", w.key)) },
-			noName:  true,
-			want:    []string{"AssumeRole " + userARN},
+			name:      "no profile named, default",
+			prepare:   func(t *testing.T, w *sources) { w.write(t, "credentials", keys("default", w.key)) },
+			noProfile: true,
+			want:      []string{"AssumeRole " + userARN},
 		},
 		{
 			name: "no profile named, web identity in the environment",
@@ -192,14 +190,14 @@ func TestSources(t *testing.T) {
 					t.Setenv(name, value)
 				}
 			},
-			noName: true,
-			want:   []string{"AssumeRoleWithWebIdentity", "AssumeRole " + sessions + "base/pod"},
+			noProfile: true,
+			want:      []string{"AssumeRoleWithWebIdentity", "AssumeRole " + sessions + "base/pod"},
 		},
 		{
-			name:    "no profile named, container",
-			prepare: func(t *testing.T, w *sources) { w.container(t, nil) },
-			noName:  true,
-			want:    []string{"AssumeRole " + sessions + "task/task"},
+			name:      "no profile named, container",
+			prepare:   func(t *testing.T, w *sources) { w.container(t, nil) },
+			noProfile: true,
+			want:      []string{"AssumeRole " + sessions + "task/task"},
 		},
 		{
 			name: "a named profile and other keys in the environment",
@@ -217,11 +215,11 @@ func TestSources(t *testing.T) {
 			w := newSources(t)
 			tt.prepare(t, w)
 			spec := roleSpec()
-			if tt.noName {
+			if tt.noProfile {
 				spec.Profile = ""
 			}
 			var log bytes.Buffer
-			a := NewSTS(spec, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+			a := NewSTS(spec, Options{Log: debugLog(&log)})
 			c, err := a.Retrieve(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -237,8 +235,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestSSORefreshIsKept checks what a refresh leaves for the next renewal, and for the CLI.
-func TestSSORefreshIsKept(t *testing.T) {
+// The next renewal and the AWS CLI read the file.
+func TestRetrieve_SavesTheRefreshedSSOLogin(t *testing.T) {
 	w := newSources(t)
 	w.config(t, "[default]\nsso_session = corp\n"+ssoRole+ssoSessionCorp)
 	w.login = w.ExpireSSO(w.login)
@@ -257,7 +255,7 @@ func TestSSORefreshIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.AccessToken == w.login.AccessToken || got.RefreshToken == w.login.RefreshToken || got.RefreshToken == "" {
-		t.Error("the file keeps the tokens of before")
+		t.Error("the file still has the old tokens")
 	}
 	if left := time.Until(got.ExpiresAt); left > time.Hour || left < 59*time.Minute {
 		t.Errorf("%v left", left)
@@ -274,8 +272,7 @@ func TestSSORefreshIsKept(t *testing.T) {
 	}
 }
 
-// TestSourceIsMended takes a source away and gives it back, to the same provider.
-func TestSourceIsMended(t *testing.T) {
+func TestRetrieve_SucceedsAfterTheSourceIsFixed(t *testing.T) {
 	w := newSources(t)
 	w.config(t, "[default]\nsso_session = corp\n"+ssoRole+ssoSessionCorp)
 	a := provider(roleSpec())
@@ -297,8 +294,8 @@ func TestSourceIsMended(t *testing.T) {
 	}
 }
 
-// TestDefaultFiles runs itself with a HOME of its own: the SDK finds ~/.aws/config when the process begins.
-func TestDefaultFiles(t *testing.T) {
+// The SDK looks up ~/.aws only once per process, so the test runs itself in another one.
+func TestRetrieve_ReadsTheFilesOfHOME(t *testing.T) {
 	const inside = "TEST_DEFAULT_FILES"
 	if os.Getenv(inside) != "" {
 		spec := roleSpec()
@@ -309,17 +306,12 @@ func TestDefaultFiles(t *testing.T) {
 		return
 	}
 	w := newSources(t)
-	aws := filepath.Dir(filepath.Dir(w.cache))
-	if err := os.MkdirAll(aws, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	w.dir = aws
 	w.config(t, "[default]\n"+assumesBase+"source_profile = keys\n")
 	w.write(t, "credentials", keys("keys", w.key))
 	_ = os.Unsetenv("AWS_CONFIG_FILE")
 	_ = os.Unsetenv("AWS_SHARED_CREDENTIALS_FILE")
 	t.Setenv(inside, "1")
-	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDefaultFiles$").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -32,18 +32,18 @@ const (
 	containerToken = "Bearer hunter2-of-the-container"
 )
 
-// sources is a fake AWS with something to get credentials by of every kind, and a home that leads to it.
+// sources is a fake AWS with one source of credentials of every kind, and a home directory that points to it.
 type sources struct {
 	*stsfake.Server
 	key stsfake.Key
-	// task are a role session's, for what hands out ready credentials.
+	// task are credentials of a role, for sources that hand out ready credentials.
 	task     aws.Credentials
 	webToken string
 	webFile  string // holds webToken
 	login    stsfake.SSOLogin
 	dir      string // of the profile files
 	cache    string // ~/.aws/sso/cache
-	earlier  int    // requests that were made to prepare all this
+	setup    int    // requests made by newSources
 }
 
 func newSources(t *testing.T) *sources {
@@ -68,36 +68,30 @@ func newSources(t *testing.T) *sources {
 	w.AddPermissionSet("123456789012", "PowerUser")
 	w.login = w.LoginSSO("alice")
 
-	user := t.TempDir()
-	t.Setenv("HOME", user)
-	w.cache = filepath.Join(user, ".aws", "sso", "cache")
+	w.cache = filepath.Join(w.dir, "sso", "cache")
 	t.Setenv("AWS_ENDPOINT_URL_SSO", w.URL())
 	t.Setenv("AWS_ENDPOINT_URL_SSO_OIDC", w.URL())
-	w.earlier = len(w.Requests())
+	w.setup = len(w.Requests())
 	return w
 }
 
-// write makes a file next to the profile files.
+// write writes a file next to the profile files.
 func (w *sources) write(t *testing.T, name, content string) (file string) {
 	t.Helper()
-	file = filepath.Join(w.dir, name)
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return testutil.Write(t, filepath.Join(w.dir, name), content)
 }
 
 func (w *sources) config(t *testing.T, content string) { t.Helper(); w.write(t, "config", content) }
 
-// process is a credential_process line that runs script, in which JSON is the name of a file with content.
+// process returns a credential_process line that runs script. JSON in it stands for the name of a file with content.
 func (w *sources) process(t *testing.T, script, content string) string {
 	t.Helper()
 	file := w.write(t, "output.json", content)
 	return "credential_process = /bin/sh " + w.write(t, "process", strings.ReplaceAll(script, "JSON", "'"+file+"'")) + "\n"
 }
 
-// printed is what a credential_process or a container's endpoint gives for the task's credentials. Values of extra
-// replace its own, nil ones take them away.
+// printed is the task's credentials in the format of credential_process and of container endpoints. Values of extra replace
+// its values; nil removes them.
 func (w *sources) printed(extra map[string]any) string {
 	all := map[string]any{
 		"Version": 1, "AccessKeyId": w.task.AccessKeyID, "SecretAccessKey": w.task.SecretAccessKey,
@@ -113,8 +107,8 @@ func (w *sources) printed(extra map[string]any) string {
 	return string(content)
 }
 
-// container serves credentials as ECS does to who knows the token, and points the SDK at it. answer replaces what it
-// says.
+// container serves credentials as ECS does, to clients with the token, and points the SDK at it. answer, if not nil,
+// replaces the handler.
 func (w *sources) container(t *testing.T, answer http.HandlerFunc) {
 	t.Helper()
 	if answer == nil {
@@ -155,16 +149,16 @@ var unixTime = regexp.MustCompile(`\b[0-9]{10}([0-9]{9})?\b`)
 
 var ssoSuffix = regexp.MustCompile(`AWSReservedSSO_PowerUser_[0-9a-f]{16}`)
 
-// calls are the requests since the beginning, each as action and caller.
+// calls are the requests since newSources, each as action and caller.
 func (w *sources) calls() (calls []string) {
-	for _, r := range w.Requests()[w.earlier:] {
+	for _, r := range w.Requests()[w.setup:] {
 		who := ssoSuffix.ReplaceAllString(r.CallerARN, "AWSReservedSSO_PowerUser_0123456789abcdef")
 		calls = append(calls, strings.TrimSpace(r.Action+" "+who))
 	}
 	return calls
 }
 
-// noSecrets checks that text shows nothing of any source.
+// noSecrets checks that text contains no secret of any source.
 func (w *sources) noSecrets(t *testing.T, text string) {
 	t.Helper()
 	secrets := []string{

@@ -12,8 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// Spec says which credentials to get and how to keep them. Its map and slices must not change once it is in use. The names are
-// those of the STS API reference; zero values are left out of the call. No way of printing a Spec shows ExternalID.
+// Spec says which credentials to get and how to keep them. Its map and slices must not change once it is in use. The
+// names are those of the STS API reference; zero values are left out of the call. No way of printing a Spec shows
+// ExternalID.
 type Spec struct {
 	// Profile of the shared config files makes the call; "" is the SDK's default chain.
 	Profile string
@@ -57,8 +58,8 @@ func (s Spec) Key() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Holder identifies whom the credentials belong to and what they allow, not how they are obtained. A keeper may hand out the
-// credentials of another keeper of an equal holder.
+// Holder identifies whom the credentials belong to and what they allow, not how they are obtained. A keeper may hand
+// out the credentials of another keeper of an equal holder.
 func (s Spec) Holder() string {
 	if s.RoleARN != "" {
 		s.Profile = ""

@@ -19,15 +19,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// Profile is a profile that has been read, and the way from there to credentials, step by step. Its errors are those of
-// Retrieve, which is all the steps at once.
+// Profile is a profile that has been read. Its methods are the single steps of Retrieve, with the same errors.
 type Profile struct {
 	sts    *STS
 	cfg    aws.Config
-	shared *awsconfig.SharedConfig // nil: it is not of the files
+	shared *awsconfig.SharedConfig // nil: not in the shared config files
 }
 
-// Profile reads the profile and calls nobody. MFA codes for its own role come with this ctx.
+// Profile reads the profile and calls no service. An MFA code for the profile's own role must be in this ctx.
 func (a *STS) Profile(ctx context.Context) (*Profile, error) {
 	cfg, shared, err := a.load(ctx)
 	if err != nil {
@@ -36,19 +35,19 @@ func (a *STS) Profile(ctx context.Context) (*Profile, error) {
 	return &Profile{a, cfg, shared}, nil
 }
 
-// Name says which one it is, e.g. profile "default".
+// Name names the profile, e.g. profile "default".
 func (p *Profile) Name() string { return p.sts.profile() }
 
 // Format redacts under every verb: a profile may hold keys.
 func (p Profile) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.sts.profile()+" [redacted]") }
 
-// Source is where the credentials that make the calls come from, and how long they last.
+// Source describes the profile's own credentials, which sign the calls of STS.
 type Source struct {
 	Kind    string
-	Expires time.Time // zero: they do not say
+	Expires time.Time // zero: no expiry known
 }
 
-// Source gets the credentials that make the calls.
+// Source fetches the profile's own credentials.
 func (p *Profile) Source(ctx context.Context) (Source, error) {
 	c, err := p.source(ctx)
 	if err != nil {
@@ -61,8 +60,9 @@ func (p *Profile) Source(ctx context.Context) (Source, error) {
 	return s, nil
 }
 
-// source is apart from the calls themselves, so that an error says which of the two failed. The SDK keeps what it gets as
-// long as that is valid: no step gets it twice. What a role is assumed with, and took an MFA code, outlives the call.
+// source fetches the profile's own credentials. It is a step of its own so that an error says whether the source or the
+// call of STS failed. The SDK caches them in p.cfg. If they took an MFA code and are not handed out themselves,
+// Sessions caches them too.
 func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 	retrieve := func() (aws.Credentials, error) { return p.cfg.Credentials.Retrieve(ctx) }
 	get := retrieve
@@ -77,12 +77,12 @@ func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 	}
 	if !c.HasKeys() {
 		return aws.Credentials{}, &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
-			"what %s gets its credentials from answered without a key, or with half of one; see its log", p.sts.profile())}
+			"the credential source of %s answered without a complete key; see its log", p.sts.profile())}
 	}
 	return c, nil
 }
 
-// kind names what the SDK calls a source as users know it.
+// kind translates the SDK's name of a source into the user's.
 func kind(source string) string {
 	if file, ok := strings.CutPrefix(source, "SharedConfigCredentials: "); ok {
 		return "keys in " + file
@@ -109,13 +109,13 @@ func kind(source string) string {
 	}
 }
 
-// Identity is whom STS takes a caller for, and what time it is there; zero if it does not say.
+// Identity is the caller's identity according to STS.
 type Identity struct {
 	ARN  string
-	Time time.Time
+	Time time.Time // of STS's clock; zero if the response has none
 }
 
-// Identity asks STS who the profile is.
+// Identity calls GetCallerIdentity with the profile's own credentials.
 func (p *Profile) Identity(ctx context.Context) (Identity, error) {
 	source, err := p.source(ctx)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *Profile) Identity(ctx context.Context) (Identity, error) {
 	return p.sts.identity(ctx, cfg)
 }
 
-// Issue gets the credentials to hand out.
+// Issue fetches the credentials to hand out.
 func (p *Profile) Issue(ctx context.Context) (*Credentials, error) {
 	source, err := p.source(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (a *STS) identity(ctx context.Context, cfg aws.Config) (Identity, error) {
 	return Identity{ARN: *out.Arn, Time: at}, nil
 }
 
-// isIdentityCall says whether it was STS's answer to who the caller is that failed.
+// isIdentityCall reports whether GetCallerIdentity failed.
 func isIdentityCall(err error) bool {
 	called := innermost(err)
 	return called != nil && called.OperationName == "GetCallerIdentity"

@@ -13,32 +13,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestSteps walks from a profile to credentials. What the profile runs is run once.
-func TestSteps(t *testing.T) {
+func TestProfile_StepsShareOneRunOfTheSource(t *testing.T) {
 	ahead := 3 * time.Minute
 	sts := stsfake.Start(t, stsfake.WithNow(func() time.Time { return time.Now().Add(ahead) }))
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN)
 	dir := home(t, sts, "", "")
 	counter, script := filepath.Join(dir, "runs"), filepath.Join(dir, "process")
-	for file, content := range map[string]string{
-		script:                       fmt.Sprintf("#!/bin/sh\necho run >> %s\necho '{\"Version\": 1, \"AccessKeyId\": \"%s\", \"SecretAccessKey\": \"%s\"}'\n", counter, key.AccessKeyID, key.SecretAccessKey),
-		filepath.Join(dir, "config"): "[default]\ncredential_process = " + script + "\n",
-	} {
-		if err := os.WriteFile(file, []byte(content), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testutil.Write(t, script, fmt.Sprintf("echo run >> %s\necho '{\"Version\": 1, \"AccessKeyId\": \"%s\", \"SecretAccessKey\": \"%s\"}'\n",
+		counter, key.AccessKeyID, key.SecretAccessKey))
+	testutil.Write(t, filepath.Join(dir, "config"), "[default]\ncredential_process = /bin/sh "+script+"\n")
 
 	p, err := provider(roleSpec()).Profile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.Name(), `profile "default"`; got != want {
-		t.Errorf("it is %s, want %s", got, want)
+		t.Errorf("named %s, want %s", got, want)
 	}
 	if _, err := os.Stat(counter); err == nil {
 		t.Error("reading the profile runs its process")
@@ -56,6 +51,18 @@ func TestSteps(t *testing.T) {
 	if runs, _ := os.ReadFile(counter); string(runs) != "run\n" {
 		t.Errorf("the process was run %d times, want 1", strings.Count(string(runs), "run"))
 	}
+}
+
+func TestProfile_NoVerbShowsKeys(t *testing.T) {
+	sts := stsfake.Start(t)
+	home(t, sts, "", keys("default", sts.AddUser("developer")))
+	p, err := provider(roleSpec()).Profile(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Source(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		for _, value := range []any{p, *p} {
 			if got, want := fmt.Sprintf(verb, value), `profile "default" [redacted]`; got != want {
@@ -65,56 +72,53 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestSourceKinds names every kind of source.
-func TestSourceKinds(t *testing.T) {
+func TestProfile_SourceNamesItsKind(t *testing.T) {
 	expires := time.Now().Add(40 * time.Minute).UTC().Truncate(time.Second)
 	document := fmt.Sprintf(`{"Version": 1, "AccessKeyId": "ASIAOWN", "SecretAccessKey": "s", "SessionToken": "t", "Token": "t", "Code": "Success", "Expiration": "%s"}`,
 		expires.Format(time.RFC3339))
 	for _, tt := range []struct {
-		name, config string
-		profile      string // "default" if empty; "none" for none
-		prepare      func(t *testing.T, dir string, sts *stsfake.Server, key stsfake.Key)
-		kind         string // DIR stands for the folder of the profile files
-		forever      bool
+		name     string
+		config   string // DIR stands for the directory of the profile files
+		profile  string // "default" if empty; "none" for none
+		prepare  func(t *testing.T, dir string, sts *stsfake.Server, key stsfake.Key)
+		wantKind string // DIR likewise
+		noExpiry bool
 	}{
-		{name: "keys", profile: "keys", kind: "keys in DIR/credentials", forever: true},
+		{name: "keys", profile: "keys", wantKind: "keys in DIR/credentials", noExpiry: true},
 		{
-			name: "environment", profile: "none", kind: "keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", forever: true,
+			name: "environment", profile: "none", wantKind: "keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", noExpiry: true,
 			prepare: func(t *testing.T, _ string, _ *stsfake.Server, key stsfake.Key) {
 				t.Setenv("AWS_ACCESS_KEY_ID", key.AccessKeyID)
 				t.Setenv("AWS_SECRET_ACCESS_KEY", key.SecretAccessKey)
 			},
 		},
-		{name: "process", config: "[default]\ncredential_process = /bin/echo '" + document + "'\n", kind: "credential_process"},
+		{name: "process", config: "[default]\ncredential_process = /bin/echo '" + document + "'\n", wantKind: "credential_process"},
 		{
-			name: "chain", config: "[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\n", kind: "the role that the profile assumes (role_arn)",
+			name: "chain", config: "[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\n", wantKind: "the role that the profile assumes (role_arn)",
 			prepare: func(_ *testing.T, _ string, sts *stsfake.Server, _ stsfake.Key) { sts.AddRole(roleARN) },
 		},
 		{
-			name: "web identity", config: "[default]\nrole_arn = " + roleARN + "\nweb_identity_token_file = DIR/token\n", kind: "a web identity",
+			name: "web identity", config: "[default]\nrole_arn = " + roleARN + "\nweb_identity_token_file = DIR/token\n", wantKind: "a web identity",
 			prepare: func(t *testing.T, dir string, sts *stsfake.Server, _ stsfake.Key) {
 				sts.AddRole(roleARN)
 				sts.AddWebIdentity("the-token", roleARN)
-				if err := os.WriteFile(filepath.Join(dir, "token"), []byte("the-token"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				testutil.Write(t, filepath.Join(dir, "token"), "the-token")
 			},
 		},
 		{
-			name: "SSO", kind: "SSO",
+			name: "SSO", wantKind: "SSO",
 			config: "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_region = " +
 				stsfake.SSORegion + "\nsso_start_url = " + stsfake.SSOStartURL + "\n",
 			prepare: func(t *testing.T, dir string, sts *stsfake.Server, _ stsfake.Key) {
-				t.Setenv("HOME", dir)
 				t.Setenv("AWS_ENDPOINT_URL_SSO", sts.URL())
 				sts.AddPermissionSet("123456789012", "r")
-				if _, err := sts.LoginSSO("developer").WriteSession(filepath.Join(dir, ".aws/sso/cache"), "s"); err != nil {
+				if _, err := sts.LoginSSO("developer").WriteSession(filepath.Join(dir, "sso/cache"), "s"); err != nil {
 					t.Fatal(err)
 				}
 			},
 		},
 		{
-			name: "container", profile: "none", kind: "the container credentials service",
+			name: "container", profile: "none", wantKind: "the container credentials service",
 			prepare: func(t *testing.T, _ string, _ *stsfake.Server, _ stsfake.Key) {
 				s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(document)) }))
 				t.Cleanup(s.Close)
@@ -126,9 +130,7 @@ func TestSourceKinds(t *testing.T) {
 			sts := stsfake.Start(t)
 			key := sts.AddUser("developer")
 			dir := home(t, sts, "", keys("keys", key))
-			if err := os.WriteFile(filepath.Join(dir, "config"), []byte(strings.ReplaceAll(tt.config, "DIR", dir)), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			testutil.Write(t, filepath.Join(dir, "config"), strings.ReplaceAll(tt.config, "DIR", dir))
 			if tt.prepare != nil {
 				tt.prepare(t, dir, sts, key)
 			}
@@ -145,57 +147,63 @@ func TestSourceKinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := p.Source(t.Context())
-			if want := strings.Replace(tt.kind, "DIR", dir, 1); got.Kind != want || err != nil || got.Expires.IsZero() != tt.forever {
-				t.Errorf("source %+v, %v; want %s, for ever %v", got, err, want, tt.forever)
+			if want := strings.Replace(tt.wantKind, "DIR", dir, 1); got.Kind != want || err != nil || got.Expires.IsZero() != tt.noExpiry {
+				t.Errorf("source %+v, %v; want %s, without expiry %v", got, err, want, tt.noExpiry)
 			}
 		})
 	}
 }
 
-// TestIdentityErrors has refusals of the call that needs no permission.
-func TestIdentityErrors(t *testing.T) {
-	for _, tt := range []struct {
-		fault stsfake.Fault
-		want  Error
-	}{
-		{
-			stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"},
-			Error{codeUnauthorized, `STS does not tell profile "default" who it is (AccessDenied: no); no policy of IAM can forbid that, but the policy of a VPC endpoint can`, false},
-		},
-		{
-			stsfake.Fault{Code: "InvalidAction", Message: "no"},
-			Error{codeFailed, `GetCallerIdentity with profile "default" was refused (InvalidAction: no); if AWS_ENDPOINT_URL_STS is set, check that it is an STS`, false},
-		},
-	} {
-		sts := stsfake.Start(t)
-		sts.Fail(tt.fault)
-		home(t, sts, "", keys("default", sts.AddUser("developer")))
-		p, err := provider(roleSpec()).Profile(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = p.Identity(t.Context())
-		var got *Error
-		if !errors.As(err, &got) {
-			t.Fatalf("got %v", err)
-		}
-		if diff := cmp.Diff(tt.want, *got); diff != "" {
-			t.Errorf("error (-want +got):\n%s", diff)
-		}
-	}
-
-	blank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIdentityResponse>"))
-	}))
-	defer blank.Close()
-	sts := stsfake.New()
-	home(t, nil, "", keys("default", sts.AddUser("developer")))
-	t.Setenv("AWS_ENDPOINT_URL_STS", blank.URL)
+// identityError calls GetCallerIdentity, which must fail.
+func identityError(t *testing.T) *Error {
+	t.Helper()
 	p, err := provider(roleSpec()).Profile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = p.Identity(t.Context()); err == nil || err.Error() != "STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS" {
-		t.Errorf("got %v", err)
+	_, err = p.Identity(t.Context())
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("got %v, want an *Error", err)
+	}
+	return e
+}
+
+func TestProfile_IdentityErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault stsfake.Fault
+		want  Error
+	}{
+		{
+			"denied", stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"},
+			Error{codeUnauthorized, `STS does not tell profile "default" who it is (AccessDenied: no); no IAM policy can deny that, but a VPC endpoint policy can`, false},
+		},
+		{
+			"unknown action", stsfake.Fault{Code: "InvalidAction", Message: "no"},
+			Error{codeFailed, `GetCallerIdentity with profile "default" was refused (InvalidAction: no); if AWS_ENDPOINT_URL_STS is set, check that it is an STS`, false},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sts := stsfake.Start(t)
+			sts.Fail(tt.fault)
+			home(t, sts, "", keys("default", sts.AddUser("developer")))
+			if diff := cmp.Diff(&tt.want, identityError(t)); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestProfile_IdentityWithoutARNIsAnError(t *testing.T) {
+	blank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIdentityResponse>"))
+	}))
+	defer blank.Close()
+	home(t, nil, "", keys("default", stsfake.New().AddUser("developer")))
+	t.Setenv("AWS_ENDPOINT_URL_STS", blank.URL)
+	want := "STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"
+	if got := identityError(t).Message; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -29,7 +29,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// chainedDuration is the most that STS gives a caller who is on a role's credentials already (role chaining, SSO).
+// chainedDuration is STS's maximum for a caller with a role's credentials (role chaining, SSO).
 const chainedDuration = time.Hour
 
 // processTimeout bounds a credential_process.
@@ -54,7 +54,7 @@ func (o Options) withDefaults() Options {
 		o.Sessions = &Sessions{}
 	}
 	if o.HTTP == nil {
-		// Calls are an hour apart: nothing is gained by keeping connections, and providers come and go with reloads.
+		// Calls are an hour apart, so that idle connections are useless.
 		o.HTTP = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = 10 * time.Second })
 	}
 	if o.Log == nil {
@@ -66,22 +66,21 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// STS gets a role's credentials by AssumeRole, or those of the profile itself. The profile files are read anew at each
-// call.
+// STS fetches a role's credentials by AssumeRole, or those of the profile itself. Each call reads the profile files again.
 type STS struct {
 	spec Spec
 	opt  Options
-	// stepped says that STS has refused the configured duration before.
-	stepped atomic.Bool
+	// reduced says that STS has refused Spec.Duration; calls use at most chainedDuration from then on.
+	reduced atomic.Bool
 }
 
-// NewSTS only builds; nothing is called or read yet.
+// NewSTS makes an STS. It calls and reads nothing yet.
 func NewSTS(spec Spec, opt Options) *STS {
 	return &STS{spec: spec, opt: opt.withDefaults()}
 }
 
-// Retrieve calls STS once (twice when it finds that the duration is too long, or an MFA code opens a session first). It
-// fails with *NeedsMFA when the code that it needs is not in ctx, or is refused.
+// Retrieve calls STS once, or twice if STS refuses the duration or an MFA code opens a session first. It fails with
+// *NeedsMFA if it needs a code that is not in ctx, or if STS refuses the code.
 func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
 	p, err := a.Profile(ctx)
 	if err != nil {
@@ -90,11 +89,11 @@ func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
 	return p.Issue(ctx)
 }
 
-// issue makes the call with the profile's own credentials.
+// issue calls STS with the profile's own credentials.
 func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*Credentials, error) {
 	cfg.Credentials = static(source)
 	if a.spec.RoleARN == "" {
-		return a.own(ctx, sts.NewFromConfig(cfg), source)
+		return a.ownCredentials(ctx, sts.NewFromConfig(cfg), source)
 	}
 	in := a.input()
 	if a.spec.MFASerial != "" {
@@ -106,7 +105,7 @@ func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials)
 	}
 	client := sts.NewFromConfig(cfg)
 	out, err := client.AssumeRole(ctx, in)
-	if durationRefused(err) && a.spec.Duration > chainedDuration && !a.stepped.Swap(true) {
+	if durationRefused(err) && a.spec.Duration > chainedDuration && !a.reduced.Swap(true) {
 		a.opt.Log.Warn("STS refuses the session duration; using 1h", "duration", a.spec.Duration, "role", a.spec.RoleARN)
 		in.DurationSeconds = a.input().DurationSeconds
 		out, err = client.AssumeRole(ctx, in)
@@ -120,12 +119,12 @@ func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials)
 	return a.credentials(out)
 }
 
-// static is a provider of credentials that are at hand.
+// static is a provider of given credentials.
 func static(c aws.Credentials) aws.CredentialsProvider {
 	return credentials.StaticCredentialsProvider{Value: c}
 }
 
-// CallerIdentity asks STS who the holder of c is.
+// CallerIdentity calls GetCallerIdentity with c.
 func (a *STS) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
 	cfg, _, err := a.load(ctx)
 	if err != nil {
@@ -136,7 +135,7 @@ func (a *STS) CallerIdentity(ctx context.Context, c *Credentials) (arn string, e
 	return id.ARN, err
 }
 
-// ProfileFiles are the shared config files that the SDK reads profiles from.
+// ProfileFiles returns the two shared config files that the SDK reads profiles from.
 func ProfileFiles() []string {
 	files := []string{awsconfig.DefaultSharedConfigFilename(), awsconfig.DefaultSharedCredentialsFilename()}
 	for i, variable := range [...]string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
@@ -147,7 +146,8 @@ func ProfileFiles() []string {
 	return files
 }
 
-// CacheDirs are where aws sso login and aws login leave what the SDK takes credentials from.
+// CacheDirs returns the directories in which aws sso login and aws login store tokens. It is empty without a home
+// directory.
 func CacheDirs() []string {
 	token, err := ssocreds.StandardCachedTokenFilepath("any")
 	if err != nil {
@@ -158,28 +158,27 @@ func CacheDirs() []string {
 	return []string{sso, login}
 }
 
-// load reads the profile. Its codes come from ctx.
+// load reads the profile. MFA codes for its own role come from ctx.
 func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
 	profile, files := sharedProfile(ctx, a.spec.Profile), ProfileFiles()
 	opts := []func(*awsconfig.LoadOptions) error{
-		// The SDK's own defaults are those of the home that the process was started with.
+		// The SDK's defaults do not follow a change of HOME in this process.
 		awsconfig.WithSharedConfigFiles(files[:1]),
 		awsconfig.WithSharedCredentialsFiles(files[1:]),
 		awsconfig.WithRegion(a.spec.Region),
-		awsconfig.WithHTTPClient(a.opt.HTTP), // of the SDK's own kind, or AWS_CA_BUNDLE could not be added
+		awsconfig.WithHTTPClient(a.opt.HTTP), // the SDK adds AWS_CA_BUNDLE only to a client of its own type
 		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, a.opt.Origin)}),
 		awsconfig.WithEC2IMDSClientEnableState(metadataService(profile)),
-		// Expiry times are the issuer's: for container credentials the SDK would shift them.
+		// Keep the issuer's expiry: the SDK would shift that of container credentials.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
-		// The SDK ends the shell of a process that hangs before the call is given up; what that shell has started in the
-		// background is the user's.
+		// The SDK kills the shell of a process that hangs before the call times out. It does not kill the shell's children.
 		awsconfig.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = processTimeout }),
 		awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
 			o.HTTPClient, o.Retryer = a.opt.HTTP, aws.NopRetryer{}
 		}),
 		awsconfig.WithAssumeRoleCredentialOptions(profileMFA(ctx, profile)),
-		awsconfig.WithLogger(logging.Nop{}), // it would write to stderr, past ours
-		// The Keeper alone decides when to try again.
+		awsconfig.WithLogger(logging.Nop{}), // the SDK's logger would write to stderr
+		// Only the Keeper retries.
 		awsconfig.WithRetryMaxAttempts(1),
 	}
 	if a.spec.Profile != "" {
@@ -191,7 +190,7 @@ func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, er
 
 func (a *STS) input() *sts.AssumeRoleInput {
 	duration := a.spec.Duration
-	if a.stepped.Load() {
+	if a.reduced.Load() {
 		duration = min(duration, chainedDuration)
 	}
 	in := &sts.AssumeRoleInput{
@@ -213,9 +212,9 @@ func (a *STS) input() *sts.AssumeRoleInput {
 	return in
 }
 
-// credentials takes STS's answer about a role, or says what is wrong with it.
+// credentials converts a response of AssumeRole and checks it.
 func (a *STS) credentials(out *sts.AssumeRoleOutput) (*Credentials, error) {
-	c, err := a.issued(out.Credentials)
+	c, err := a.fromSTS(out.Credentials)
 	if err == nil && out.AssumedRoleUser != nil {
 		c.ARN = aws.ToString(out.AssumedRoleUser.Arn)
 		c.AccountID = accountOf(c.ARN)
@@ -223,8 +222,8 @@ func (a *STS) credentials(out *sts.AssumeRoleOutput) (*Credentials, error) {
 	return c, err
 }
 
-// issued takes what STS has just issued: nothing blank or expired is ever handed out.
-func (a *STS) issued(c *types.Credentials) (*Credentials, error) {
+// fromSTS converts credentials that STS has just issued. It fails if they are incomplete or expired.
+func (a *STS) fromSTS(c *types.Credentials) (*Credentials, error) {
 	if c == nil || c.Expiration == nil ||
 		aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
 		return nil, &Error{Code: codeFailed, Temporary: true, Message: "STS answered without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
@@ -243,7 +242,7 @@ func (a *STS) issued(c *types.Credentials) (*Credentials, error) {
 	}, nil
 }
 
-// accountOf is the account in an ARN, "" if there is none.
+// accountOf returns the account of an ARN; "" if text is no ARN.
 func accountOf(text string) string {
 	parsed, err := arn.Parse(text)
 	if err != nil {
@@ -252,7 +251,7 @@ func accountOf(text string) string {
 	return parsed.AccountID
 }
 
-// durationRefused says whether STS has refused just the duration, by one of its two texts (imds-reference section 9).
+// durationRefused reports whether STS refused the duration only, by one of its two texts (imds-reference section 9).
 func durationRefused(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" &&

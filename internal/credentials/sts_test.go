@@ -5,9 +5,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -23,47 +25,55 @@ const (
 	sessionARN = "arn:aws:sts::123456789012:assumed-role/myrole/i-0123456789abcdef0"
 )
 
-// home makes an ~/.aws of its own, with the given files, and points the SDK at it and at the fake.
+// home isolates the test, writes the two shared config files, unless they are empty, and points the SDK at the fake. It
+// returns the directory of the files.
 func home(t *testing.T, sts *stsfake.Server, configFile, credentialsFile string) (dir string) {
 	t.Helper()
-	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, "") // restored after the test
-			_ = os.Unsetenv(name)
-		}
-	}
-	dir = t.TempDir()
+	dir = filepath.Join(testutil.IsolateHome(t), ".aws")
 	for name, content := range map[string]string{"config": configFile, "credentials": credentialsFile} {
-		if content == "" {
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
+		if content != "" {
+			testutil.Write(t, filepath.Join(dir, name), content)
 		}
 	}
-	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
 	if sts != nil {
 		t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
 	}
 	return dir
 }
 
+// keys is a profile of the credentials file.
 func keys(profile string, key stsfake.Key) string {
 	return fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", profile, key.AccessKeyID, key.SecretAccessKey)
 }
 
+// roleSpec is the Spec of most tests: profile "default" assumes roleARN.
 func roleSpec() Spec {
 	return Spec{
 		Profile: "default", Region: "ap-southeast-2", RoleARN: roleARN, SessionName: "i-0123456789abcdef0", Duration: time.Hour,
 	}
 }
 
-func provider(spec Spec) *STS {
-	return NewSTS(spec, Options{})
+// ownSpec has no role: the profile's own credentials are handed out.
+func ownSpec() Spec {
+	return Spec{Profile: "default", Region: "ap-southeast-2", Duration: 2 * time.Hour}
 }
 
-func TestAssumeRole(t *testing.T) {
+func provider(spec Spec) *STS { return NewSTS(spec, Options{}) }
+
+// debugLog is a logger of all levels.
+func debugLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// expectLeft fails the test unless c is valid for want, give or take a minute.
+func expectLeft(t *testing.T, c *Credentials, want time.Duration) {
+	t.Helper()
+	if left := time.Until(c.Expiration); (left - want).Abs() > time.Minute {
+		t.Errorf("%v left, want %v", left, want)
+	}
+}
+
+func TestRetrieve_PassesAllParametersToAssumeRole(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN, stsfake.MaxSession(12*time.Hour), stsfake.ExternalID("ext"))
@@ -85,9 +95,7 @@ func TestAssumeRole(t *testing.T) {
 	if c.ARN != sessionARN {
 		t.Errorf("ARN %q, want %q", c.ARN, sessionARN)
 	}
-	if left := time.Until(c.Expiration); left < 2*time.Hour-time.Minute || left > 2*time.Hour+time.Minute {
-		t.Errorf("%v left, want 2h", left)
-	}
+	expectLeft(t, c, 2*time.Hour)
 	if len(sts.Requests()) != 1 {
 		t.Errorf("%d requests, want 1", len(sts.Requests()))
 	}
@@ -112,8 +120,7 @@ func TestAssumeRole(t *testing.T) {
 	}
 }
 
-// TestChainStepsDown assumes a role from another one: STS allows an hour at most, and is asked for no more from then on.
-func TestChainStepsDown(t *testing.T) {
+func TestRetrieve_RoleChainingFallsBackToOneHourForGood(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	sts.AddRole("arn:aws:iam::123456789012:role/base")
@@ -127,17 +134,14 @@ func TestChainStepsDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left := time.Until(c.Expiration); left > time.Hour+time.Minute {
-			t.Errorf("%v left, want 1h", left)
-		}
+		expectLeft(t, c, time.Hour)
 		if got := sts.Calls("AssumeRole"); got != wantCalls {
-			t.Errorf("renewal %d: %d calls in all, want %d", i, got, wantCalls)
+			t.Errorf("renewal %d: %d calls in total, want %d", i, got, wantCalls)
 		}
 	}
 }
 
-// TestClockIsWrong has an STS whose clock is two hours behind this machine's.
-func TestClockIsWrong(t *testing.T) {
+func TestRetrieve_SignatureErrorNamesAWrongClock(t *testing.T) {
 	behind := stsfake.WithNow(func() time.Time { return time.Now().Add(-2 * time.Hour) })
 	sts := stsfake.Start(t, behind)
 	key := sts.AddUser("developer")
@@ -150,7 +154,7 @@ func TestClockIsWrong(t *testing.T) {
 	}
 }
 
-func TestEnvironmentWithoutProfile(t *testing.T) {
+func TestRetrieve_WithoutProfileUsesKeysInTheEnvironment(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN)
@@ -164,8 +168,7 @@ func TestEnvironmentWithoutProfile(t *testing.T) {
 	}
 }
 
-// TestProfileIsReadAgain mends a profile between two calls.
-func TestProfileIsReadAgain(t *testing.T) {
+func TestRetrieve_ReadsTheProfileAtEachCall(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN)
@@ -174,32 +177,29 @@ func TestProfileIsReadAgain(t *testing.T) {
 	if _, err := a.Retrieve(t.Context()); err == nil {
 		t.Fatal("got credentials without ~/.aws")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte(keys("default", key)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testutil.Write(t, filepath.Join(dir, "credentials"), keys("default", key))
 	if _, err := a.Retrieve(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestMetadataServiceIsNoSource offers the SDK a metadata service, as the daemon itself would be one.
-func TestMetadataServiceIsNoSource(t *testing.T) {
+// The daemon itself would be such a metadata service.
+func TestRetrieve_NeverFallsBackToTheMetadataService(t *testing.T) {
 	sts := stsfake.Start(t)
 	home(t, sts, "[default]\nregion = us-east-1\n", "")
-	asked := make(chan string, 100)
-	self := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.Path }))
-	defer self.Close()
-	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.URL)
+	requests := make(chan string, 100)
+	metadata := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { requests <- r.Method + " " + r.URL.Path }))
+	defer metadata.Close()
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
 	if _, err := provider(roleSpec()).Retrieve(t.Context()); err == nil {
 		t.Error("got credentials")
 	}
-	if len(asked) > 0 {
-		t.Errorf("asked the metadata service: %s", <-asked)
+	if len(requests) > 0 {
+		t.Errorf("request to the metadata service: %s", <-requests)
 	}
 }
 
-// TestCanceled checks that the end of the daemon is no failure of the credentials.
-func TestCanceled(t *testing.T) {
+func TestRetrieve_CanceledContextIsNoErrorOfCredentials(t *testing.T) {
 	sts := stsfake.Start(t)
 	key := sts.AddUser("developer")
 	home(t, sts, "", keys("default", key))
@@ -210,8 +210,8 @@ func TestCanceled(t *testing.T) {
 	}
 }
 
-// TestCABundle has AWS_CA_BUNDLE, as behind a proxy that looks into connections.
-func TestCABundle(t *testing.T) {
+// A proxy that intercepts TLS needs AWS_CA_BUNDLE.
+func TestRetrieve_TrustsTheCABundle(t *testing.T) {
 	sts := stsfake.New()
 	key := sts.AddUser("developer")
 	sts.AddRole(roleARN)
@@ -222,11 +222,8 @@ func TestCABundle(t *testing.T) {
 	if _, err := provider(roleSpec()).Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("without the bundle: %v", err)
 	}
-	bundle := filepath.Join(dir, "ca.pem")
-	t.Setenv("AWS_CA_BUNDLE", bundle)
-	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	bundle := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw})
+	t.Setenv("AWS_CA_BUNDLE", testutil.Write(t, filepath.Join(dir, "ca.pem"), string(bundle)))
 	if _, err := provider(roleSpec()).Retrieve(t.Context()); err != nil {
 		t.Errorf("with the bundle: %v", err)
 	}
