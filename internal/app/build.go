@@ -76,7 +76,7 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 
 // instanceOf makes the instance and the tree that a configuration describes. Its errors name file, line and key.
 func instanceOf(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
-	in := instance.New(l.Config, l.UserData)
+	in := instance.New(&l.Config.Instance, l.UserData)
 	if e, ok := errors.AsType[*instance.KeyError](in.Check()); ok {
 		return nil, nil, l.Problem(e.Key, "%s", e.Reason)
 	}

@@ -37,7 +37,7 @@ func Mismatch(loaded *config.Loaded, listen string, s *api.Status) string {
 		return ""
 	}
 	c := loaded.Config
-	role, arn := instance.RoleOf(c), ""
+	role, arn := instance.RoleOf(&c.Instance), ""
 	if c.Credentials.IAMRole != "" {
 		arn = SpecOf(c).SessionARN()
 	}

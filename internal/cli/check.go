@@ -82,7 +82,7 @@ func printCheck(cmd *cobra.Command, f *flags, loaded *config.Loaded) error {
 func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	out := cmd.OutOrStdout()
 	fmt.Fprintln(out, "\n# the credentials it hands out")
-	if instance.RoleOf(c) == "" {
+	if instance.RoleOf(&c.Instance) == "" {
 		fmt.Fprintln(out, "none: neither credentials.iam_role nor credentials.source_profile is set")
 		return nil
 	}

@@ -153,7 +153,7 @@ f.yaml:4: server.listen: an element of the list is empty`},
 		{"alias to itself", `
 server: &s
   listen: [*s]`, `
-f.yaml:1: server.listen[0]: want a text, but this is a block of keys`},
+f.yaml:2: server.listen[0]: want a text, but this is a block of keys`},
 		{"duration without unit", `
 credentials:
   duration: 3600`, `

@@ -221,6 +221,9 @@ f.yaml:1: server.allow_hosts: "http://metadata" is not a host name; it has lette
 		{"user", `
 server: {user: "a b"}`, `
 f.yaml:1: server.user: "a b" is not a user's name or number`},
+		{"control", `
+server: {control: run/control.sock}`, `
+f.yaml:1: server.control: "run/control.sock" is not auto, off or an absolute path; write e.g. /run/mock-ec2-metadata/control.sock`},
 		{"identity: two keys", `
 identity: {key_file: key.pem, cert_file: cert.pem, state_dir: /var/lib}`, `
 f.yaml:1: identity.state_dir: identity.key_file is set too; keep one of them`},

@@ -13,185 +13,194 @@ const DefaultFile = "conf/config.yaml"
 const DefaultListen = "0.0.0.0:5000"
 
 // Config is the whole configuration. conf/sample-config.yaml is its commented tour; docs/configuration.md its reference.
+//
+// The tags of a field hold all that concerns its value alone: "yaml" is its key, "is" the rule that every text of it must
+// satisfy, "oneof" the texts allowed, "from" the numbers allowed, "scalar" lets a list be written as one text, "key" the rule for the keys of a map, and "odd" the rule
+// whose violation is a warning. The rules are in rules.go.
 type Config struct {
+	Instance `yaml:",inline"`
+	Server   Server   `yaml:"server"`
+	Identity Identity `yaml:"identity"`
+	Log      Log      `yaml:"log"`
+}
+
+// Instance is everything that describes the simulated instance. The rest of Config belongs to the process.
+type Instance struct {
 	Credentials Credentials `yaml:"credentials"`
 	AWS         AWS         `yaml:"aws"`
 	EC2         EC2         `yaml:"ec2"`
 	// Metadata adds, replaces or (null) removes values by path below the version: "meta-data/ami-id": ami-1.
 	Metadata map[string]*string `yaml:"metadata"`
-	Server   Server             `yaml:"server"`
-	Identity Identity           `yaml:"identity"`
-	Log      Log                `yaml:"log"`
 }
 
 // Credentials says which role's credentials are handed out and who asks STS for them.
 // Limits are those of the STS AssumeRole API reference.
 type Credentials struct {
 	// SourceProfile is the profile of ~/.aws whose credentials make the call. Empty: the AWS SDK's default chain.
-	SourceProfile string `yaml:"source_profile"`
+	SourceProfile string `yaml:"source_profile" is:"printable"`
 	// IAMRole is the ARN of the role to assume. Empty, with no SourceProfile either: no instance profile.
-	IAMRole string `yaml:"iam_role"`
+	IAMRole string `yaml:"iam_role" is:"role" odd:"usual role"`
 	// SessionName is the RoleSessionName. Empty: the instance id, as on EC2.
-	SessionName string `yaml:"session_name"`
+	SessionName string `yaml:"session_name" is:"session name"`
 	// Duration asked for, 15 minutes to 12 hours.
 	Duration time.Duration `yaml:"duration"`
 	// RefreshBefore is how long before expiry credentials are renewed.
 	RefreshBefore     time.Duration     `yaml:"refresh_before"`
-	ExternalID        Secret            `yaml:"external_id"`
-	SourceIdentity    string            `yaml:"source_identity"`
-	SessionTags       map[string]string `yaml:"session_tags"`
-	TransitiveTagKeys []string          `yaml:"transitive_tag_keys"`
+	ExternalID        Secret            `yaml:"external_id" is:"external id"`
+	SourceIdentity    string            `yaml:"source_identity" is:"source identity"`
+	SessionTags       map[string]string `yaml:"session_tags" key:"session tag key" is:"session tag value"`
+	TransitiveTagKeys []string          `yaml:"transitive_tag_keys" is:"session tag key"`
 	// Policy is an inline session policy (JSON); PolicyARNs are managed ones.
-	Policy     string   `yaml:"policy"`
-	PolicyARNs []string `yaml:"policy_arns"`
-	MFASerial  string   `yaml:"mfa_serial"`
+	Policy     string   `yaml:"policy" is:"policy"`
+	PolicyARNs []string `yaml:"policy_arns" is:"policy ARN"`
+	MFASerial  string   `yaml:"mfa_serial" is:"MFA serial"`
 	// Mock hands out made-up credentials and calls nobody.
 	Mock bool `yaml:"mock"`
 }
 
 // AWS is the account and the place the instance claims to be in.
 type AWS struct {
-	AccountID          string `yaml:"account_id"`
-	Region             string `yaml:"region"`
-	AvailabilityZone   string `yaml:"availability_zone"`
-	AvailabilityZoneID string `yaml:"availability_zone_id"`
-	Partition          string `yaml:"partition"`
-	Domain             string `yaml:"domain"`
+	AccountID          string `yaml:"account_id" is:"account" odd:"usual account"`
+	Region             string `yaml:"region" is:"region"`
+	AvailabilityZone   string `yaml:"availability_zone" is:"zone"`
+	AvailabilityZoneID string `yaml:"availability_zone_id" is:"zone id"`
+	Partition          string `yaml:"partition" is:"partition"`
+	Domain             string `yaml:"domain" is:"host name"`
 }
 
 // EC2 is the instance. What is left out is derived from InstanceID.
 type EC2 struct {
-	LocalIPv4    string `yaml:"local_ipv4"`
-	InstanceID   string `yaml:"instance_id"`
-	ImageID      string `yaml:"image_id"`
-	InstanceType string `yaml:"instance_type"`
-	Architecture string `yaml:"architecture"`
-	Hostname     string `yaml:"hostname"`
+	LocalIPv4    string `yaml:"local_ipv4" is:"IPv4" odd:"usual address"`
+	InstanceID   string `yaml:"instance_id" is:"instance id" odd:"usual instance id"`
+	ImageID      string `yaml:"image_id" is:"word" odd:"usual image id"`
+	InstanceType string `yaml:"instance_type" is:"word" odd:"usual instance type"`
+	Architecture string `yaml:"architecture" is:"word" odd:"usual architecture"`
+	Hostname     string `yaml:"hostname" is:"word" odd:"host name"`
 
-	PublicIPv4           string             `yaml:"public_ipv4"`
-	PublicHostname       string             `yaml:"public_hostname"`
-	IPv6                 string             `yaml:"ipv6"`
-	MAC                  string             `yaml:"mac"`
-	InterfaceID          string             `yaml:"interface_id"`
-	VPCID                string             `yaml:"vpc_id"`
-	SubnetID             string             `yaml:"subnet_id"`
-	VPCIPv4CIDRBlocks    []string           `yaml:"vpc_ipv4_cidr_blocks"`
-	VPCIPv6CIDRBlocks    []string           `yaml:"vpc_ipv6_cidr_blocks"`
-	SubnetIPv4CIDRBlock  string             `yaml:"subnet_ipv4_cidr_block"`
-	SubnetIPv6CIDRBlocks []string           `yaml:"subnet_ipv6_cidr_blocks"`
-	SecurityGroups       []string           `yaml:"security_groups"`
-	SecurityGroupIDs     []string           `yaml:"security_group_ids"`
+	PublicIPv4           string             `yaml:"public_ipv4" is:"IPv4" odd:"public address"`
+	PublicHostname       string             `yaml:"public_hostname" is:"host name"`
+	IPv6                 string             `yaml:"ipv6" is:"IPv6"`
+	MAC                  string             `yaml:"mac" is:"MAC"`
+	InterfaceID          string             `yaml:"interface_id" is:"word"`
+	VPCID                string             `yaml:"vpc_id" is:"word"`
+	SubnetID             string             `yaml:"subnet_id" is:"word"`
+	VPCIPv4CIDRBlocks    []string           `yaml:"vpc_ipv4_cidr_blocks" is:"IPv4 network" odd:"usual size"`
+	VPCIPv6CIDRBlocks    []string           `yaml:"vpc_ipv6_cidr_blocks" is:"IPv6 network"`
+	SubnetIPv4CIDRBlock  string             `yaml:"subnet_ipv4_cidr_block" is:"IPv4 network" odd:"usual size"`
+	SubnetIPv6CIDRBlocks []string           `yaml:"subnet_ipv6_cidr_blocks" is:"IPv6 network"`
+	SecurityGroups       []string           `yaml:"security_groups" is:"printable"`
+	SecurityGroupIDs     []string           `yaml:"security_group_ids" is:"word"`
 	NetworkInterfaces    []NetworkInterface `yaml:"network_interfaces"`
 
-	ReservationID  string            `yaml:"reservation_id"`
-	AMILaunchIndex int               `yaml:"ami_launch_index"`
-	LifeCycle      string            `yaml:"life_cycle"`
-	Monitoring     string            `yaml:"monitoring"`
-	PendingTime    string            `yaml:"pending_time"`
+	ReservationID  string            `yaml:"reservation_id" is:"word"`
+	AMILaunchIndex int               `yaml:"ami_launch_index" from:"0"`
+	LifeCycle      string            `yaml:"life_cycle" oneof:"on-demand, spot, scheduled, capacity-block"`
+	Monitoring     string            `yaml:"monitoring" oneof:"disabled, enabled"`
+	PendingTime    string            `yaml:"pending_time" is:"UTC time"`
 	Placement      Placement         `yaml:"placement"`
-	ProductCodes   []string          `yaml:"product_codes"`
+	ProductCodes   []string          `yaml:"product_codes" is:"word"`
 	KeyPairs       []KeyPair         `yaml:"key_pairs"`
-	BlockDevices   map[string]string `yaml:"block_devices"`
-	Tags           map[string]string `yaml:"tags"`
+	BlockDevices   map[string]string `yaml:"block_devices" key:"block device" is:"device"`
+	Tags           map[string]string `yaml:"tags" is:"tag value"`
 
 	// At most one of these three; at most 16384 bytes.
-	UserData       Secret `yaml:"user_data"`
-	UserDataFile   string `yaml:"user_data_file"`
-	UserDataBase64 Secret `yaml:"user_data_base64"`
+	UserData       Secret `yaml:"user_data" is:"user data"`
+	UserDataFile   string `yaml:"user_data_file" is:"printable"`
+	UserDataBase64 Secret `yaml:"user_data_base64" is:"user data in base64"`
 
 	MetadataOptions MetadataOptions `yaml:"metadata_options"`
 }
 
 // NetworkInterface is one elastic network interface beside the instance's values above, which describe device 0.
 type NetworkInterface struct {
-	DeviceNumber         int      `yaml:"device_number"`
-	NetworkCard          int      `yaml:"network_card"`
-	MAC                  string   `yaml:"mac"`
-	InterfaceID          string   `yaml:"interface_id"`
-	LocalIPv4s           []string `yaml:"local_ipv4s"`
-	PublicIPv4s          []string `yaml:"public_ipv4s"`
-	PublicHostname       string   `yaml:"public_hostname"`
-	IPv6s                []string `yaml:"ipv6s"`
-	IPv4Prefixes         []string `yaml:"ipv4_prefixes"`
-	IPv6Prefixes         []string `yaml:"ipv6_prefixes"`
-	VPCID                string   `yaml:"vpc_id"`
-	SubnetID             string   `yaml:"subnet_id"`
-	VPCIPv4CIDRBlocks    []string `yaml:"vpc_ipv4_cidr_blocks"`
-	VPCIPv6CIDRBlocks    []string `yaml:"vpc_ipv6_cidr_blocks"`
-	SubnetIPv4CIDRBlock  string   `yaml:"subnet_ipv4_cidr_block"`
-	SubnetIPv6CIDRBlocks []string `yaml:"subnet_ipv6_cidr_blocks"`
-	SecurityGroups       []string `yaml:"security_groups"`
-	SecurityGroupIDs     []string `yaml:"security_group_ids"`
+	DeviceNumber         int      `yaml:"device_number" from:"0 to 255"`
+	NetworkCard          int      `yaml:"network_card" from:"0 to 255"`
+	MAC                  string   `yaml:"mac" is:"MAC"`
+	InterfaceID          string   `yaml:"interface_id" is:"word"`
+	LocalIPv4s           []string `yaml:"local_ipv4s" is:"IPv4" odd:"usual address"`
+	PublicIPv4s          []string `yaml:"public_ipv4s" is:"IPv4" odd:"public address"`
+	PublicHostname       string   `yaml:"public_hostname" is:"host name"`
+	IPv6s                []string `yaml:"ipv6s" is:"IPv6"`
+	IPv4Prefixes         []string `yaml:"ipv4_prefixes" is:"IPv4 network"`
+	IPv6Prefixes         []string `yaml:"ipv6_prefixes" is:"IPv6 network"`
+	VPCID                string   `yaml:"vpc_id" is:"word"`
+	SubnetID             string   `yaml:"subnet_id" is:"word"`
+	VPCIPv4CIDRBlocks    []string `yaml:"vpc_ipv4_cidr_blocks" is:"IPv4 network" odd:"usual size"`
+	VPCIPv6CIDRBlocks    []string `yaml:"vpc_ipv6_cidr_blocks" is:"IPv6 network"`
+	SubnetIPv4CIDRBlock  string   `yaml:"subnet_ipv4_cidr_block" is:"IPv4 network" odd:"usual size"`
+	SubnetIPv6CIDRBlocks []string `yaml:"subnet_ipv6_cidr_blocks" is:"IPv6 network"`
+	SecurityGroups       []string `yaml:"security_groups" is:"printable"`
+	SecurityGroupIDs     []string `yaml:"security_group_ids" is:"word"`
 }
 
 // Placement is where the instance stands within its availability zone.
 type Placement struct {
-	GroupName       string `yaml:"group_name"`
-	HostID          string `yaml:"host_id"`
-	PartitionNumber int    `yaml:"partition_number"`
+	GroupName       string `yaml:"group_name" is:"printable"`
+	HostID          string `yaml:"host_id" is:"word"`
+	PartitionNumber int    `yaml:"partition_number" from:"0"`
 }
 
 // KeyPair is a public key that the instance was launched with.
 type KeyPair struct {
-	Name      string `yaml:"name"`
-	PublicKey string `yaml:"public_key"`
+	Name      string `yaml:"name" is:"key pair name"`
+	PublicKey string `yaml:"public_key" is:"public key"`
 }
 
 // MetadataOptions are EC2's instance metadata options, by EC2's names.
 type MetadataOptions struct {
 	// HTTPTokens is "optional" or "required" (IMDSv2 only).
-	HTTPTokens string `yaml:"http_tokens"`
+	HTTPTokens string `yaml:"http_tokens" oneof:"optional, required"`
 	// HTTPEndpoint is "enabled" or "disabled".
-	HTTPEndpoint string `yaml:"http_endpoint"`
+	HTTPEndpoint string `yaml:"http_endpoint" oneof:"enabled, disabled"`
 	// HTTPPutResponseHopLimit is the IP TTL of the token reply, 1 to 64; 64 = no limit.
-	HTTPPutResponseHopLimit int `yaml:"http_put_response_hop_limit"`
+	HTTPPutResponseHopLimit int `yaml:"http_put_response_hop_limit" from:"1 to 64"`
 	// InstanceMetadataTags is "enabled" or "disabled".
-	InstanceMetadataTags string `yaml:"instance_metadata_tags"`
+	InstanceMetadataTags string `yaml:"instance_metadata_tags" oneof:"enabled, disabled"`
 }
 
 // Server is where the daemon listens and whom it lets in.
 type Server struct {
 	// Listen holds host:port addresses. Changing them takes a restart.
-	Listen []string `yaml:"listen"`
+	Listen []string `yaml:"listen" is:"host and port"`
 	// AllowClients is ["auto"] or a list of CIDR blocks.
-	AllowClients []string `yaml:"allow_clients"`
+	AllowClients []string `yaml:"allow_clients" is:"client" scalar:"true"`
 	// AllowHosts are Host names that are let in beside those that public DNS cannot hold.
-	AllowHosts []string `yaml:"allow_hosts"`
+	AllowHosts []string `yaml:"allow_hosts" is:"host name"`
 	// AllowOrigins are those of web pages that are let in, scheme://host[:port].
-	AllowOrigins []string `yaml:"allow_origins"`
+	AllowOrigins []string `yaml:"allow_origins" is:"origin"`
 	// AllowProxies lets session tokens through that come with X-Forwarded-For.
 	AllowProxies bool   `yaml:"allow_proxies"`
 	Limits       Limits `yaml:"limits"`
 	// User is the uid or name to become after binding, when started as root.
-	User string `yaml:"user"`
+	User string `yaml:"user" is:"user"`
 	// Control is "auto", "off" or the absolute path of the control socket. Changing it takes a restart.
-	Control string `yaml:"control"`
+	Control string `yaml:"control" is:"control socket"`
 }
 
 // Limits bound what clients can make the daemon hold at one time, this machine itself apart where connections are counted.
 type Limits struct {
 	// Connections of all clients, and ConnectionsPerClient of each.
-	Connections          int `yaml:"connections"`
-	ConnectionsPerClient int `yaml:"connections_per_client"`
+	Connections          int `yaml:"connections" from:"1 to 100000"`
+	ConnectionsPerClient int `yaml:"connections_per_client" from:"1 to 100000"`
 	// URLBytes, HeaderBytes and BodyBytes of one request.
-	URLBytes    int `yaml:"url_bytes"`
-	HeaderBytes int `yaml:"header_bytes"`
-	BodyBytes   int `yaml:"body_bytes"`
+	URLBytes    int `yaml:"url_bytes" from:"256 to 16384"`
+	HeaderBytes int `yaml:"header_bytes" from:"1024 to 32768"`
+	BodyBytes   int `yaml:"body_bytes" from:"0 to 1048576"`
 }
 
 // Identity is the key pair that signs the instance identity document.
 type Identity struct {
-	KeyFile  string `yaml:"key_file"`
-	CertFile string `yaml:"cert_file"`
-	StateDir string `yaml:"state_dir"`
+	KeyFile  string `yaml:"key_file" is:"printable"`
+	CertFile string `yaml:"cert_file" is:"printable"`
+	StateDir string `yaml:"state_dir" is:"printable"`
 }
 
 // Log says what is logged and how.
 type Log struct {
 	// Level is debug, info, warn or error.
-	Level string `yaml:"level"`
+	Level string `yaml:"level" oneof:"debug, info, warn, error"`
 	// Format is text or json.
-	Format string `yaml:"format"`
+	Format string `yaml:"format" oneof:"text, json"`
 	// Access switches the access log, one line a request.
 	Access bool `yaml:"access"`
 }

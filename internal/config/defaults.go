@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"net/netip"
-	"reflect"
 	"time"
 )
 
@@ -17,51 +16,26 @@ var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 // instance type naming conventions").
 var arm64Types = once(`^(?:a1|[a-z-]+[0-9]+g[a-z]*)\.`)
 
-// setDefaults completes what no source has set. What is derived (host name, session name) stays empty: other packages
-// know better.
-func (l *layers) setDefaults() {
-	l.complete(reflect.ValueOf(l.config).Elem(), reflect.ValueOf(defaults(l.config)).Elem(), "")
-	for i := range l.config.EC2.NetworkInterfaces {
-		if !l.isSet(interfacePath(i) + ".device_number") {
-			l.config.EC2.NetworkInterfaces[i].DeviceNumber = i + 1
-		}
-	}
-}
-
-// complete copies the leaves of a block that no source has set.
-func (l *layers) complete(to, from reflect.Value, path string) {
-	for i, key := range keys(to.Type()) {
-		full := join(path, key)
-		switch to.Field(i).Kind() {
-		case reflect.Struct:
-			l.complete(to.Field(i), from.Field(i), full)
-		case reflect.Map: // empty by default, and --set may have made entries without setting the whole
-		default:
-			if !l.isSet(full) {
-				to.Field(i).Set(from.Field(i))
-			}
-		}
-	}
-}
-
-// defaults is the configuration that says nothing, with the place and the address derived from what is given of them in c.
-func defaults(c *Config) *Config {
-	d := &Config{
-		Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
-		AWS:         AWS{AccountID: defaultAccount, Region: "us-east-1"},
-		EC2: EC2{
-			LocalIPv4:    "10.0.0.10",
-			InstanceID:   "i-0123456789abcdef0",
-			ImageID:      "ami-0abcdef1234567890",
-			InstanceType: "t3.micro",
-			Architecture: "x86_64",
-			LifeCycle:    "on-demand",
-			Monitoring:   "disabled",
-			MetadataOptions: MetadataOptions{
-				HTTPTokens:              "optional",
-				HTTPEndpoint:            "enabled",
-				HTTPPutResponseHopLimit: 64,
-				InstanceMetadataTags:    "enabled",
+// defaults is the configuration of a file that says nothing, but for what derive adds.
+func defaults() *Config {
+	return &Config{
+		Instance: Instance{
+			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
+			AWS:         AWS{AccountID: defaultAccount, Region: "us-east-1"},
+			EC2: EC2{
+				LocalIPv4:    "10.0.0.10",
+				InstanceID:   "i-0123456789abcdef0",
+				ImageID:      "ami-0abcdef1234567890",
+				InstanceType: "t3.micro",
+				Architecture: "x86_64",
+				LifeCycle:    "on-demand",
+				Monitoring:   "disabled",
+				MetadataOptions: MetadataOptions{
+					HTTPTokens:              "optional",
+					HTTPEndpoint:            "enabled",
+					HTTPPutResponseHopLimit: noHopLimit,
+					InstanceMetadataTags:    "enabled",
+				},
 			},
 		},
 		Server: Server{
@@ -70,28 +44,39 @@ func defaults(c *Config) *Config {
 		},
 		Log: Log{Level: "info", Format: "text", Access: true},
 	}
-	if c.Credentials.Duration > 0 {
-		d.Credentials.RefreshBefore = min(d.Credentials.RefreshBefore, c.Credentials.Duration/4)
+}
+
+// derive completes what no source has set by what the others say. Host name and session name stay empty: other packages
+// derive them.
+func (l *loader) derive() {
+	c := l.config
+	if !l.isSet(refreshBeforePath) && c.Credentials.Duration > 0 {
+		c.Credentials.RefreshBefore = min(c.Credentials.RefreshBefore, c.Credentials.Duration/4)
 	}
-	if arm64Types().MatchString(c.EC2.InstanceType) {
-		d.EC2.Architecture = "arm64"
+	if !l.isSet("ec2.architecture") && arm64Types().MatchString(c.EC2.InstanceType) {
+		c.EC2.Architecture = "arm64"
 	}
-	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil {
-		d.AWS.AccountID = m[1]
+	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil && !l.isSet("aws.account_id") {
+		c.AWS.AccountID = m[1]
 	}
-	if region := regionOfZone().FindString(c.AWS.AvailabilityZone); region != "" {
-		d.AWS.Region = region
+	if !l.isSet("aws.region") {
+		c.AWS.Region = cmp.Or(regionOfZone().FindString(c.AWS.AvailabilityZone), c.AWS.Region)
 	}
-	region := c.AWS.Region
-	if region == "" {
-		region = d.AWS.Region
+	if !l.isSet("aws.availability_zone") {
+		c.AWS.AvailabilityZone = c.AWS.Region + "a"
 	}
-	d.AWS.AvailabilityZone = region + "a"
-	d.EC2.LocalIPv4 = cmp.Or(usualAddress(c.EC2.SubnetIPv4CIDRBlock), d.EC2.LocalIPv4)
-	if c.EC2.SubnetIPv4CIDRBlock == "" && len(c.EC2.VPCIPv4CIDRBlocks) > 0 {
-		d.EC2.LocalIPv4 = cmp.Or(usualAddress(c.EC2.VPCIPv4CIDRBlocks[0]), d.EC2.LocalIPv4)
+	if !l.isSet("ec2.local_ipv4") {
+		network := c.EC2.SubnetIPv4CIDRBlock
+		if network == "" && len(c.EC2.VPCIPv4CIDRBlocks) > 0 {
+			network = c.EC2.VPCIPv4CIDRBlocks[0]
+		}
+		c.EC2.LocalIPv4 = cmp.Or(usualAddress(network), c.EC2.LocalIPv4)
 	}
-	return d
+	for i := range c.EC2.NetworkInterfaces {
+		if !l.isSet(interfacePath(i) + ".device_number") {
+			c.EC2.NetworkInterfaces[i].DeviceNumber = i + 1
+		}
+	}
 }
 
 // usualAddress is address number 10 of a network, or the first that AWS leaves to instances in one too small for that;

@@ -3,7 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"fmt"
-	"io"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -17,32 +17,35 @@ const (
 )
 
 // locateFiles makes the paths that the configuration names absolute. Those in a file start from the file's directory,
-// those in the environment and in --set from the working directory.
-func (l *layers) locateFiles() {
-	for _, key := range []string{userDataFile, keyFile, certFile, stateDir} {
-		if !l.usable(key) {
+// those in the environment and in --set from the working directory. It returns the files to watch.
+func (l *loader) locateFiles() []string {
+	var files []string
+	c := l.config
+	for _, f := range []struct {
+		key   string
+		path  *string
+		watch bool
+	}{
+		{userDataFile, &c.EC2.UserDataFile, true},
+		{keyFile, &c.Identity.KeyFile, true},
+		{certFile, &c.Identity.CertFile, true},
+		{stateDir, &c.Identity.StateDir, false},
+	} {
+		if !l.usable(f.key) {
 			continue
 		}
-		v := find(l.config, key)
-		path := v.String()
-		if file := l.origin(key).file; file != "" && !filepath.IsAbs(path) {
+		path := *f.path
+		if file := l.origin(f.key).file; file != "" && !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(file), path)
 		}
 		path, err := filepath.Abs(path)
 		if err != nil {
-			l.fail(l.origin(key), key, "%s: %v", oneLine(v.String()), err)
+			l.fail(l.origin(f.key), f.key, "%s: %v", oneLine(*f.path), err)
 			continue
 		}
-		v.SetString(path)
-	}
-}
-
-// files are the files to watch beside the configuration file.
-func (l *layers) files() []string {
-	var files []string
-	for _, key := range []string{userDataFile, keyFile, certFile} {
-		if l.usable(key) {
-			files = append(files, find(l.config, key).String())
+		*f.path = path
+		if f.watch {
+			files = append(files, path)
 		}
 	}
 	return files
@@ -72,7 +75,7 @@ func decodeBase64(value string) ([]byte, error) {
 }
 
 // validateUserData wants it in one place.
-func (l *layers) validateUserData() {
+func (l *loader) validateUserData() {
 	first := ""
 	for _, path := range []string{"ec2.user_data", userDataFile, "ec2.user_data_base64"} {
 		switch {
@@ -86,7 +89,7 @@ func (l *layers) validateUserData() {
 }
 
 // readUserData is the user data from where it is given; nil when there is none.
-func (l *layers) readUserData() []byte {
+func (l *loader) readUserData() []byte {
 	var data []byte
 	var err error
 	switch c := l.config.EC2; {
@@ -95,7 +98,12 @@ func (l *layers) readUserData() []byte {
 	case l.usable("ec2.user_data_base64"):
 		data, err = decodeBase64(c.UserDataBase64.Reveal())
 	case l.usable(userDataFile):
-		if data, err = readSmall(c.UserDataFile, maxUserData); err != nil {
+		// Opening anything but a regular file, such as a named pipe, could block.
+		if info, err := os.Stat(c.UserDataFile); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			l.wrong(userDataFile, "%s: not a regular file", oneLine(c.UserDataFile))
+			break
+		}
+		if data, err = readFile(c.UserDataFile, maxUserData, fmt.Sprintf("more than %d bytes; EC2 takes no more", maxUserData)); err != nil {
 			l.wrong(userDataFile, "%v", err)
 		}
 	}
@@ -103,21 +111,4 @@ func (l *layers) readUserData() []byte {
 		return nil
 	}
 	return data
-}
-
-// readSmall reads a regular file of limited size.
-func readSmall(path string, most int64) ([]byte, error) {
-	f, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	switch {
-	case err != nil:
-		return nil, readError(path, err)
-	case int64(len(data)) > most:
-		return nil, fmt.Errorf("%s: more than %d bytes; EC2 takes no more", oneLine(path), most)
-	}
-	return data, nil
 }

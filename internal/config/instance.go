@@ -13,12 +13,10 @@ const (
 )
 
 // validateInstance holds the rules of ec2 that more than one value takes part in, but for those of the network.
-func (l *layers) validateInstance() {
+func (l *loader) validateInstance() {
 	c := l.config.EC2
 	l.validateHopLimit(c.MetadataOptions.HTTPPutResponseHopLimit)
-	l.notNegative("ec2.ami_launch_index", c.AMILaunchIndex)
 	const group, partition = "ec2.placement.group_name", "ec2.placement.partition_number"
-	l.notNegative(partition, c.Placement.PartitionNumber)
 	if c.Placement.PartitionNumber > 0 && c.Placement.GroupName == "" && l.comparable(group, partition) {
 		l.wrong(partition, "needs %s: only placement groups have partitions", group)
 	}
@@ -27,28 +25,25 @@ func (l *layers) validateInstance() {
 	l.validateUserData()
 }
 
-// validateHopLimit wants a limit that a packet can have, and that this machine can set.
-func (l *layers) validateHopLimit(n int) {
-	const path, noLimit = "ec2.metadata_options.http_put_response_hop_limit", 64
-	switch {
-	case l.broken[path]:
-	case n < 1 || n > noLimit:
-		l.wrong(path, "%d is not from 1 to %d", n, noLimit)
-	case n != noLimit && l.goos != "linux":
-		l.wrong(path, "%d needs Linux, and this is %s; leave it at %d, no limit", n, l.goos, noLimit)
+// noHopLimit is the hop limit that every machine can set.
+const noHopLimit = 64
+
+func (l *loader) validateHopLimit(n int) {
+	const path = "ec2.metadata_options.http_put_response_hop_limit"
+	if n != noHopLimit && l.goos != "linux" && !l.broken[path] {
+		l.wrong(path, "%d needs Linux, and this is %s; leave it at %d, no limit", n, l.goos, noHopLimit)
 	}
 }
 
 // validateTags wants as many as can be, with keys that the metadata can hold if they are to be there.
-func (l *layers) validateTags(tags map[string]string, inMetadata bool) {
+func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 	const path = "ec2.tags"
 	switch n := len(tags); {
 	case n > maxTags:
 		l.wrong(path, "%d tags; at most %d", n, maxTags)
 		return
 	case n > usualTags:
-		at, _ := l.firstOrigin(path)
-		l.warnings.add(at, path, "%d tags; EC2 takes at most %d", n, usualTags)
+		l.warnings.add(l.origin(path), path, "%d tags; EC2 takes at most %d", n, usualTags)
 	}
 	if !inMetadata {
 		return
@@ -61,7 +56,7 @@ func (l *layers) validateTags(tags map[string]string, inMetadata bool) {
 }
 
 // validateKeyPairs wants each to be whole, and to have its own name.
-func (l *layers) validateKeyPairs(pairs []KeyPair) {
+func (l *loader) validateKeyPairs(pairs []KeyPair) {
 	first := unique{}
 	for i, pair := range pairs {
 		path := fmt.Sprintf("ec2.key_pairs[%d]", i)
@@ -74,17 +69,11 @@ func (l *layers) validateKeyPairs(pairs []KeyPair) {
 	}
 }
 
-func (l *layers) notNegative(path string, n int) {
-	if n < 0 {
-		l.wrong(path, "%d is less than 0", n)
-	}
-}
-
 // unique has which key has a value that no other may have.
 type unique map[string]string
 
 // only reports a value that another key has.
-func (l *layers) only(first unique, value, path string, at origin) {
+func (l *loader) only(first unique, value, path string, at origin) {
 	switch {
 	case value == "" || l.broken[path]:
 	case first[value] != "":

@@ -18,7 +18,7 @@ type seen struct {
 }
 
 // validateInterfaces judges the further network interfaces. What they leave out they have from the instance, which is in.
-func (l *layers) validateInterfaces(in networks, s seen) {
+func (l *loader) validateInterfaces(in networks, s seen) {
 	list := l.config.EC2.NetworkInterfaces
 	l.atMost(interfacesPath, len(list), maxInterfaces, "interfaces")
 	if l.broken[interfacesPath] {
@@ -29,7 +29,7 @@ func (l *layers) validateInterfaces(in networks, s seen) {
 	}
 }
 
-func (l *layers) validateInterface(i int, in networks, s seen) {
+func (l *loader) validateInterface(i int, in networks, s seen) {
 	n, path := &l.config.EC2.NetworkInterfaces[i], interfacePath(i)
 	l.validateDevice(n, path, s.devices)
 	macPath, idPath := join(path, "mac"), join(path, "interface_id")
@@ -73,10 +73,8 @@ func (l *layers) validateInterface(i int, in networks, s seen) {
 }
 
 // validateDevice wants a place of its own for the interface. Number 0 of card 0 is the instance's.
-func (l *layers) validateDevice(n *NetworkInterface, path string, taken map[[2]int]string) {
+func (l *loader) validateDevice(n *NetworkInterface, path string, taken map[[2]int]string) {
 	device, card := join(path, "device_number"), join(path, "network_card")
-	l.inRange(device, n.DeviceNumber)
-	l.inRange(card, n.NetworkCard)
 	if !l.comparable(device, card) {
 		return
 	}
@@ -92,7 +90,7 @@ func (l *layers) validateDevice(n *NetworkInterface, path string, taken map[[2]i
 }
 
 // nextAddress is what an interface has that names no address: the one so many places after the instance's.
-func (l *layers) nextAddress(path string, places int) []address {
+func (l *loader) nextAddress(path string, places int) []address {
 	if !l.comparable(path, "ec2.local_ipv4") {
 		return nil
 	}
@@ -110,15 +108,8 @@ func (l *layers) nextAddress(path string, places int) []address {
 	return []address{{Addr: a, path: path, at: l.origin(path), note: fmt.Sprintf(" (%d after ec2.local_ipv4)", places)}}
 }
 
-// inRange wants a number that a device or network card could have.
-func (l *layers) inRange(path string, n int) {
-	if !l.broken[path] && (n < 0 || n > maxNumber) {
-		l.fail(l.origin(path), path, "%d is not from 0 to %d", n, maxNumber)
-	}
-}
-
 // inherit completes the networks of one kind with the instance's. One that does not name its subnet may be in another.
-func (l *layers) inherit(subnet, vpc *blocks, ofSubnet, ofVPC blocks, sameSubnet bool) {
+func (l *loader) inherit(subnet, vpc *blocks, ofSubnet, ofVPC blocks, sameSubnet bool) {
 	if l.isSet(vpc.path) {
 		return
 	}

@@ -74,7 +74,7 @@ func Load(src Sources) (*Loaded, error) {
 	file, name, data := src.Path(), embeddedName, embedded
 	if file != "" {
 		var err error
-		if data, err = readFile(file); err != nil {
+		if data, err = readConfig(file); err != nil {
 			return nil, err
 		}
 		name = file
@@ -90,59 +90,67 @@ func Load(src Sources) (*Loaded, error) {
 	return loaded, nil
 }
 
-// load does all of Load but finding and reading the configuration file, for an operating system as package runtime
-// calls it.
+// load does all of Load but find and read the file. goos is the operating system, as package runtime calls it.
 func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
-	l := newLayers()
-	l.goos = goos
-	if err := l.file(name, data); err != nil {
+	l := &loader{
+		config: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos,
+		given: map[*yaml.Node]origin{}, origins: origins{}, broken: map[string]bool{},
+	}
+	empty, err := l.parseFile(data)
+	if err != nil {
 		return nil, err
 	}
-	l.override(src)
+	for _, o := range overrides(src) {
+		l.apply(o)
+	}
+	l.decode(l.root, reflect.ValueOf(l.config).Elem(), "", "")
 	l.dropMock()
-	l.setDefaults()
+	l.derive()
 	l.validate()
-	l.locateFiles()
+	files := l.locateFiles()
 	userData := l.readUserData()
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
 	return &Loaded{
-		Config: l.config, Files: l.files(), Warnings: l.warnings.lines(), UserData: userData, Empty: l.empty, origins: l.origins,
+		Config: l.config, Files: files, Warnings: l.warnings.lines(), UserData: userData, Empty: empty, origins: l.origins,
 	}, nil
 }
 
-// dropMock makes the embedded default's made-up credentials give way to a profile that the environment or --set names:
-// whoever names one wants real ones.
-func (l *layers) dropMock() {
-	if l.config.Credentials.SourceProfile == "" || l.origins["credentials.source_profile"].file != "" {
-		return
-	}
-	for path, value := range map[string]any{"credentials.mock": &l.config.Credentials.Mock, "credentials.iam_role": &l.config.Credentials.IAMRole} {
-		if l.origins[path].file == embeddedName {
-			l.forget(path, reflect.ValueOf(value).Elem())
-		}
-	}
-}
-
-// file lays a file over the configuration. An error means that it is not YAML, so that nothing more can be said about it.
-func (l *layers) file(name string, data []byte) error {
-	at := func(n *yaml.Node) origin { return origin{file: name, line: n.Line} }
+// parseFile makes the nodes of the file. An error means that it is not YAML, so that nothing more can be said about it.
+func (l *loader) parseFile(data []byte) (empty bool, err error) {
 	n, second, bad := parse(data)
 	if bad != nil {
-		return errors.New(problem{at: origin{file: name, line: bad.line}, text: bad.Error()}.String())
+		return false, errors.New(problem{at: origin{file: l.file, line: bad.line}, text: bad.Error()}.String())
 	}
 	if second > 0 {
-		l.problems.add(origin{file: name, line: second}, "", "a second YAML document starts here; put everything into one")
+		l.problems.add(origin{file: l.file, line: second}, "", "a second YAML document starts here; put everything into one")
 	}
 	switch {
 	case n == nil || isNull(n):
-		l.empty = true
+		return true, nil
 	case n.Kind != yaml.MappingNode:
-		l.problems.add(at(n), "", "want blocks of keys, but this is %s; allowed at the top: %s",
-			kindName(n), strings.Join(keys(reflect.TypeFor[Config]()), ", "))
+		l.problems.add(l.at(n), "", "want blocks of keys, but this is %s; allowed at the top: %s", kindName(n), strings.Join(keys(configType), ", "))
 	default:
-		l.decode(n, reflect.ValueOf(l.config).Elem(), "", at)
+		l.root = n
 	}
-	return nil
+	return false, nil
+}
+
+// dropMock drops the embedded default's made-up credentials when a variable or a flag names a profile: that asks for real
+// ones.
+func (l *loader) dropMock() {
+	const role, mock = "credentials.iam_role", "credentials.mock"
+	c := &l.config.Credentials
+	if c.SourceProfile == "" || l.origins["credentials.source_profile"].file != "" {
+		return
+	}
+	if l.origins[mock].file == embeddedName {
+		c.Mock = false
+		delete(l.origins, mock)
+	}
+	if l.origins[role].file == embeddedName {
+		c.IAMRole = ""
+		delete(l.origins, role)
+	}
 }

@@ -38,17 +38,19 @@ func write(t *testing.T, name, content string) string {
 // allDefaults is what the documentation promises for a file that says nothing.
 func allDefaults() *Config {
 	return &Config{
-		Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
-		AWS:         AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
-		EC2: EC2{
-			LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890",
-			InstanceType: "t3.micro", Architecture: "x86_64", LifeCycle: "on-demand", Monitoring: "disabled",
-			MetadataOptions: MetadataOptions{
-				HTTPTokens: "optional", HTTPEndpoint: "enabled", HTTPPutResponseHopLimit: 64, InstanceMetadataTags: "enabled",
+		Instance: Instance{
+			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
+			AWS:         AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
+			EC2: EC2{
+				LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890",
+				InstanceType: "t3.micro", Architecture: "x86_64", LifeCycle: "on-demand", Monitoring: "disabled",
+				MetadataOptions: MetadataOptions{
+					HTTPTokens: "optional", HTTPEndpoint: "enabled", HTTPPutResponseHopLimit: 64, InstanceMetadataTags: "enabled",
+				},
 			},
 		},
 		Server: Server{
-			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"},
+			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
 		},
 		Log: Log{Level: "info", Format: "text", Access: true},

@@ -7,7 +7,7 @@ import (
 )
 
 // validateMetadata judges the paths whose values are added, replaced or (nil) removed.
-func (l *layers) validateMetadata() {
+func (l *loader) validateMetadata() {
 	values := l.config.Metadata
 	for _, path := range slices.Sorted(maps.Keys(values)) {
 		full, value := join("metadata", path), values[path]

@@ -11,10 +11,9 @@ const (
 	// guide, "Subnet sizing"). A subnet of mostSubnetBits is the smallest that has any left.
 	reservedAddresses = 4
 	mostSubnetBits    = 29
-	// maxInterfaces, maxAddresses and maxNumber are above anything that EC2 has.
+	// maxInterfaces and maxAddresses are above anything that EC2 has.
 	maxInterfaces = 64
 	maxAddresses  = 256
-	maxNumber     = 255
 )
 
 // blocks are the networks that one key names.
@@ -24,7 +23,7 @@ type blocks struct {
 }
 
 // blocks parses the networks at path.
-func (l *layers) blocks(path string, cidrs ...string) blocks {
+func (l *loader) blocks(path string, cidrs ...string) blocks {
 	b := blocks{path: path}
 	l.atMost(path, len(cidrs), maxAddresses, "networks")
 	if !l.usable(path) {
@@ -58,7 +57,7 @@ func (b blocks) String() string {
 type networks struct{ subnet4, vpc4, subnet6, vpc6 blocks }
 
 // networks parses what stands below path, "ec2" or one of the further interfaces.
-func (l *layers) networks(path, subnet4 string, vpc4, subnet6, vpc6 []string) networks {
+func (l *loader) networks(path, subnet4 string, vpc4, subnet6, vpc6 []string) networks {
 	return networks{
 		subnet4: l.blocks(join(path, "subnet_ipv4_cidr_block"), subnet4),
 		vpc4:    l.blocks(join(path, "vpc_ipv4_cidr_blocks"), vpc4...),
@@ -68,7 +67,7 @@ func (l *layers) networks(path, subnet4 string, vpc4, subnet6, vpc6 []string) ne
 }
 
 // atMost reports a list that is too long to go on with.
-func (l *layers) atMost(path string, n, most int, what string) {
+func (l *loader) atMost(path string, n, most int, what string) {
 	if n > most && !l.broken[path] {
 		l.fail(l.origin(path), path, "%d %s; at most %d", n, what, most)
 	}
@@ -86,7 +85,7 @@ type address struct {
 func (a address) String() string { return a.Addr.String() + a.note }
 
 // addresses parses a list of them; none when something is wrong with it.
-func (l *layers) addresses(path string, texts []string) []address {
+func (l *loader) addresses(path string, texts []string) []address {
 	l.atMost(path, len(texts), maxAddresses, "addresses")
 	if l.broken[path] {
 		return nil
@@ -101,7 +100,7 @@ func (l *layers) addresses(path string, texts []string) []address {
 }
 
 // address parses a single one.
-func (l *layers) address(path, text string) []address {
+func (l *loader) address(path, text string) []address {
 	a, err := netip.ParseAddr(text)
 	if err != nil || l.broken[path] {
 		return nil
@@ -110,7 +109,7 @@ func (l *layers) address(path, text string) []address {
 }
 
 // validateNetwork judges what the instance says of its own interface, device 0, and then the further ones.
-func (l *layers) validateNetwork() {
+func (l *loader) validateNetwork() {
 	c := l.config.EC2
 	in := l.networks("ec2", c.SubnetIPv4CIDRBlock, c.VPCIPv4CIDRBlocks, c.SubnetIPv6CIDRBlocks, c.VPCIPv6CIDRBlocks)
 	l.nested(in.subnet4, in.vpc4)
@@ -135,7 +134,7 @@ func (l *layers) validateNetwork() {
 }
 
 // nested wants each subnet in the VPC.
-func (l *layers) nested(subnet, vpc blocks) {
+func (l *loader) nested(subnet, vpc blocks) {
 	if !vpc.known() {
 		return
 	}
@@ -149,7 +148,7 @@ func (l *layers) nested(subnet, vpc blocks) {
 }
 
 // roomy wants a subnet with an address for an instance.
-func (l *layers) roomy(subnet blocks) {
+func (l *loader) roomy(subnet blocks) {
 	for _, p := range subnet.list {
 		if p.Bits() > mostSubnetBits {
 			l.wrong(subnet.path, "%s is too small: AWS keeps the first four addresses and the last; write e.g. %s", p, netip.PrefixFrom(p.Addr(), 24).Masked())
@@ -158,7 +157,7 @@ func (l *layers) roomy(subnet blocks) {
 }
 
 // within wants addresses in the subnet, where that is not known in the VPC, and not among AWS's own.
-func (l *layers) within(addresses []address, subnet, vpc blocks) {
+func (l *loader) within(addresses []address, subnet, vpc blocks) {
 	around := subnet
 	if !subnet.known() {
 		around = vpc
@@ -187,7 +186,7 @@ func reserved(subnet netip.Prefix, a netip.Addr) bool {
 }
 
 // sameLength wants a name for every id.
-func (l *layers) sameLength(path string, names, ids []string) {
+func (l *loader) sameLength(path string, names, ids []string) {
 	namesPath, idsPath := join(path, "security_groups"), join(path, "security_group_ids")
 	if len(names) > 0 && len(ids) > 0 && len(names) != len(ids) && l.comparable(namesPath, idsPath) {
 		l.wrong(idsPath, "%d ids, but %s has %d names", len(ids), namesPath, len(names))
@@ -195,7 +194,7 @@ func (l *layers) sameLength(path string, names, ids []string) {
 }
 
 // onlyAddresses reports addresses that another key has.
-func (l *layers) onlyAddresses(first unique, lists ...[]address) {
+func (l *loader) onlyAddresses(first unique, lists ...[]address) {
 	for _, list := range lists {
 		for _, a := range list {
 			l.only(first, a.Addr.String(), a.path, a.at)

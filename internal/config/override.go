@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,136 +10,133 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// override is one value from the environment or from --set.
+// override is one value from a variable or a flag.
 type override struct {
 	at    origin
-	path  []string
+	path  []string // nil: value is an argument of --set without a path or without "="
 	value string
 }
 
-// environment finds the overrides among the variables, sorted by name: a whole map comes before its entries.
-func environment(environ []string) []override {
-	last := map[string]string{}
-	for _, e := range environ {
+// overrides are those of all sources, in the order in which they are applied. Variables come first and are sorted by name,
+// so that a whole map comes before its entries.
+func overrides(src Sources) []override {
+	var all []override
+	variables := map[string]string{} // the last of a name counts
+	for _, e := range src.Environ {
 		if name, value, ok := strings.Cut(e, "="); ok && strings.HasPrefix(name, variablePrefix) {
-			last[name] = value
+			variables[name] = value
 		}
 	}
-	var found []override
-	for name, value := range last {
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		path := strings.Split(strings.TrimPrefix(name, variablePrefix), "__")
-		found = append(found, override{origin{variable: name}, path, value})
+		all = append(all, override{origin{variable: name}, path, variables[name]})
 	}
-	slices.SortFunc(found, func(a, b override) int { return strings.Compare(a.at.variable, b.at.variable) })
-	return found
-}
-
-// flags takes the arguments of --set apart.
-func (l *layers) flags(set []string) []override {
-	var found []override
-	for _, arg := range set {
+	for _, arg := range src.Set {
 		path, value, ok := strings.Cut(arg, "=")
 		if !ok || path == "" {
-			l.problems.add(origin{flag: "--set"}, quote(path), "write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0")
+			all = append(all, override{at: origin{flag: "--set"}, value: path})
 			continue
 		}
-		found = append(found, override{origin{flag: "--set"}, strings.Split(path, "."), value})
+		all = append(all, override{origin{flag: "--set"}, strings.Split(path, "."), value})
 	}
-	return found
-}
-
-// override lays the values of the environment and of --set over what the file says.
-func (l *layers) override(src Sources) {
-	all := append(environment(src.Environ), l.flags(src.Set)...)
 	for _, o := range src.Options {
 		all = append(all, override{origin{flag: o.Flag}, strings.Split(o.Path, "."), o.Value})
 	}
-	for i, o := range all {
-		o.at.order = i + 1
-		l.apply(o)
+	for i := range all {
+		all[i].at.order = i + 1
 	}
+	return all
 }
 
-// apply lays one value over the configuration. Names of blocks and keys in variables are in capitals, those of a map's
-// entries as they are.
-func (l *layers) apply(o override) {
+// apply puts one value in its place among the nodes. Variables have blocks and keys in capitals, keys of maps as they are.
+func (l *loader) apply(o override) {
+	if o.path == nil {
+		l.problems.add(o.at, quote(o.value), "write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0")
+		return
+	}
 	separator := "."
 	if o.at.variable != "" {
 		separator = "__"
 	}
-	v, path := reflect.ValueOf(l.config).Elem(), ""
+	t, path, place := configType, "", &l.root
 	for i, key := range o.path {
-		if v.Kind() == reflect.Map {
-			l.applyEntry(o, v, path, strings.Join(o.path[i:], separator))
-			return
+		if t.Kind() == reflect.Map { // what follows is the key of an entry
+			key = strings.Join(o.path[i:], separator)
+			t, path, place = t.Elem(), join(path, key), l.place(place, key, o.at)
+			break
 		}
 		if o.at.variable != "" {
 			key = strings.ToLower(key)
 		}
-		full := join(path, key)
-		if v.Kind() != reflect.Struct {
-			l.unknown(o, full, path+" has no keys below it; set it as a whole")
+		if t.Kind() != reflect.Struct {
+			l.unknown(o, join(path, key), path+" has no keys below it; set it as a whole")
 			return
 		}
-		next, ok := field(v, key)
+		f, ok := fieldOf(t, key)
 		if !ok {
-			l.unknown(o, full, unknownKey(v.Type(), path, key))
+			l.unknown(o, join(path, key), unknownKey(t, path, key))
 			return
 		}
-		v, path = next, full
+		t, path, place = f.typ, join(path, key), l.place(place, key, o.at)
 	}
-	if v.Kind() == reflect.Struct {
-		l.problems.add(o.at, path, "is a block; set one of its keys: %s", strings.Join(keys(v.Type()), ", "))
-		return
-	}
-	l.forget(path, v)
-	if n := l.value(o, v, path); n != nil {
-		l.origins[path] = o.at
-		l.decode(n, v, path, func(*yaml.Node) origin { return o.at })
-	}
-}
-
-// applyEntry sets, or with an empty value takes back, one entry of a map.
-func (l *layers) applyEntry(o override, v reflect.Value, path, key string) {
-	full := join(path, key)
 	switch {
-	case key == "":
-		l.problems.add(o.at, full, "a key must not be empty")
-	case !utf8.ValidString(key) || !utf8.ValidString(o.value):
-		l.problems.add(o.at, full, "not UTF-8 text")
-	case o.value == "":
-		if !v.IsNil() {
-			v.SetMapIndex(reflect.ValueOf(key), reflect.Value{})
-		}
-		delete(l.origins, full)
-	default:
-		n := scalar(o.value)
-		if removable := v.Type().Elem().Kind() == reflect.Pointer; removable && (o.value == "null" || o.value == "~") {
-			n.Style = 0 // plain, so that it is no text
-		}
-		l.decodeEntry(n, v, path, key, o.at, func(*yaml.Node) origin { return o.at })
-	}
-}
-
-// value makes a node of an override's text: the text itself for single values, YAML for lists and maps. It gives nil
-// for an empty text, which leaves the key at its default, and after reporting.
-func (l *layers) value(o override, v reflect.Value, path string) *yaml.Node {
-	if !utf8.ValidString(o.value) {
+	case t.Kind() == reflect.Struct:
+		l.problems.add(o.at, path, "is a block; set one of its keys: %s", strings.Join(keys(t), ", "))
+	case !utf8.ValidString(o.value) || !utf8.ValidString(path):
 		l.problems.add(o.at, path, "not UTF-8 text")
-		return nil
+	default:
+		*place = l.value(o, t, path)
+		l.own(*place, o.at)
 	}
-	text := strings.TrimSpace(o.value)
-	isList := v.Kind() == reflect.Slice
+}
+
+// place returns where the value of a key stands in a mapping, and adds the key if there is none. It changes a copy of the
+// mapping, because aliases may stand for the original.
+func (l *loader) place(mapping **yaml.Node, key string, at origin) **yaml.Node {
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	if n := target(*mapping); !isEmpty(n) {
+		*m = *n
+		m.Content = slices.Clone(n.Content)
+	}
+	if m.Kind != yaml.MappingNode {
+		nowhere := &yaml.Node{} // decode reports what stands here
+		return &nowhere
+	}
+	*mapping = m
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if target(m.Content[i]).Value == key {
+			return &m.Content[i+1]
+		}
+	}
+	newKey := scalar(key)
+	l.own(newKey, at)
+	m.Content = append(m.Content, newKey, &yaml.Node{})
+	return &m.Content[len(m.Content)-1]
+}
+
+// own notes the origin of a node and of all below it.
+func (l *loader) own(n *yaml.Node, at origin) {
+	l.given[n] = at
+	for _, c := range n.Content {
+		l.own(c, at)
+	}
+}
+
+// value makes a node of an override's text: the text itself for single values, YAML for lists and maps. An empty text takes
+// back what other sources say.
+func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
+	text, kind := strings.TrimSpace(o.value), t.Kind()
+	n := scalar(o.value)
 	switch {
 	case o.value == "":
-		return nil
-	case v.Kind() != reflect.Map && !isList:
-		return scalar(o.value)
-	case isList && v.Type().Elem().Kind() == reflect.String && (!strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]")):
-		return scalar(o.value) // a list of one; an address such as [::1]:80 is no list
-	case len(text) > maxFileSize:
-		l.problems.add(o.at, path, "larger than 16 MiB")
-		return nil
+		return &yaml.Node{}
+	case kind == reflect.Pointer && (o.value == "null" || o.value == "~"):
+		n.Style = 0 // plain, which makes it null
+		return n
+	case kind != reflect.Map && kind != reflect.Slice:
+		return n
+	case kind == reflect.Slice && t.Elem().Kind() == reflect.String && (!strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]")):
+		return n // a list of one: an address such as [::1]:80 is no list
 	}
 	n, second, bad := parse([]byte(text))
 	switch {
@@ -146,10 +144,10 @@ func (l *layers) value(o override, v reflect.Value, path string) *yaml.Node {
 		l.problems.add(o.at, path, "%v", bad)
 	case second > 0:
 		l.problems.add(o.at, path, "holds a second YAML document")
-	case n != nil && !isNull(n):
+	case n != nil:
 		return n
 	}
-	return nil
+	return &yaml.Node{}
 }
 
 // scalar is a single text, taken as it is.
@@ -158,7 +156,7 @@ func scalar(text string) *yaml.Node {
 }
 
 // unknown reports a key that does not exist. A variable's name is not the key's, so that is given too.
-func (l *layers) unknown(o override, path, text string) {
+func (l *loader) unknown(o override, path, text string) {
 	if o.at.variable != "" {
 		l.problems.add(o.at, "", "unknown key %s; %s", oneLine(path), text)
 		return

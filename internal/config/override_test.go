@@ -113,6 +113,37 @@ ec2: {tags: {a: file, b: file}}
 	}
 }
 
+func TestOverrides_LeaveOtherUsesOfAnAnchorAlone(t *testing.T) {
+	const file = `
+credentials: {session_tags: &tags {a: file, b: file}}
+ec2: {tags: *tags}
+`
+	l := mustLoad(t, file, nil, []string{"credentials.session_tags.a=one", "ec2.tags.b=two"})
+	if diff := cmp.Diff(map[string]string{"a": "one", "b": "file"}, l.Config.Credentials.SessionTags); diff != "" {
+		t.Errorf("where the anchor is (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "file", "b": "two"}, l.Config.EC2.Tags); diff != "" {
+		t.Errorf("where the alias is (-want +got):\n%s", diff)
+	}
+}
+
+func TestOverrides_HideNoMistakeInTheStructureOfTheFile(t *testing.T) {
+	const file = `
+ec2: [hello]
+credentials: {session_tags: a}
+log:
+  level: warn
+  level: error
+`
+	_, err := loadText(file, nil, []string{"ec2.metadata_options.http_tokens=required", "credentials.session_tags.a=b", "log.level=info"})
+	want := `f.yaml:2: ec2: want a block of keys, but this is a list; ` + strings.Replace(ec2Keys, "allowed in ec2", "allowed here", 1) + `
+f.yaml:3: credentials.session_tags: want a block of "key: value" lines, but this is a single value
+f.yaml:6: log.level: set a second time; the first is in line 5`
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
 func TestOtherVariablesAreLeftAlone(t *testing.T) {
 	environ := []string{
 		"MOCK_EC2_METADATA_PORT=tcp://10.0.0.1:80", "MOCK_EC2_METADATA_SERVICE_HOST=10.0.0.1", "MOCK_EC2_METADATA_CONFIG=x",
@@ -141,7 +172,7 @@ func TestBadOverrides(t *testing.T) {
 		"server.listen=['a]":                    "--set server.listen: not valid YAML: found unexpected end of stream",
 		"credentials.session_tags=a":            `--set credentials.session_tags: want a block of "key: value" lines, but this is a single value`,
 		"credentials.session_tags={a: 1, a: 2}": "--set credentials.session_tags.a: set a second time",
-		"credentials.session_tags.=1":           "--set credentials.session_tags.: a key must not be empty",
+		"credentials.session_tags.=1":           "--set credentials.session_tags: a key must not be empty",
 		"ec2.hostname=\xff":                     "--set ec2.hostname: not UTF-8 text",
 		"credentials.external_id=my secret":     "--set credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
 		"metadata.user-data/x=1":                "--set metadata.user-data/x: neither user-data nor a path below meta-data/ or dynamic/",

@@ -86,6 +86,19 @@ func explainSyntax(data []byte, err error) *syntaxError {
 	return e
 }
 
+// target is what an alias stands for. Anchors stand on values, never on aliases: one step is enough.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// isEmpty is a value that leaves its key at the default. A node without a kind is none at all.
+func isEmpty(n *yaml.Node) bool {
+	return n.Kind == 0 || isNull(n) || n.Kind == yaml.ScalarNode && n.Value == ""
+}
+
 // isNull is a value that was left empty or written as null.
 func isNull(n *yaml.Node) bool {
 	if n.Kind != yaml.ScalarNode || n.Style&^yaml.TaggedStyle != 0 {

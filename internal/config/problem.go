@@ -19,7 +19,7 @@ type origin struct {
 	line int    // in that file, from 1
 	// variable is the environment variable, flag is "--set".
 	variable, flag string
-	// order is the place among the overrides, so that messages come in the order things were given.
+	// order is the place among variables and flags, from 1, by which messages are sorted.
 	order int
 }
 
@@ -66,21 +66,14 @@ type problem struct {
 
 // String puts the origin first, as compilers do, so that editors and terminals can jump there.
 func (p problem) String() string {
-	path := oneLine(p.path)
-	switch {
-	case p.at.flag != "":
-		return p.at.flag + " " + path + ": " + p.text
-	case p.at.file != "":
-		s := oneLine(p.at.file) + ":" + strconv.Itoa(p.at.line) + ": "
-		if path == "" {
-			return s + p.text
-		}
-		return s + path + ": " + p.text
-	case path == "":
-		return p.at.String() + ": " + p.text
-	default:
-		return p.at.String() + ": " + path + ": " + p.text
+	s := p.at.String() + ": "
+	if p.at.flag != "" {
+		s = p.at.flag + " "
 	}
+	if p.path != "" {
+		s += oneLine(p.path) + ": "
+	}
+	return s + p.text
 }
 
 // problems collects all that is wrong, so that one run reports everything.
@@ -90,25 +83,12 @@ func (p *problems) add(at origin, path, format string, args ...any) {
 	*p = append(*p, problem{at, path, fmt.Sprintf(format, args...)})
 }
 
-// lines are the messages: those of the file by line, then those of the environment, then those of --set.
+// lines are the messages: those of the file by line, then those of variables, then those of flags.
 func (p problems) lines() []string {
-	class := func(o origin) int {
-		switch {
-		case o.flag != "":
-			return 2
-		case o.variable != "":
-			return 1
-		default:
-			return 0
-		}
-	}
-	sorted := slices.Clone(p)
-	slices.SortStableFunc(sorted, func(a, b problem) int {
-		return cmp.Or(class(a.at)-class(b.at), a.at.order-b.at.order, a.at.line-b.at.line)
-	})
-	lines := make([]string, len(sorted))
-	for i, x := range sorted {
-		lines[i] = x.String()
+	slices.SortStableFunc(p, func(a, b problem) int { return cmp.Or(a.at.order-b.at.order, a.at.line-b.at.line) })
+	var lines []string
+	for _, x := range p {
+		lines = append(lines, x.String())
 	}
 	return slices.Compact(lines)
 }
@@ -118,11 +98,7 @@ func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	var errs []error
-	for _, line := range p.lines() {
-		errs = append(errs, errors.New(line))
-	}
-	return errors.Join(errs...)
+	return errors.New(strings.Join(p.lines(), "\n"))
 }
 
 // oneLine makes s safe to print within one line: names of files and keys may hold anything.

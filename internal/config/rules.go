@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -19,6 +20,80 @@ import (
 
 // A rule says what is wrong with a text, to stand behind "conf/config.yaml:9: key: ", or "" when nothing is.
 type rule func(value string) string
+
+// Ids as EC2 makes them: 8 hexadecimal digits until 2016, 17 since.
+const hexID = `([0-9a-f]{8}|[0-9a-f]{17})`
+
+// sessionName is what STS takes as RoleSessionName and SourceIdentity.
+const sessionName = `[\w+=,.@-]{2,64}`
+
+// keyName is what a key pair can be called (EC2 API reference, CreateKeyPair), without what its listing, "0=name", and
+// the path to it cannot hold.
+const keyName = `[!-.0-<>-~]([ -.0-<>-~]{0,253}[!-.0-<>-~])?`
+
+// rules are the rules of the tags of Config. The "usual" ones and "public address" are for warnings: EC2 would never have
+// such a value, and it works here.
+var rules = map[string]rule{
+	"printable": printable,
+	"word":      word,
+	"host name": hostName,
+	"UTC time":  utcTime,
+
+	"role":              arn(roleARN, "the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME"),
+	"usual role":        matches(`[^:]*:[^:]*:[^:]*:[^:]*:[0-9]{12}:.*`, "in an account as AWS numbers them, with 12 digits"),
+	"session name":      matches(sessionName, "a session name; it has 2 to 64 of letters, digits and _+=,.@-"),
+	"external id":       externalID,
+	"source identity":   matches(sessionName, "a source identity; it has 2 to 64 of letters, digits and _+=,.@-"),
+	"session tag key":   tagText("key", 1, maxTagKey),
+	"session tag value": tagText("value", 0, maxTagValue),
+	"policy":            policy,
+	"policy ARN":        arn(policyARN, "the ARN of a policy; write arn:aws:iam::aws:policy/NAME"),
+	"MFA serial":        matches(`[\w+=/:,.@-]{9,256}`, "a serial number or ARN; it has 9 to 256 of letters, digits and _+=/:,.@-"),
+
+	"account":       matches(`[0-9]+`, "an account id; it has digits only"),
+	"usual account": matches(`[0-9]{12}`, "an account id as AWS gives them, of 12 digits"),
+	"region":        matches(`[a-z]{2,}(-[a-z]+)+-[0-9]+`, "a region; write e.g. us-east-1"),
+	"zone": matches(`[a-z]{2,}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z]+)+-[0-9]+[a-z]|-wl[0-9]+(-[a-z]+)+-[0-9]+)`,
+		"an availability zone; write e.g. us-east-1a"),
+	"zone id":   matches(`[a-z]+[0-9]+(-[a-z]+[0-9]*)*-(az|wlz)[0-9]+`, "the id of an availability zone; write e.g. use1-az1"),
+	"partition": matches(`aws(-[a-z]+)*`, "a partition; write e.g. aws or aws-cn"),
+
+	"instance id":         matches(sessionName, "usable as an instance id; it has 2 to 64 of letters, digits and _+=,.@-"),
+	"usual instance id":   matches(`i-`+hexID, "an instance id as EC2 gives them, i- and 17 hexadecimal digits"),
+	"usual image id":      matches(`ami-`+hexID, "an image id as EC2 gives them, ami- and 17 hexadecimal digits"),
+	"usual instance type": matches(`[a-z][a-z0-9-]*\.[a-z0-9-]+`, "an instance type as EC2 names them, e.g. t3.nano"),
+	"usual architecture":  oneOf("i386, x86_64, arm64"),
+	"key pair name":       matches(keyName, "a key pair's name; it has up to 255 ASCII characters, without / and ="),
+	"public key":          func(value string) string { return publicKey(strings.TrimSpace(value)) },
+	"block device":        matches(`ami|root|swap|ebs[1-9][0-9]*|ephemeral(0|[1-9][0-9]*)`, "a block device; the names are ami, root, swap, ebsN and ephemeralN"),
+	"device":              device,
+	"tag value":           tagValue,
+	"user data":           userData,
+	"user data in base64": userDataBase64,
+
+	"IPv4":           ipv4,
+	"IPv6":           ipv6,
+	"MAC":            mac,
+	"usual address":  oddAddress,
+	"public address": oddPublic,
+	"IPv4 network":   network(32, " is not an IPv4 CIDR block"),
+	"IPv6 network":   network(128, " is not an IPv6 CIDR block"),
+	"usual size":     oddSize,
+
+	"host and port":  hostPort,
+	"client":         client,
+	"origin":         pageOrigin,
+	"control socket": controlSocket,
+	"user":           matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
+}
+
+// check asks the rule of a name, if there is one.
+func check(name, text string) string {
+	if r, ok := rules[name]; ok {
+		return r(text)
+	}
+	return ""
+}
 
 // matches is a rule that wants the whole value to match an expression.
 func matches(expression, want string) rule {
@@ -37,13 +112,27 @@ func once(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
 
-// oneOf is a rule that wants one of a few words.
-func oneOf(words ...string) rule {
+// oneOf is a rule that wants one of a few words, "a, b".
+func oneOf(words string) rule {
 	return func(value string) string {
-		if slices.Contains(words, value) {
+		if slices.Contains(strings.Split(words, ", "), value) {
 			return ""
 		}
-		return quote(value) + " is not one of " + strings.Join(words, ", ")
+		return quote(value) + " is not one of " + words
+	}
+}
+
+// outside is the rule for numbers: "1 to 64", or "0" for no less than that.
+func outside(n int, from string) string {
+	least, most := math.MinInt, math.MaxInt
+	count, _ := fmt.Sscanf(from, "%d to %d", &least, &most)
+	switch {
+	case n >= least && n <= most:
+		return ""
+	case count == 1:
+		return fmt.Sprintf("%d is less than %d", n, least)
+	default:
+		return fmt.Sprintf("%d is not from %s", n, from)
 	}
 }
 
@@ -130,15 +219,15 @@ func ipv6(value string) string {
 	return quote(value) + " is not an IPv6 address"
 }
 
-// network is a rule that wants a CIDR block, of IPv4 (bits 32), IPv6 (128) or either (0).
-func network(bits int) rule {
+// network is a rule that wants a CIDR block, of IPv4 (bits 32), IPv6 (128) or either (0). Other values are wrong, in words.
+func network(bits int, wrong string) rule {
 	return func(value string) string {
 		p, err := netip.ParsePrefix(value)
 		switch a, addrErr := netip.ParseAddr(value); {
 		case addrErr == nil && a.Zone() == "" && (bits == 0 || a.BitLen() == bits):
 			return fmt.Sprintf("%s is not a CIDR block; write %s/%d", quote(value), value, a.BitLen())
 		case err != nil || bits != 0 && p.Addr().BitLen() != bits:
-			return quote(value) + " is not " + map[int]string{0: "a", 32: "an IPv4", 128: "an IPv6"}[bits] + " CIDR block"
+			return quote(value) + wrong
 		case p != p.Masked():
 			return fmt.Sprintf("%s has bits set behind the prefix; write %s", quote(value), p.Masked())
 		}
@@ -146,17 +235,14 @@ func network(bits int) rule {
 	}
 }
 
-// client is a rule for one element of allow_clients. Whether auto stands alone is another one's.
+var clientNetwork = network(0, " is neither auto nor a CIDR block")
+
+// client is a rule for one element of allow_clients. validateServer judges whether auto stands alone.
 func client(value string) string {
 	if value == "auto" {
 		return ""
 	}
-	_, notAddress := netip.ParseAddr(value)
-	_, notPrefix := netip.ParsePrefix(value)
-	if notAddress != nil && notPrefix != nil {
-		return quote(value) + " is neither auto nor a CIDR block"
-	}
-	return network(0)(value)
+	return clientNetwork(value)
 }
 
 // hostPort wants an address to listen on. An empty host means all interfaces, port 0 any free one.
@@ -165,7 +251,7 @@ func hostPort(value string) string {
 	if err != nil {
 		return quote(value) + " is not host:port; write e.g. " + DefaultListen
 	}
-	if n, err := strconv.Atoi(port); err != nil || !digits().MatchString(port) || n > 65535 {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return quote(value) + " has no port from 0 to 65535"
 	}
 	if _, err := netip.ParseAddr(host); host == "" || err == nil || hostName(host) == "" {
@@ -191,8 +277,8 @@ func utcTime(value string) string {
 	return quote(value) + " is not a time in UTC; write e.g. 2025-01-31T12:00:00Z"
 }
 
-// policyRule holds the limit of AssumeRole's Policy; what is in it is for STS to judge.
-func policyRule(value string) string {
+// policy holds the limit of AssumeRole's Policy; what is in it is for STS to judge.
+func policy(value string) string {
 	switch {
 	case utf8.RuneCountInString(value) > 2048:
 		return fmt.Sprintf("%d characters; STS takes at most 2048", utf8.RuneCountInString(value))
@@ -245,4 +331,15 @@ func controlSocket(value string) string {
 		return quote(value) + " is not auto, off or an absolute path; write e.g. /run/mock-ec2-metadata/control.sock"
 	}
 	return printable(value)
+}
+
+// tagText holds the characters and the length that STS allows in session tags, in characters.
+func tagText(what string, least, most int) rule {
+	class := matches(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, "a tag "+what+"; it has letters, digits, spaces and _.:/=+-@")
+	return func(value string) string {
+		if n := utf8.RuneCountInString(value); n < least || n > most {
+			return fmt.Sprintf("the tag's %s has %d characters; AWS takes %d to %d", what, n, least, most)
+		}
+		return class(value)
+	}
 }

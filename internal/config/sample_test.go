@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestSampleExamples(t *testing.T) {
 		t.Errorf("warnings: %q", l.Warnings)
 	}
 	for _, key := range []string{"metadata", "ec2.network_interfaces", "ec2.key_pairs", "ec2.block_devices", "ec2.tags", "ec2.user_data"} {
-		if find(l.Config, key).Len() == 0 {
+		if _, ok := l.origins[key]; !ok {
 			t.Errorf("no example of %s", key)
 		}
 	}
@@ -104,20 +105,34 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 }
 
-// TestRulesNameKeys finds rules for keys that do not exist, and texts without a rule.
-func TestRulesNameKeys(t *testing.T) {
-	exists := map[string]bool{}
-	for _, key := range schemaKeys() {
-		// Lists and maps of texts are one key of the schema, and have a rule for their elements.
-		for _, suffix := range []string{"", "[]", ".*"} {
-			exists[key+suffix] = true
+// TestEveryTagNamesARule also finds texts without a rule and rules without a text.
+func TestEveryTagNamesARule(t *testing.T) {
+	used := map[string]bool{}
+	var walk func(block reflect.Type)
+	walk = func(block reflect.Type) {
+		for _, f := range fieldsOf(block) {
+			element := f.typ
+			if k := f.typ.Kind(); k == reflect.Slice || k == reflect.Map {
+				element = f.typ.Elem()
+			}
+			if element.Kind() == reflect.Struct {
+				walk(element)
+				continue
+			}
+			if element.Kind() == reflect.String && f.tag.Get("is") == "" && f.tag.Get("oneof") == "" {
+				t.Errorf("%s in %s has no rule", f.key, block)
+			}
+			for _, name := range []string{f.tag.Get("is"), f.tag.Get("odd"), f.tag.Get("key")} {
+				if used[name] = true; name != "" && rules[name] == nil {
+					t.Errorf("%s in %s has the rule %q, which does not exist", f.key, block, name)
+				}
+			}
 		}
 	}
-	for _, table := range []map[string]rule{textErrors, entryErrors, textWarnings} {
-		for key := range table {
-			if !exists[key] {
-				t.Errorf("a rule for %s, which does not exist", key)
-			}
+	walk(configType)
+	for name := range rules {
+		if !used[name] {
+			t.Errorf("no key has the rule %q", name)
 		}
 	}
 }

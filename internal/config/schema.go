@@ -5,49 +5,48 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
 
-// The schema is the yaml tags of Config. This file answers questions about it; nothing else lists keys a second time.
+// The schema is the tags of Config. This file answers questions about it; no key is listed a second time.
 
-var (
-	durationType = reflect.TypeFor[time.Duration]()
-	secretType   = reflect.TypeFor[Secret]()
-)
+var configType = reflect.TypeFor[Config]()
 
-// keys are the keys of a block, in the order of the struct's fields.
+// field is one key of a block.
+type field struct {
+	key   string
+	index []int // of the struct's field
+	typ   reflect.Type
+	tag   reflect.StructTag
+}
+
+// fieldsOf lists the keys of a block in the order of the struct. The keys of embedded structs are the block's own.
+func fieldsOf(block reflect.Type) []field {
+	var fields []field
+	for _, f := range reflect.VisibleFields(block) {
+		if !f.Anonymous {
+			fields = append(fields, field{f.Tag.Get("yaml"), f.Index, f.Type, f.Tag})
+		}
+	}
+	return fields
+}
+
+// fieldOf finds a key of a block.
+func fieldOf(block reflect.Type, key string) (f field, ok bool) {
+	fields := fieldsOf(block)
+	i := slices.IndexFunc(fields, func(f field) bool { return f.key == key })
+	if i < 0 {
+		return field{}, false
+	}
+	return fields[i], true
+}
+
+// keys are the keys of a block.
 func keys(block reflect.Type) []string {
-	names := make([]string, block.NumField())
-	for i := range names {
-		names[i] = block.Field(i).Tag.Get("yaml")
+	var names []string
+	for _, f := range fieldsOf(block) {
+		names = append(names, f.key)
 	}
 	return names
-}
-
-// field is the value of a block's key; ok is false when there is no such key.
-func field(block reflect.Value, key string) (v reflect.Value, ok bool) {
-	i := slices.Index(keys(block.Type()), key)
-	if i < 0 || key == "" {
-		return reflect.Value{}, false
-	}
-	return block.Field(i), true
-}
-
-// find is the value at a dotted key such as "ec2.metadata_options.http_tokens", or the zero Value. Entries of maps and
-// lists have no value of their own here.
-func find(c *Config, path string) reflect.Value {
-	v := reflect.ValueOf(c).Elem()
-	for key := range strings.SplitSeq(path, ".") {
-		if v.Kind() != reflect.Struct {
-			return reflect.Value{}
-		}
-		next, ok := field(v, key)
-		if !ok {
-			return reflect.Value{}
-		}
-		v = next
-	}
-	return v
 }
 
 // join is the dotted key of what stands under path.
@@ -65,8 +64,8 @@ func schemaKeys() []string {
 	walk = func(t reflect.Type, path string) {
 		switch {
 		case t.Kind() == reflect.Struct:
-			for i, key := range keys(t) {
-				walk(t.Field(i).Type, join(path, key))
+			for _, f := range fieldsOf(t) {
+				walk(f.typ, join(path, f.key))
 			}
 		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
 			walk(t.Elem(), path+"[]")
@@ -74,7 +73,7 @@ func schemaKeys() []string {
 			all = append(all, path)
 		}
 	}
-	walk(reflect.TypeFor[Config](), "")
+	walk(configType, "")
 	return all
 }
 

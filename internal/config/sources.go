@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -58,58 +57,49 @@ func (s Sources) Path() string {
 	return DefaultFile
 }
 
-// readFile reads a configuration file. Its errors start with the path and need no more context.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the user names the file
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file; copy conf/sample-config.yaml there and change it, or name another file with --config or %s",
-			oneLine(path), fileVariable)
-	}
-	if err != nil {
-		return nil, readError(path, err)
-	}
-	defer func() { _ = f.Close() }()
-	var b bytes.Buffer
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory; name a file in it", oneLine(path))
-	} else if err == nil {
-		b.Grow(int(min(info.Size(), maxFileSize)) + bytes.MinRead)
-	}
-	_, err = b.ReadFrom(io.LimitReader(f, maxFileSize+1))
-	data := b.Bytes()
+// errNoFile is fs.ErrNotExist in other words.
+var errNoFile = errors.New("no such file")
+
+// readConfig reads a configuration file. Its errors start with the path.
+func readConfig(path string) ([]byte, error) {
+	data, err := readFile(path, maxFileSize, "larger than 16 MiB; this is not a configuration file")
 	switch {
+	case errors.Is(err, errNoFile):
+		return nil, fmt.Errorf("%w; copy conf/sample-config.yaml there and change it, or name another file with --config or %s", err, fileVariable)
 	case err != nil:
-		return nil, readError(path, err)
-	case len(data) > maxFileSize:
-		return nil, fmt.Errorf("%s: larger than 16 MiB; this is not a configuration file", oneLine(path))
+		return nil, err
 	case !utf8.Valid(data):
 		return nil, fmt.Errorf("%s: not UTF-8 text", oneLine(path))
 	}
 	return data, nil
 }
 
-// openRegular opens a regular file. Opening anything else, such as a named pipe, could wait for ever.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such file", oneLine(path))
-	case err != nil:
-		return nil, readError(path, err)
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: is a directory; name a file in it", oneLine(path))
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", oneLine(path))
-	}
+// readFile reads a file of at most so many bytes; tooLarge says what is wrong with a larger one. Its errors start with the
+// path.
+func readFile(path string, most int64, tooLarge string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
 		return nil, readError(path, err)
 	}
-	return f, nil
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory; name a file in it", oneLine(path))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, readError(path, err)
+	case int64(len(data)) > most:
+		return nil, fmt.Errorf("%s: %s", oneLine(path), tooLarge)
+	}
+	return data, nil
 }
 
 // readError takes the path out of an error of package os, to put it first and only once.
 func readError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", oneLine(path), errNoFile)
+	}
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}

@@ -3,39 +3,12 @@ package config
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-// validate judges everything that a source has set. Single texts are judged by two tables: errors makes the
-// configuration unusable, warnings names what EC2 would never have.
-func (l *layers) validate() {
-	l.texts(func(t text) {
-		// An element of a list of texts goes by the name of the list: its line says which one it is.
-		path := t.path
-		if strings.HasSuffix(t.rule, "[]") {
-			path = path[:strings.LastIndexByte(path, '[')]
-		}
-		if r, ok := textErrors[t.rule]; ok {
-			if wrong := r(t.value); wrong != "" {
-				l.broken[path] = true
-				l.problems.add(l.origin(t.path), path, "%s", wrong)
-				return
-			}
-		}
-		if r, ok := entryErrors[t.rule]; ok {
-			if wrong := r(t.entry); wrong != "" {
-				l.problems.add(l.origin(t.path), path, "%s", wrong)
-			}
-		}
-		if r, ok := textWarnings[t.rule]; ok {
-			if odd := r(t.value); odd != "" {
-				l.warnings.add(l.origin(t.path), path, "%s", odd)
-			}
-		}
-	})
+// validate judges what more than one value takes part in.
+func (l *loader) validate() {
 	l.validateCredentials()
 	l.validatePlace()
 	l.validateInstance()
@@ -45,27 +18,22 @@ func (l *layers) validate() {
 	l.validateIdentity()
 }
 
+// isSet is true for a key that a source has set.
+func (l *loader) isSet(path string) bool {
+	_, ok := l.origins[path]
+	return ok
+}
+
+// origin is where the value at path comes from.
+func (l *loader) origin(path string) origin { return l.origins.at(path) }
+
 // wrong reports a rule that more than a single text takes part in.
-func (l *layers) wrong(path, format string, args ...any) {
+func (l *loader) wrong(path, format string, args ...any) {
 	l.problems.add(l.origin(path), path, format, args...)
 }
 
-// firstOrigin is where a key was set, or, for a map of which only entries were set, the first of those.
-func (l *layers) firstOrigin(path string) (origin, bool) {
-	if at, ok := l.origins[path]; ok {
-		return at, true
-	}
-	v := find(l.config, path)
-	if v.Kind() != reflect.Map || v.Len() == 0 {
-		return origin{}, false
-	}
-	entries := v.MapKeys()
-	slices.SortFunc(entries, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-	return l.origins[join(path, entries[0].String())], true
-}
-
 // comparable is true when the values of all these keys could be decoded and are right by themselves.
-func (l *layers) comparable(paths ...string) bool {
+func (l *loader) comparable(paths ...string) bool {
 	for _, p := range paths {
 		if l.broken[p] {
 			return false
@@ -75,7 +43,7 @@ func (l *layers) comparable(paths ...string) bool {
 }
 
 // usable is true for a key that a source has set to something that is right by itself.
-func (l *layers) usable(path string) bool { return l.isSet(path) && !l.broken[path] }
+func (l *loader) usable(path string) bool { return l.isSet(path) && !l.broken[path] }
 
 // Limits of AssumeRole (STS API reference).
 const (
@@ -90,7 +58,7 @@ const (
 	refreshBeforePath = "credentials.refresh_before"
 )
 
-func (l *layers) validateCredentials() {
+func (l *loader) validateCredentials() {
 	c := l.config.Credentials
 	l.validateDurations()
 	if len(c.SessionTags) > maxSessionTags {
@@ -114,7 +82,7 @@ func (l *layers) validateCredentials() {
 
 // validateOwn judges a configuration without a role: the profile's own credentials go out under its name, in paths, and
 // what only AssumeRole takes would be without effect.
-func (l *layers) validateOwn() {
+func (l *loader) validateOwn() {
 	const profile = "credentials.source_profile"
 	if l.config.Credentials.IAMRole != "" || l.broken["credentials.iam_role"] {
 		return
@@ -124,10 +92,11 @@ func (l *layers) validateOwn() {
 			l.wrong(profile, "%s", wrong)
 		}
 	}
+	v := reflect.ValueOf(l.config.Credentials)
 	for _, key := range []string{"session_name", "external_id", "source_identity", "session_tags", "transitive_tag_keys", "policy", "policy_arns"} {
-		v := find(l.config, "credentials."+key)
-		if at, ok := l.firstOrigin("credentials." + key); ok && (v.Kind() == reflect.String || v.Len() > 0) {
-			l.warnings.add(at, "credentials."+key, "without effect: only a role takes it, and credentials.iam_role is not set")
+		path := "credentials." + key
+		if f, _ := fieldOf(v.Type(), key); !v.FieldByIndex(f.index).IsZero() {
+			l.warnings.add(l.origin(path), path, "without effect: only a role takes it, and credentials.iam_role is not set")
 		}
 	}
 }
@@ -135,7 +104,7 @@ func (l *layers) validateOwn() {
 // ownName is the rule for a profile that goes by its name where a role would.
 var ownName = matches(`[\w+=,.@-]{1,64}`, "a name that credentials can go by, which has 1 to 64 of letters, digits and _+=,.@-; rename the profile, or set credentials.iam_role")
 
-func (l *layers) validateDurations() {
+func (l *loader) validateDurations() {
 	d, r := l.config.Credentials.Duration, l.config.Credentials.RefreshBefore
 	switch {
 	case l.broken[durationPath]:
@@ -155,7 +124,7 @@ func (l *layers) validateDurations() {
 }
 
 // validatePlace wants the zone to be in the region.
-func (l *layers) validatePlace() {
+func (l *loader) validatePlace() {
 	const zone, region, partition = "aws.availability_zone", "aws.region", "aws.partition"
 	place := l.config.AWS
 	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
@@ -175,7 +144,7 @@ func (l *layers) validatePlace() {
 	}
 }
 
-func (l *layers) validateServer() {
+func (l *loader) validateServer() {
 	s := l.config.Server
 	if len(s.Listen) == 0 && !l.broken["server.listen"] {
 		l.wrong("server.listen", "no address; write e.g. [%q]", DefaultListen)
@@ -190,21 +159,6 @@ func (l *layers) validateServer() {
 	if s.User != "" && l.goos == "windows" {
 		l.wrong("server.user", "needs Unix, and this is windows; leave it out")
 	}
-	limits := s.Limits
-	for _, limit := range []struct {
-		key            string
-		n, least, most int
-	}{
-		{"connections", limits.Connections, 1, 100_000},
-		{"connections_per_client", limits.ConnectionsPerClient, 1, 100_000},
-		{"url_bytes", limits.URLBytes, 256, 16 << 10},
-		{"header_bytes", limits.HeaderBytes, 1 << 10, 32 << 10},
-		{"body_bytes", limits.BodyBytes, 0, 1 << 20},
-	} {
-		if path := "server.limits." + limit.key; !l.broken[path] && (limit.n < limit.least || limit.n > limit.most) {
-			l.wrong(path, "%d is not from %d to %d", limit.n, limit.least, limit.most)
-		}
-	}
 	for i, c := range s.AllowClients {
 		if c == "auto" && len(s.AllowClients) > 1 {
 			at := l.origin(fmt.Sprintf("server.allow_clients[%d]", i))
@@ -214,7 +168,7 @@ func (l *layers) validateServer() {
 }
 
 // validateIdentity wants a key pair from one place, and whole.
-func (l *layers) validateIdentity() {
+func (l *loader) validateIdentity() {
 	key, cert := l.isSet(keyFile), l.isSet(certFile)
 	switch {
 	case key && !cert:
@@ -224,17 +178,6 @@ func (l *layers) validateIdentity() {
 	}
 	if l.isSet(stateDir) && (key || cert) {
 		l.wrong(stateDir, "%s is set too; keep one of them", map[bool]string{true: keyFile, false: certFile}[key])
-	}
-}
-
-// tagText holds the characters and the length that STS allows in session tags, in characters.
-func tagText(what string, least, most int) rule {
-	class := matches(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, "a tag "+what+"; it has letters, digits, spaces and _.:/=+-@")
-	return func(value string) string {
-		if n := utf8.RuneCountInString(value); n < least || n > most {
-			return fmt.Sprintf("the tag's %s has %d characters; AWS takes %d to %d", what, n, least, most)
-		}
-		return class(value)
 	}
 }
 

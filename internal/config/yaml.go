@@ -13,68 +13,49 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// YAML is the effective configuration: every key that has an effect, secrets redacted, each value followed by a comment
-// that says where it comes from. Read again it gives the same configuration, but for the secrets.
+// YAML is the effective configuration: every key, secrets redacted, each value followed by a comment that names its origin.
+// Read again it gives the same configuration, but for the secrets.
 func (l *Loaded) YAML() []byte {
-	p := printer{loaded: l}
-	p.block(reflect.ValueOf(l.Config).Elem(), "", "")
-	return p.out.Bytes()
+	var out bytes.Buffer
+	l.printBlock(&out, reflect.ValueOf(l.Config).Elem(), "", "")
+	return out.Bytes()
 }
 
-// printer writes one configuration.
-type printer struct {
-	loaded *Loaded
-	out    bytes.Buffer
-}
-
-// block writes the keys of a struct.
-func (p *printer) block(v reflect.Value, path, indent string) {
-	for i, key := range keys(v.Type()) {
-		full, f := join(path, key), v.Field(i)
-		switch {
-		case f.Kind() == reflect.Struct:
-			fmt.Fprintf(&p.out, "%s%s:\n", indent, key)
-			p.block(f, full, indent+"  ")
-		case f.Kind() == reflect.Map && f.Len() > 0:
-			p.entries(f, key, full, indent)
-		case f.Kind() == reflect.Slice && f.Len() > 0 && f.Type().Elem().Kind() == reflect.Struct:
-			p.blocks(f, key, full, indent)
+func (l *Loaded) printBlock(out *bytes.Buffer, v reflect.Value, path, indent string) {
+	for _, f := range fieldsOf(v.Type()) {
+		full, v := join(path, f.key), v.FieldByIndex(f.index)
+		switch kind := v.Kind(); {
+		case kind == reflect.Struct:
+			fmt.Fprintf(out, "%s%s:\n", indent, f.key)
+			l.printBlock(out, v, full, indent+"  ")
+		case kind == reflect.Map && v.Len() > 0:
+			fmt.Fprintf(out, "%s%s:\n", indent, f.key)
+			l.printEntries(out, v, full, indent+"  ")
+		case kind == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct:
+			fmt.Fprintf(out, "%s%s:\n", indent, f.key)
+			for i := range v.Len() {
+				start := out.Len()
+				l.printBlock(out, v.Index(i), fmt.Sprintf("%s[%d]", full, i), indent+"    ")
+				out.Bytes()[start+len(indent)+2] = '-'
+			}
 		default:
-			p.leaf(indent+key, leafText(f), full)
+			fmt.Fprintf(out, "%s%s: %s # %s\n", indent, f.key, leafText(v), l.origins[full])
 		}
 	}
 }
 
-// leaf writes one line.
-func (p *printer) leaf(key, value, path string) {
-	o := p.loaded.origins[path]
-	fmt.Fprintf(&p.out, "%s: %s # %s\n", key, value, o)
-}
-
-// entries writes a map. Each entry may come from somewhere else.
-func (p *printer) entries(v reflect.Value, key, path, indent string) {
-	fmt.Fprintf(&p.out, "%s%s:\n", indent, key)
-	entries := map[string]string{}
+// printEntries prints a map. Each entry may come from somewhere else.
+func (l *Loaded) printEntries(out *bytes.Buffer, v reflect.Value, path, indent string) {
+	entries := map[string]reflect.Value{}
 	for it := v.MapRange(); it.Next(); {
-		entries[it.Key().String()] = leafText(it.Value())
+		entries[it.Key().String()] = it.Value()
 	}
-	if text := entries["user-data"]; path == "metadata" && text != "" && text != "null" {
-		entries["user-data"] = strconv.Quote(redacted) // as ec2.user_data is
-	}
-	for _, k := range slices.Sorted(maps.Keys(entries)) {
-		p.leaf(indent+"  "+plainOrQuoted(k), entries[k], join(path, k))
-	}
-}
-
-// blocks writes a list of structs.
-func (p *printer) blocks(v reflect.Value, key, path, indent string) {
-	fmt.Fprintf(&p.out, "%s%s:\n", indent, key)
-	for i := range v.Len() {
-		start := p.out.Len()
-		p.block(v.Index(i), fmt.Sprintf("%s[%d]", path, i), indent+"    ")
-		if p.out.Len() > start {
-			p.out.Bytes()[start+len(indent)+2] = '-'
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		full, value := join(path, key), entries[key]
+		if full == "metadata.user-data" && !value.IsNil() {
+			value = reflect.ValueOf(Secret(value.Elem().String())) // as ec2.user_data is
 		}
+		fmt.Fprintf(out, "%s%s: %s # %s\n", indent, plainOrQuoted(key), leafText(value), l.origins[full])
 	}
 }
 
@@ -93,8 +74,8 @@ func leafText(v reflect.Value) string {
 			elements[i] = leafText(v.Index(i))
 		}
 		return "[" + strings.Join(elements, ", ") + "]"
-	case v.Type() == secretType:
-		return strconv.Quote(Secret(v.String()).String())
+	case v.Type() == reflect.TypeFor[Secret]():
+		return strconv.Quote(fmt.Sprint(v.Interface()))
 	case v.Type() == durationType:
 		return shortDuration(time.Duration(v.Int()))
 	case v.Kind() == reflect.String:

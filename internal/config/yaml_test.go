@@ -137,6 +137,7 @@ server:
     header_bytes: 16384 # default
     body_bytes: 4096 # default
   user: "" # default
+  control: auto # default
 identity:
   key_file: "" # default
   cert_file: "" # default

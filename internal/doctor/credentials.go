@@ -19,7 +19,7 @@ const maxSkew = time.Minute
 func (d *doctor) examineProfile(ctx context.Context) Finding {
 	c := d.loaded.Config
 	switch {
-	case instance.RoleOf(c) == "":
+	case instance.RoleOf(&c.Instance) == "":
 		return Finding{
 			Mark: Note, blocks: "there is no instance profile",
 			Text: "none: neither credentials.iam_role nor credentials.source_profile is set, so clients get no credentials; conf/sample-config.yaml shows how to set them",

@@ -56,7 +56,7 @@ func (d *doctor) judge(s *api.Status) Finding {
 	serves := fmt.Sprintf("%s serves %s", name, s.Serves())
 	if d.loaded != nil {
 		c := d.loaded.Config
-		if role := instance.RoleOf(c); s.InstanceID != c.EC2.InstanceID || s.Role != role {
+		if role := instance.RoleOf(&c.Instance); s.InstanceID != c.EC2.InstanceID || s.Role != role {
 			return Finding{Mark: Note, Text: fmt.Sprintf("%s, but this configuration is of %s; if they should be the same, restart the daemon with the same flags",
 				serves, api.Describe(c.EC2.InstanceID, role, d.loaded.Name()))}
 		}
@@ -82,7 +82,7 @@ func (d *doctor) examineGuard(ctx context.Context) Finding {
 	}
 	gets := "the role's credentials"
 	switch {
-	case instance.RoleOf(c) == "":
+	case instance.RoleOf(&c.Instance) == "":
 		gets = "the metadata"
 	case c.Credentials.Mock:
 		gets = "the metadata and made-up credentials"

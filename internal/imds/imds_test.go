@@ -27,7 +27,7 @@ import (
 var (
 	launch  = time.Date(2026, 5, 5, 10, 11, 12, 0, time.UTC)
 	renewed = time.Date(2026, 5, 5, 11, 0, 0, 0, time.UTC)
-	sample  = instance.New(&config.Config{
+	sample  = instance.New(&config.Instance{
 		Credentials: config.Credentials{IAMRole: "arn:aws:iam::123456789012:role/myrole"},
 		AWS:         config.AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
 		EC2: config.EC2{

@@ -60,7 +60,7 @@ type KeyPair struct {
 }
 
 // New derives the instance that a valid configuration describes. userData is the instance's user data, nil for none.
-func New(c *config.Config, userData []byte) *Instance {
+func New(c *config.Instance, userData []byte) *Instance {
 	id := c.EC2.InstanceID
 	partition := config.Partition(c.AWS.Region)
 	in := &Instance{
@@ -116,7 +116,7 @@ func New(c *config.Config, userData []byte) *Instance {
 
 // RoleOf returns the name under which the service lists credentials: the name of the IAM role or, without one, of the
 // source profile. It returns "" without an instance profile.
-func RoleOf(c *config.Config) string {
+func RoleOf(c *config.Instance) string {
 	if c.Credentials.IAMRole != "" {
 		return RoleName(c.Credentials.IAMRole)
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // minimal returns what config.Load gives for an empty file.
-func minimal() *config.Config {
-	return &config.Config{
+func minimal() *config.Instance {
+	return &config.Instance{
 		AWS: config.AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
 		EC2: config.EC2{
 			LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", InstanceType: "t3.micro",

@@ -47,7 +47,7 @@ const defaultSecurityGroup = "default"
 
 // interfaces derives device 0 from the values of ec2, and the other interfaces, sorted by device number, from
 // ec2.network_interfaces. What one interface configures of a VPC, subnet or security group holds for all its members.
-func interfaces(c *config.Config, in *Instance) []Interface {
+func interfaces(c *config.Instance, in *Instance) []Interface {
 	all := []Interface{primary(c, in)}
 	for i, n := range c.EC2.NetworkInterfaces {
 		all = append(all, secondary(&n, i, &all[0], in))
@@ -60,7 +60,7 @@ func interfaces(c *config.Config, in *Instance) []Interface {
 	return all
 }
 
-func primary(c *config.Config, in *Instance) Interface {
+func primary(c *config.Instance, in *Instance) Interface {
 	e := c.EC2
 	return Interface{
 		Key:                  "ec2",

@@ -42,7 +42,7 @@ var names = strings.NewReplacer("{mac}", "02:29:96:8f:6a:2d", "{public-ip}", "20
 
 // plain is an instance of which nothing special is said; rich has everything that configuration keys can give.
 func plain() *instance.Instance {
-	return instance.New(&config.Config{
+	return instance.New(&config.Instance{
 		AWS: config.AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
 		EC2: config.EC2{
 			LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", InstanceType: "t3.micro",
@@ -53,7 +53,7 @@ func plain() *instance.Instance {
 }
 
 func rich() *instance.Instance {
-	return instance.New(&config.Config{
+	return instance.New(&config.Instance{
 		Credentials: config.Credentials{IAMRole: "arn:aws:iam::123456789012:role/some/path/myrole"},
 		AWS:         config.AWS{AccountID: "123456789012", Region: "us-east-2", AvailabilityZone: "us-east-2b", AvailabilityZoneID: "use2-az3"},
 		EC2: config.EC2{
