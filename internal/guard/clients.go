@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// remote is the address that a request comes from, of the socket and never of a header; the zero Addr if it has none.
+// remote returns the client address of the socket, never of a header; the zero Addr if it is invalid.
 func remote(r *http.Request) netip.Addr { return parseAddr(r.RemoteAddr) }
 
-// parseAddr takes the address out of address:port, with its zone.
+// parseAddr returns the address of address:port, with its zone.
 func parseAddr(hostPort string) netip.Addr {
 	a, err := netip.ParseAddrPort(hostPort)
 	if err != nil {
@@ -18,7 +18,8 @@ func parseAddr(hostPort string) netip.Addr {
 	return a.Addr().Unmap()
 }
 
-// source is what counts as one client: an IPv4 address or, since one host may have all of them, a network of 64 bits.
+// source returns what counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of
+// its addresses.
 func source(a netip.Addr) netip.Addr {
 	if p, err := a.WithZone("").Prefix(64); err == nil && a.Is6() {
 		return p.Addr().WithZone(a.Zone())
@@ -26,7 +27,7 @@ func source(a netip.Addr) netip.Addr {
 	return a
 }
 
-// IsLocal says whether a request comes from this machine itself.
+// IsLocal reports whether a request comes from this machine itself.
 func (g *Guard) IsLocal(r *http.Request) bool {
 	return g.classify(g.rules.Load(), remote(r)) == Local
 }
@@ -40,13 +41,13 @@ func (g *Guard) classify(rules *Rules, a netip.Addr) Class {
 	}
 	if rules.Auto {
 		if g.networks.isVirtual(a) {
-			return Admitted
+			return Allowed
 		}
 		return Refused
 	}
 	bare := a.WithZone("")
 	if slices.ContainsFunc(rules.Clients, func(p netip.Prefix) bool { return p.Contains(bare) }) {
-		return Admitted
+		return Allowed
 	}
 	return Refused
 }
@@ -57,12 +58,12 @@ func (g *Guard) judgeClient(rules *Rules, r *http.Request) *refusal {
 		return nil
 	}
 	if !a.IsValid() {
-		return forbidden("clients", "the client's address %.64q is none", r.RemoteAddr)
+		return forbidden("clients", "client address %.64q is not valid", r.RemoteAddr)
 	}
 	a = a.WithZone("")
 	if rules.Auto {
-		return forbidden("clients", "client %s is not let in, for server.allow_clients is auto, which means this machine, its containers and its virtual machines; to let it in, list it and them there: %s",
+		return forbidden("clients", "client %s is not allowed: server.allow_clients is auto, which allows this machine, its containers and its virtual machines; list their networks and the client in server.allow_clients: %s",
 			a, netip.PrefixFrom(a, a.BitLen()))
 	}
-	return forbidden("clients", "client %s is not let in; to let it in, add it to server.allow_clients: %s", a, netip.PrefixFrom(a, a.BitLen()))
+	return forbidden("clients", "client %s is not allowed; add it to server.allow_clients: %s", a, netip.PrefixFrom(a, a.BitLen()))
 }

@@ -8,25 +8,25 @@ import (
 	"syscall"
 )
 
-// unwanted is how many connections those may have who are not let in: enough to be told so.
-const unwanted = 64
+// maxRefusedConnections limits the concurrent connections of refused clients, which exist only to answer 403.
+const maxRefusedConnections = 64
 
-// connections counts those that are open.
+// connections counts open connections.
 type connections struct {
-	// room is for how many connections the process may open files.
-	room int
+	// capacity is the number of connections that the limit of open files allows.
+	capacity int
 
-	mu       sync.Mutex
-	admitted int
-	refused  int
-	clients  map[netip.Addr]int
+	mu      sync.Mutex // guards the fields below
+	allowed int
+	refused int
+	clients map[netip.Addr]int
 }
 
-// roomIn leaves files to whatever is not counted: this machine's own connections, and the daemon's work.
-func roomIn(files int) int { return max(files-256, files/2) }
+// capacityFor reserves files for what is not counted: connections of this machine, and files of the daemon.
+func capacityFor(files int) int { return max(files-256, files/2) }
 
-// Limit bounds the connections that l accepts. This machine's own are not counted: nobody else can use up its share. What is
-// over a limit is closed at once.
+// Limit closes connections of l beyond a limit at once. Connections of this machine do not count, so that other clients
+// cannot lock it out.
 func (g *Guard) Limit(l net.Listener) net.Listener { return &limited{l, g} }
 
 type limited struct {
@@ -34,7 +34,7 @@ type limited struct {
 	guard *Guard
 }
 
-// Accept gives the next connection within the limits.
+// Accept returns the next connection within the limits.
 func (l *limited) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -43,7 +43,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		conn, ok := c.(socket)
 		if _, isTCP := c.RemoteAddr().(*net.TCPAddr); !ok || !isTCP {
-			return c, nil // of this machine, then
+			return c, nil // not TCP, so of this machine
 		}
 		a := parseAddr(c.RemoteAddr().String())
 		rules := l.guard.rules.Load()
@@ -60,25 +60,25 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 }
 
-// take counts a connection until done, if there is room for it. If not, full says which limit there is.
+// take counts a connection until done is called. If a limit is reached, it counts nothing and full names the limit.
 func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done func(), full string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	count := &c.admitted
+	count := &c.allowed
 	if class == Refused {
 		count = &c.refused
 	}
-	// Those who are not let in never take the room of those who are.
-	forRefused := min(unwanted, c.room/4)
+	// Refused clients have a capacity of their own, so that they cannot lock out allowed ones.
+	forRefused := min(maxRefusedConnections, c.capacity/4)
 	switch {
 	case class == Refused && c.refused >= forRefused:
-		return nil, fmt.Sprintf("more than %d connections at one time of clients that are not let in; to let one in, add it to server.allow_clients", forRefused)
+		return nil, fmt.Sprintf("more than %d concurrent connections of clients that are not allowed; to allow one, add it to server.allow_clients", forRefused)
 	case c.clients[client] >= rules.ConnectionsPerClient:
-		return nil, fmt.Sprintf("more than the %d connections at one time of one client that server.limits.connections_per_client allows", rules.ConnectionsPerClient)
-	case class != Refused && c.admitted >= rules.Connections:
-		return nil, fmt.Sprintf("more than the %d connections at one time that server.limits.connections allows", rules.Connections)
-	case class != Refused && c.admitted >= c.room-forRefused:
-		return nil, fmt.Sprintf("more than %d connections at one time, which is all that the limit of open files leaves room for; raise that (ulimit -n)", c.room-forRefused)
+		return nil, fmt.Sprintf("more than %d concurrent connections of one client; server.limits.connections_per_client allows no more", rules.ConnectionsPerClient)
+	case class != Refused && c.allowed >= rules.Connections:
+		return nil, fmt.Sprintf("more than %d concurrent connections; server.limits.connections allows no more", rules.Connections)
+	case class != Refused && c.allowed >= c.capacity-forRefused:
+		return nil, fmt.Sprintf("more than %d concurrent connections; the limit of open files allows no more, raise it (ulimit -n)", c.capacity-forRefused)
 	}
 	*count++
 	c.clients[client]++
@@ -92,14 +92,15 @@ func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done f
 	}, ""
 }
 
-// socket is what is used of a TCP connection: the hop limit is set on it, and it is closed in two steps.
+// socket is the part of a TCP connection that is used: SyscallConn sets the hop limit, CloseWrite lets net/http close the
+// connection gracefully.
 type socket interface {
 	net.Conn
 	syscall.Conn
 	CloseWrite() error
 }
 
-// counted is a connection that counts until it is closed.
+// counted is a connection that counts until Close.
 type counted struct {
 	socket
 	done func()

@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-// fakeConn comes from an address of one's choice.
+// fakeConn is a connection from a given address.
 type fakeConn struct {
 	net.Conn
 	remote net.Addr
@@ -28,7 +29,7 @@ func connFrom(address string) *fakeConn {
 	return &fakeConn{remote: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))}
 }
 
-// fakeListener gives connections, or errors, in a row.
+// fakeListener accepts the connections and errors of a list.
 type fakeListener struct {
 	net.Listener
 	next []any
@@ -46,23 +47,23 @@ func (l *fakeListener) Accept() (net.Conn, error) {
 	return next.(net.Conn), nil
 }
 
-// crowd accepts connections until there are none, and gives those that are let in.
-func crowd(t *testing.T, g *Guard, conns ...*fakeConn) []net.Conn {
+// accept offers connections to a guard and returns those within its limits.
+func accept(t *testing.T, g *Guard, conns ...*fakeConn) []net.Conn {
 	t.Helper()
 	l := &fakeListener{}
 	for _, c := range conns {
 		l.next = append(l.next, c)
 	}
-	var in []net.Conn
+	var accepted []net.Conn
 	for {
 		c, err := g.Limit(l).Accept()
 		if errors.Is(err, net.ErrClosed) {
-			return in
+			return accepted
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		in = append(in, c)
+		accepted = append(accepted, c)
 	}
 }
 
@@ -74,157 +75,192 @@ func many(n int, address string) []*fakeConn {
 	return conns
 }
 
-func TestConnectionLimits(t *testing.T) {
-	rules := usual()
+// Clients of testNetworks.
+const (
+	container1 = "172.17.0.2:1"
+	container2 = "172.17.0.3:1"
+	onLAN      = "192.168.1.20:1" // not allowed by default
+)
+
+// fewConnections returns a guard that allows 10 connections, 6 of one client, and its log.
+func fewConnections() (*Guard, *bytes.Buffer) {
+	rules := defaultRules()
 	rules.Connections, rules.ConnectionsPerClient = 10, 6
+	return loggingGuard(rules)
+}
+
+func loggingGuard(rules *Rules) (*Guard, *bytes.Buffer) {
 	g := newGuard(rules)
 	var log bytes.Buffer
 	g.refusals.log = logTo(&log)
+	return g, &log
+}
 
-	first := crowd(t, g, many(7, "172.17.0.2:1")...)
-	if len(first) != 6 {
-		t.Errorf("%d connections of one client, want 6", len(first))
+func TestLimit_OfEachClientAndOfAll(t *testing.T) {
+	g, log := fewConnections()
+	if n := len(accept(t, g, many(7, container1)...)); n != 6 {
+		t.Errorf("%d connections of one client, want 6", n)
 	}
-	second := crowd(t, g, many(7, "172.17.0.3:1")...)
-	if len(second) != 4 {
-		t.Errorf("%d connections of the next, want the 4 that are left", len(second))
+	if n := len(accept(t, g, many(7, container2)...)); n != 4 {
+		t.Errorf("%d connections of the next client, want the remaining 4", n)
 	}
-	office := many(100, "192.168.1.20:1")
-	if n := len(crowd(t, g, office...)); n != 6 {
-		t.Errorf("%d connections of one who is not let in, want 6", n)
+	if n := len(accept(t, g, many(7, onLAN)...)); n != 6 {
+		t.Errorf("%d connections of a refused client, want 6", n)
 	}
-	if office[99].closed != 1 {
-		t.Error("a connection over the limit is not closed")
+	want := `level=WARN msg=refused client=172.17.0.2 rule=connections reason="more than 6 concurrent connections of one client; server.limits.connections_per_client allows no more"
+level=WARN msg=refused client=172.17.0.3 rule=connections reason="more than 10 concurrent connections; server.limits.connections allows no more"
+level=WARN msg=refused client=192.168.1.20 rule=connections reason="more than 6 concurrent connections of one client; server.limits.connections_per_client allows no more"
+`
+	if log.String() != want {
+		t.Errorf("log:\n%swant:\n%s", log, want)
 	}
-	for _, own := range []string{"127.0.0.1:1", "[::1]:1", "192.168.1.10:1", "172.17.0.1:1"} {
-		if n := len(crowd(t, g, many(5000, own)...)); n != 5000 {
-			t.Errorf("%d connections of this machine by %s, want all of 5000", n, own)
-		}
+	if got := g.Refused()["connections"]; got != 1+3+1 {
+		t.Errorf("%d counted, want 5", got)
 	}
+}
 
-	// What is closed makes room, once.
+func TestLimit_ClosesConnectionBeyondIt(t *testing.T) {
+	g, _ := fewConnections()
+	conns := many(7, container1)
+	accept(t, g, conns...)
+	if conns[6].closed != 1 || conns[5].closed != 0 {
+		t.Errorf("closed %d and %d times, want 1 and 0", conns[6].closed, conns[5].closed)
+	}
+}
+
+func TestLimit_DoesNotCountLocalConnections(t *testing.T) {
+	g, _ := fewConnections()
+	for _, address := range []string{"127.0.0.1:1", "[::1]:1", "192.168.1.10:1", "172.17.0.1:1"} {
+		t.Run(address, func(t *testing.T) {
+			if n := len(accept(t, g, many(5000, address)...)); n != 5000 {
+				t.Errorf("%d connections, want 5000", n)
+			}
+		})
+	}
+}
+
+func TestLimit_CloseFreesOneConnection(t *testing.T) {
+	g, _ := fewConnections()
+	first := accept(t, g, many(6, container1)...)
+	second := accept(t, g, many(4, container2)...)
 	for range 3 {
 		_ = first[0].Close()
 	}
-	if n := len(crowd(t, g, many(2, "172.17.0.3:1")...)); n != 1 {
-		t.Errorf("%d connections, want the one that was closed before", n)
-	}
-	want := `level=WARN msg=refused client=172.17.0.2 rule=connections reason="more than the 6 connections at one time of one client that server.limits.connections_per_client allows"
-level=WARN msg=refused client=172.17.0.3 rule=connections reason="more than the 10 connections at one time that server.limits.connections allows"
-level=WARN msg=refused client=192.168.1.20 rule=connections reason="more than the 6 connections at one time of one client that server.limits.connections_per_client allows"
-`
-	if log.String() != want {
-		t.Errorf("log:\n%swant:\n%s", log.String(), want)
-	}
-	if got := g.Refused()["connections"]; got != 1+3+94+1 {
-		t.Errorf("%d counted, want 99", got)
+	if n := len(accept(t, g, many(2, container2)...)); n != 1 {
+		t.Errorf("%d connections, want the one that was closed", n)
 	}
 	for _, c := range append(first[1:], second...) {
 		_ = c.Close()
 	}
-	if g.open.admitted != 1 || len(g.open.clients) != 2 {
-		t.Errorf("%d connections and %d clients remembered", g.open.admitted, len(g.open.clients))
+	if g.open.allowed != 1 || len(g.open.clients) != 1 {
+		t.Errorf("%d connections of %d clients counted, want 1 of 1", g.open.allowed, len(g.open.clients))
 	}
 }
 
-// TestUnwantedConnections has many of those who are not let in: they take nobody else's place.
-func TestUnwantedConnections(t *testing.T) {
-	g := newGuard(usual())
-	var log bytes.Buffer
-	g.refusals.log = logTo(&log)
-	office := many(unwanted+1, "192.168.1.20:1")
-	for i := range office {
-		office[i] = connFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 168, 1, byte(100 + i)}), 1).String())
+func TestLimit_RefusedClientsDoNotTakeCapacityOfAllowed(t *testing.T) {
+	g, log := loggingGuard(defaultRules())
+	lan := make([]*fakeConn, maxRefusedConnections+1)
+	for i := range lan {
+		lan[i] = connFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 168, 1, byte(100 + i)}), 1).String())
 	}
-	if n := len(crowd(t, g, office...)); n != unwanted {
-		t.Errorf("%d connections of the office, want %d", n, unwanted)
+	if n := len(accept(t, g, lan...)); n != maxRefusedConnections {
+		t.Errorf("%d connections of refused clients, want %d", n, maxRefusedConnections)
 	}
-	want := `level=WARN msg=refused client=192.168.1.164 rule=connections reason="more than 64 connections at one time of clients that are not let in; to let one in, add it to server.allow_clients"
+	want := `level=WARN msg=refused client=192.168.1.164 rule=connections reason="more than 64 concurrent connections of clients that are not allowed; to allow one, add it to server.allow_clients"
 `
 	if log.String() != want {
-		t.Errorf("log:\n%swant:\n%s", log.String(), want)
+		t.Errorf("log:\n%swant:\n%s", log, want)
 	}
-	if n := len(crowd(t, g, append(many(500, "172.17.0.2:1"), many(500, "127.0.0.1:1")...)...)); n != 1000 {
-		t.Errorf("%d others, want 1000", n)
+	if n := len(accept(t, g, append(many(500, container1), many(500, "127.0.0.1:1")...)...)); n != 1000 {
+		t.Errorf("%d connections of allowed clients, want 1000", n)
 	}
 }
 
-// TestOpenFiles has limits that the process cannot keep: it must not run out of files for itself.
-func TestOpenFiles(t *testing.T) {
-	for files, want := range map[int]int{1 << 20: 1<<20 - 256, 4096: 3840, 1024: 768, 256: 128, 64: 32} {
-		if got := roomIn(files); got != want {
-			t.Errorf("room for %d connections in %d files, want %d", got, files, want)
-		}
+func TestCapacityFor_ReservesFiles(t *testing.T) {
+	for _, tt := range []struct{ files, want int }{
+		{1 << 20, 1<<20 - 256},
+		{4096, 3840},
+		{1024, 768},
+		{256, 128},
+		{64, 32},
+	} {
+		t.Run(fmt.Sprint(tt.files), func(t *testing.T) {
+			if got := capacityFor(tt.files); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
 	}
+}
+
+func TestOpenFiles_IsLimitOfProcess(t *testing.T) {
 	if n := openFiles(); n < 10 {
-		t.Errorf("%d files", n)
+		t.Errorf("got %d", n)
 	}
-	g := newGuard(usual())
-	g.open.room = 32
-	var log bytes.Buffer
-	g.refusals.log = logTo(&log)
-	if n := len(crowd(t, g, many(100, "192.168.1.20:1")...)); n != 8 {
-		t.Errorf("%d connections of one who is not let in, want 8", n)
+}
+
+func TestLimit_CapacityLeavesFilesForDaemon(t *testing.T) {
+	g, log := loggingGuard(defaultRules())
+	g.open.capacity = 32
+	if n := len(accept(t, g, many(100, onLAN)...)); n != 8 {
+		t.Errorf("%d connections of a refused client, want 8", n)
 	}
-	if n := len(crowd(t, g, many(100, "172.17.0.2:1")...)); n != 24 {
-		t.Errorf("%d connections of one who is, want the other 24", n)
+	if n := len(accept(t, g, many(100, container1)...)); n != 24 {
+		t.Errorf("%d connections of an allowed client, want the other 24", n)
 	}
-	if last := "reason=\"more than 24 connections at one time, which is all that the limit of open files leaves room for; raise that (ulimit -n)\"\n"; !strings.HasSuffix(log.String(), last) {
-		t.Errorf("log:\n%swant at the end:\n%s", log.String(), last)
+	last := "reason=\"more than 24 concurrent connections; the limit of open files allows no more, raise it (ulimit -n)\"\n"
+	if !strings.HasSuffix(log.String(), last) {
+		t.Errorf("log:\n%swant at the end:\n%s", log, last)
 	}
-	if n := len(crowd(t, g, many(100, "127.0.0.1:1")...)); n != 100 {
+	if n := len(accept(t, g, many(100, "127.0.0.1:1")...)); n != 100 {
 		t.Errorf("%d connections of this machine, want 100", n)
 	}
 }
 
-// TestIPv6Connections has one host with all the addresses of its network.
-func TestIPv6Connections(t *testing.T) {
-	rules := listed("2001:db8::/32")
+func TestLimit_IPv6NetworkIsOneClient(t *testing.T) {
+	rules := allowClients("2001:db8::/32")
 	rules.ConnectionsPerClient = 5
 	g := newGuard(rules)
-	var host []*fakeConn
+	var conns []*fakeConn
 	for i := range 10 {
 		a := netip.MustParseAddr("2001:db8:1:2::").As16()
 		a[15] = byte(i)
-		host = append(host, connFrom(netip.AddrPortFrom(netip.AddrFrom16(a), 1).String()))
+		conns = append(conns, connFrom(netip.AddrPortFrom(netip.AddrFrom16(a), 1).String()))
 	}
-	if n := len(crowd(t, g, host...)); n != 5 {
+	if n := len(accept(t, g, conns...)); n != 5 {
 		t.Errorf("%d connections, want 5", n)
 	}
-	if n := len(crowd(t, g, connFrom("[2001:db8:1:3::1]:1"))); n != 1 {
-		t.Error("the network beside has no connection")
+	if n := len(accept(t, g, connFrom("[2001:db8:1:3::1]:1"))); n != 1 {
+		t.Error("another network has no connection")
 	}
 }
 
-// TestLimitsChange lowers a limit below what is open, and raises it again.
-func TestLimitsChange(t *testing.T) {
-	g := newGuard(usual())
-	open := crowd(t, g, many(20, "172.17.0.2:1")...)
-	few := usual()
+func TestUse_ChangedLimitHoldsForNewConnections(t *testing.T) {
+	g := newGuard(defaultRules())
+	open := accept(t, g, many(20, container1)...)
+	few := defaultRules()
 	few.ConnectionsPerClient = 3
 	g.Use(few)
-	if n := len(crowd(t, g, many(5, "172.17.0.2:1")...)); n != 0 {
+	if n := len(accept(t, g, many(5, container1)...)); n != 0 {
 		t.Errorf("%d more than allowed", n)
 	}
 	for _, c := range open[:18] {
 		_ = c.Close()
 	}
-	if n := len(crowd(t, g, many(5, "172.17.0.2:1")...)); n != 1 {
+	if n := len(accept(t, g, many(5, container1)...)); n != 1 {
 		t.Errorf("%d more, want 1", n)
 	}
-	g.Use(usual())
-	if n := len(crowd(t, g, many(5, "172.17.0.2:1")...)); n != 5 {
+	g.Use(defaultRules())
+	if n := len(accept(t, g, many(5, container1)...)); n != 5 {
 		t.Errorf("%d more, want 5", n)
 	}
 }
 
-// TestAcceptErrors hands on what goes wrong, and what is no TCP.
-func TestAcceptErrors(t *testing.T) {
-	g := newGuard(usual())
+func TestLimit_ReturnsErrorsAndConnectionsOtherThanTCP(t *testing.T) {
+	g := newGuard(defaultRules())
 	pipe, other := net.Pipe()
 	defer func() { _, _ = pipe.Close(), other.Close() }()
 	unix := &fakeConn{remote: &net.UnixAddr{Net: "unix"}}
-	l := g.Limit(&fakeListener{next: []any{syscall.EMFILE, pipe, unix, connFrom("172.17.0.2:1")}})
+	l := g.Limit(&fakeListener{next: []any{syscall.EMFILE, pipe, unix, connFrom(container1)}})
 	if _, err := l.Accept(); !errors.Is(err, syscall.EMFILE) {
 		t.Errorf("got %v", err)
 	}
@@ -233,14 +269,13 @@ func TestAcceptErrors(t *testing.T) {
 			t.Errorf("got %v, %v", c, err)
 		}
 	}
-	if c, err := l.Accept(); err != nil || c.RemoteAddr().String() != "172.17.0.2:1" {
+	if c, err := l.Accept(); err != nil || c.RemoteAddr().String() != container1 {
 		t.Errorf("got %v, %v", c, err)
 	}
 }
 
-// TestManyAtOnce opens and closes connections on several listeners at the same time.
-func TestManyAtOnce(t *testing.T) {
-	rules := usual()
+func TestLimit_CountsConcurrentListeners(t *testing.T) {
+	rules := defaultRules()
 	rules.Connections, rules.ConnectionsPerClient = 50, 20
 	g := newGuard(rules)
 	var all sync.WaitGroup
@@ -248,20 +283,20 @@ func TestManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 17, 0, byte(2 + i%3)}), 1).String()
 			for range 50 {
-				for _, c := range crowd(t, g, many(10, address)...) {
+				for _, c := range accept(t, g, many(10, address)...) {
 					_ = c.Close()
 				}
 			}
 		})
 	}
 	all.Wait()
-	if g.open.admitted != 0 || g.open.refused != 0 || len(g.open.clients) != 0 {
-		t.Errorf("%d and %d connections of %d clients are left", g.open.admitted, g.open.refused, len(g.open.clients))
+	if g.open.allowed != 0 || g.open.refused != 0 || len(g.open.clients) != 0 {
+		t.Errorf("%d allowed and %d refused connections of %d clients are left", g.open.allowed, g.open.refused, len(g.open.clients))
 	}
 }
 
-// TestServerClosesWell checks that net/http can still half-close a counted connection, so that a refused client reads why.
-func TestServerClosesWell(t *testing.T) {
+// TestCounted_KeepsMethodsOfSocket: net/http half-closes a connection so that a refused client reads the answer.
+func TestCounted_KeepsMethodsOfSocket(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -287,6 +322,6 @@ func TestServerClosesWell(t *testing.T) {
 		t.Errorf("read %d, %v", n, err)
 	}
 	if _, ok := conn.(syscall.Conn); !ok {
-		t.Error("no socket to set the hop limit on")
+		t.Error("no SyscallConn, which sets the hop limit")
 	}
 }

@@ -4,5 +4,5 @@ package guard
 
 import "math"
 
-// openFiles is how many files the process may have open: no limit is known here.
+// openFiles returns the limit of open files: none is known on this system.
 func openFiles() int { return math.MaxInt32 }

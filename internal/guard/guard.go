@@ -1,5 +1,5 @@
-// Package guard owns who is let in: which clients, by their address, which Host names, which requests of web pages and
-// proxies, and how much of each. It asks before anything else is done with a request.
+// Package guard decides which requests are allowed: by client address, Host name, web page, proxy, size and number of
+// connections. It is the outermost handler.
 package guard
 
 import (
@@ -13,38 +13,38 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// Rules say whom to let in. They never change once they are in use.
+// Rules say what is allowed. They must not change after Use.
 type Rules struct {
-	// Auto lets in the networks of virtual interfaces: containers and virtual machines of this machine. Clients is not
-	// looked at then.
+	// Auto allows the networks of virtual interfaces, which are this machine's containers and virtual machines. It overrides
+	// Clients.
 	Auto    bool
 	Clients []netip.Prefix
-	// Hosts are further Host names, in lower case, beside those that public DNS cannot hold.
+	// Hosts are Host names, in lower case, allowed in addition to those that public DNS cannot hold.
 	Hosts []string
-	// Origins are those of web pages that are let in, such as http://localhost:3000, in lower case.
+	// Origins are the allowed origins of web pages, in lower case, such as http://localhost:3000.
 	Origins []string
-	// Proxies lets session tokens through that come with X-Forwarded-For.
+	// Proxies allows requests with both a session token and X-Forwarded-For.
 	Proxies bool
-	// MaxURL, MaxHeader and MaxBody are in bytes. A metadata client needs little of them.
+	// MaxURL, MaxHeader and MaxBody are in bytes.
 	MaxURL    int
 	MaxHeader int
 	MaxBody   int64
-	// Connections are the most at one time, of all clients but this machine, and of each of them.
+	// Connections and ConnectionsPerClient limit concurrent connections. Those of this machine do not count.
 	Connections          int
 	ConnectionsPerClient int
 }
 
-// Class is how far a client is let in.
+// Class is what the rules say of a client.
 type Class int
 
-// The classes of clients. Local are the loopback and this machine's own addresses.
+// The classes of clients. Local clients have a loopback address or another address of this machine.
 const (
 	Refused Class = iota
-	Admitted
+	Allowed
 	Local
 )
 
-// Guard applies the rules in force.
+// Guard applies the current rules.
 type Guard struct {
 	rules    atomic.Pointer[Rules]
 	networks *Networks
@@ -53,36 +53,38 @@ type Guard struct {
 	host     atomic.Pointer[knownHost]
 }
 
-// New makes a guard that knows the machine's networks. It lets nobody in until Use.
+// New returns a guard that refuses all requests until Use.
 func New(networks *Networks, log *slog.Logger, now func() time.Time) *Guard {
-	g := &Guard{networks: networks, refusals: newRefusals(log, now), open: connections{room: roomIn(openFiles()), clients: map[netip.Addr]int{}}}
+	g := &Guard{networks: networks, refusals: newRefusals(log, now)}
+	g.open = connections{capacity: capacityFor(openFiles()), clients: map[netip.Addr]int{}}
 	g.rules.Store(&Rules{})
 	return g
 }
 
-// Use puts rules in force, for requests from now on.
+// Use sets the rules for all later requests.
 func (g *Guard) Use(r *Rules) { g.rules.Store(r) }
 
-// Refused counts what has been refused, by the rule: clients, hosts, origins, proxies, sizes or connections.
+// Refused returns the number of refusals by rule: clients, hosts, origins, proxies, sizes or connections.
 func (g *Guard) Refused() map[string]int64 { return g.refusals.counts() }
 
-// Wrap answers what the rules do not let in, with 403 and one sentence that says which key would, and hands the rest on.
+// Wrap calls next for allowed requests. It answers others with 403, or the status of the exceeded limit, and one sentence
+// that names the configuration key.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if no := g.judge(r); no != nil {
-			g.refuse(w, r, no)
+		if denied := g.judge(r); denied != nil {
+			g.refuse(w, r, denied)
 			return
 		}
-		if welcome(w, r) {
+		if answerCORS(w, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// refusal is why a request is not let in.
+// refusal is the answer to a request that is not allowed.
 type refusal struct {
-	rule   string // for counting
+	rule   string // as Refused counts it
 	status int
 	text   string
 }
@@ -91,33 +93,35 @@ func forbidden(rule, format string, args ...any) *refusal {
 	return &refusal{rule, http.StatusForbidden, fmt.Sprintf(format, args...)}
 }
 
-// judge asks the rules, the cheapest and those that give least away first.
+// judge applies the rules, starting with those that are cheap and reveal least to the client. It returns nil if all allow
+// the request.
 func (g *Guard) judge(r *http.Request) *refusal {
 	rules := g.rules.Load()
-	if no := g.judgeClient(rules, r); no != nil {
-		return no
+	if denied := g.judgeClient(rules, r); denied != nil {
+		return denied
 	}
-	if no := g.judgeHost(rules, r); no != nil {
-		return no
+	if denied := g.judgeHost(rules, r); denied != nil {
+		return denied
 	}
 	h := headersOf(r)
-	if no := judgePage(rules, r.Host, &h); no != nil {
-		return no
+	if denied := judgePage(rules, r.Host, &h); denied != nil {
+		return denied
 	}
-	if no := judgeProxy(rules, r, &h); no != nil {
-		return no
+	if denied := judgeProxy(rules, r, &h); denied != nil {
+		return denied
 	}
 	return judgeSize(rules, r, &h)
 }
 
-// bodyTime is about how long who is refused may take to send a body. Many clients only listen after that, and net/http waits for it.
-const bodyTime = time.Second
+// bodyTimeout limits how long net/http reads the body of a refused request. Many clients read the answer only after they
+// have sent the body.
+const bodyTimeout = time.Second
 
-func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
-	g.refusals.add(remote(r), no.rule, no.text)
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, denied *refusal) {
+	g.refusals.add(remote(r), denied.rule, denied.text)
 	h := w.Header()
 	h["Server"] = []string{"EC2ws"}
-	h["Connection"] = []string{"close"} // no room for those that are not wanted
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	web.Write(w, no.status, "text/plain", []byte(no.text+"\n"))
+	h["Connection"] = []string{"close"} // a refused client must not keep a connection
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	web.Write(w, denied.status, "text/plain", []byte(denied.text+"\n"))
 }

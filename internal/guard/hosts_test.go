@@ -1,12 +1,13 @@
 package guard
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 )
 
-func TestHosts(t *testing.T) {
+func TestHostAllowed_OnlyNamesOutsidePublicDNS(t *testing.T) {
 	allowed := []string{"metadata.example.com"}
 	for _, tt := range []struct {
 		host string
@@ -17,7 +18,7 @@ func TestHosts(t *testing.T) {
 		{"169.254.169.254", true},
 		{"169.254.169.254:80", true},
 		{"127.0.0.1:", true},
-		{"::1", true}, // no valid Host, but an address
+		{"::1", true}, // an address, though not a valid Host
 		{"[::1]", true},
 		{"[::1]:5000", true},
 		{"[::1]:", true},
@@ -46,11 +47,11 @@ func TestHosts(t *testing.T) {
 		{"127.0.0.1:-1", false},
 		{"127.0.0.1:123456", false},
 		{"127.0.0.1.", false},
-		{"127.1", false}, // an address to some, a name to others
+		{"127.1", false}, // some parsers read it as an address
 		{"169.254.169.254.nip.io", false},
 		{"169-254-169-254.nip.io", false},
 		{"0x7f.0.0.1.evil.example", false},
-		// Names that no page on the internet has.
+		// Names that public DNS cannot hold.
 		{"localhost", true},
 		{"LocalHost:5000", true},
 		{"localhost.", true},
@@ -66,7 +67,7 @@ func TestHosts(t *testing.T) {
 		{"metadata.example.com", true},
 		{"METADATA.example.COM:5000", true},
 		{"metadata.example.com.", true},
-		// Names of pages, and those made to look like others.
+		// Names in public DNS, and names that imitate allowed ones.
 		{"evil.example", false},
 		{"evil.example:5000", false},
 		{"evil.example.", false},
@@ -109,7 +110,7 @@ func TestHosts(t *testing.T) {
 		{"evil.example%00.local", false},
 		{"evil.example%2elocal", false},
 		{"*.local", false},
-		// Names beyond ASCII are xn-- on the wire.
+		// Names that are not ASCII are xn-- on the wire.
 		{"xn--bcher-kva.example", false},
 		{"xn--bcher-kva.local", true},
 		{"bücher.local", false},
@@ -119,13 +120,15 @@ func TestHosts(t *testing.T) {
 		{"\u212ahost.local", false},
 		{strings.Repeat("a", 5000) + ".example", false},
 	} {
-		if got := hostAllowed(tt.host, allowed); got != tt.want {
-			t.Errorf("Host %.80q let in: %v, want %v", tt.host, got, tt.want)
-		}
+		t.Run(fmt.Sprintf("%.80q", tt.host), func(t *testing.T) {
+			if got := hostAllowed(tt.host, allowed); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 
-// FuzzHosts wants what is let in to be an address or a name that the internet cannot have.
+// FuzzHosts requires that an allowed Host is an address or a name that public DNS cannot hold.
 func FuzzHosts(f *testing.F) {
 	for _, seed := range []string{"", "[::1]:80", "fe80::1%x", "localhost:1", "a.internal.", "evil.example", "a@b.local", "x\x00.local", "[::1].evil"} {
 		f.Add(seed)
@@ -142,14 +145,14 @@ func FuzzHosts(f *testing.F) {
 		}
 		if end := strings.LastIndexByte(host, ']'); host[0] == '[' && end > 0 {
 			if a, err := netip.ParseAddr(host[1:end]); err != nil || !a.Is6() {
-				t.Errorf("%q is let in", host)
+				t.Errorf("%q is allowed", host)
 			}
 			return
 		}
 		name, _, _ := strings.Cut(host, ":")
 		for _, c := range name {
 			if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", c) {
-				t.Errorf("%q is let in, with %q in the name", host, c)
+				t.Errorf("%q is allowed with %q in the name", host, c)
 			}
 		}
 		labels := strings.Split(strings.TrimSuffix(strings.ToLower(name), "."), ".")
@@ -160,10 +163,10 @@ func FuzzHosts(f *testing.F) {
 		case "localhost":
 		case "internal", "local":
 			if len(labels) == 1 {
-				t.Errorf("%q is let in", host)
+				t.Errorf("%q is allowed", host)
 			}
 		default:
-			t.Errorf("%q is let in", host)
+			t.Errorf("%q is allowed", host)
 		}
 	})
 }

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// links are the network interfaces, as sysfs and netlink describe them.
+// links describes network interfaces from sysfs and netlink.
 type links struct {
 	sysfs string
-	kinds map[string]string // by name: bridge, veth; "" for network cards, and what some hypervisors make
+	kinds map[string]string // by name: bridge, veth; "" for network cards and interfaces of some hypervisors
 }
 
-// virtualInterfaces looks at the links now. It says which are networks of nobody but this machine.
+// virtualInterfaces reads the links now. isVirtual reports whether an interface's network is on this machine only.
 func virtualInterfaces() (isVirtual func(name string) bool, err error) {
 	kinds, err := linkKinds()
 	if err != nil {
@@ -26,15 +26,14 @@ func virtualInterfaces() (isVirtual func(name string) bool, err error) {
 	return links{"/sys/class/net", kinds}.isVirtual, nil
 }
 
-// isVirtual is true for an Ethernet interface without a device, and not made of one that has: a bridge, bond or VLAN
-// on top of a network card is the network of that card. Tunnels are no Ethernet, or of a kind that says so; who is at their
-// other end, nobody knows here.
+// isVirtual reports whether an Ethernet interface has no device and is not built on one that has: a bridge, bond or VLAN on
+// a network card is in the card's network. Tunnels are not virtual: their other end may be any machine.
 func (l links) isVirtual(name string) bool {
 	const ethernet = "1" // ARPHRD_ETHER
-	return l.read(name, "type") == ethernet && !l.isTunnelTap(name) && l.staysHere(name, 0)
+	return l.read(name, "type") == ethernet && !l.isTunnelTap(name) && l.isLocalOnly(name, 0)
 }
 
-// isTunnelTap tells taps of VPNs from those of virtual machines, which ask for their network card's headers.
+// isTunnelTap reports whether an interface is the tap of a VPN. The tap of a virtual machine has IFF_VNET_HDR.
 func (l links) isTunnelTap(name string) bool {
 	text := l.read(name, "tun_flags")
 	if text == "" {
@@ -44,20 +43,20 @@ func (l links) isTunnelTap(name string) bool {
 	return err != nil || flags&unix.IFF_VNET_HDR == 0
 }
 
-// staysHere is true for what has neither a device nor a tunnel under it.
-func (l links) staysHere(name string, depth int) bool {
-	const deepest = 8 // as the kernel nests them
-	if _, err := os.Lstat(filepath.Join(l.sysfs, name, "device")); err == nil || depth > deepest {
+// isLocalOnly reports whether an interface is built on neither a device nor a tunnel.
+func (l links) isLocalOnly(name string, depth int) bool {
+	const maxDepth = 8 // of nested interfaces in the kernel
+	if _, err := os.Lstat(filepath.Join(l.sysfs, name, "device")); err == nil || depth > maxDepth {
 		return false
 	}
 	entries, err := os.ReadDir(filepath.Join(l.sysfs, name))
 	if err != nil {
-		return false // unknown is not safe
+		return false // unknown: deny
 	}
 	below := 0
 	for _, e := range entries {
 		if lower, ok := strings.CutPrefix(e.Name(), "lower_"); ok {
-			if below++; !l.staysHere(lower, depth+1) {
+			if below++; !l.isLocalOnly(lower, depth+1) {
 				return false
 			}
 		}
@@ -67,13 +66,13 @@ func (l links) staysHere(name string, depth int) bool {
 	case "", "bridge", "dummy", "netkit", "tun", "veth":
 		return known
 	case "bond", "ipvlan", "macvlan", "macvtap", "team", "vlan":
-		return below > 0 // a container does not see the card of its host that is under it
+		return below > 0 // a container does not see its host's card below
 	default:
 		return false
 	}
 }
 
-// read gives a file of an interface, "" for none.
+// read returns the content of an interface's file, "" if there is none.
 func (l links) read(name, file string) string {
 	b, err := os.ReadFile(filepath.Join(l.sysfs, name, file)) //nolint:gosec // the kernel's
 	if err != nil {
@@ -82,7 +81,7 @@ func (l links) read(name, file string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// linkKinds asks the kernel, for sysfs does not tell.
+// linkKinds asks the kernel by netlink, since sysfs has no kinds.
 func linkKinds() (map[string]string, error) {
 	table, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
 	if err != nil {

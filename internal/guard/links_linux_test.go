@@ -1,18 +1,18 @@
 package guard
 
 import (
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestVirtualLinks has interfaces as Linux 6 shows them. A line is a name, a kind (card: none, and a device), and
-// what is under it or what its files say.
-func TestVirtualLinks(t *testing.T) {
-	machine := map[string]string{
+// linux6 maps the interfaces of a machine, as Linux 6 shows them, to a kind ("card": no kind but a device, "-": no kind,
+// "none": unknown to netlink) and to files in sysfs.
+func linux6() map[string]string {
+	return map[string]string{
 		"lo":             "- type=772",
 		"eth0":           "card",
 		"wlan0":          "card",
@@ -22,9 +22,9 @@ func TestVirtualLinks(t *testing.T) {
 		"veth1":          "veth",
 		"dummy0":         "dummy",
 		"virbr0":         "bridge lower_vnet0",
-		"vnet0":          "tun tun_flags=0x1802", // an emulated card has no headers to give
-		"tap0":           "tun tun_flags=0x5002", // a virtual machine's
-		"tap1":           "tun tun_flags=0x1002", // a VPN's
+		"vnet0":          "tun tun_flags=0x1802", // an emulated card without IFF_VNET_HDR
+		"tap0":           "tun tun_flags=0x5002", // of a virtual machine
+		"tap1":           "tun tun_flags=0x1002", // of a VPN
 		"tap2":           "tun tun_flags=nonsense",
 		"tun0":           "tun type=65534 tun_flags=0x1001",
 		"wg0":            "wireguard type=65534",
@@ -45,16 +45,17 @@ func TestVirtualLinks(t *testing.T) {
 		"docker0.5":      "vlan lower_docker0",
 		"macvlan0":       "macvlan lower_eth0",
 		"macvlan1":       "macvlan lower_docker0",
-		"macvlan2":       "macvlan", // in a container, of a card of its host
+		"macvlan2":       "macvlan", // in a container, on a card of its host
 		"ipvlan0":        "ipvlan",
 		"loop1":          "bridge lower_loop2",
 		"loop2":          "bridge lower_loop1",
-		"later":          "none", // came after the kernel was asked
+		"later":          "none", // added after netlink was asked
 	}
-	want := map[string]bool{
-		"vboxnet0": true, "docker0": true, "br-0123456789a": true, "veth1": true, "dummy0": true, "virbr0": true,
-		"tap0": true, "docker0.5": true, "macvlan1": true,
-	}
+}
+
+// newLinks writes a sysfs of machine.
+func newLinks(t *testing.T, machine map[string]string) links {
+	t.Helper()
 	l := links{t.TempDir(), map[string]string{}}
 	for name, line := range machine {
 		fields := strings.Fields(line)
@@ -74,40 +75,38 @@ func TestVirtualLinks(t *testing.T) {
 			l.kinds[name] = kind
 		}
 		for file, content := range files {
-			write(t, filepath.Join(l.sysfs, name, file), content)
+			testutil.Write(t, filepath.Join(l.sysfs, name, file), content)
 		}
 	}
-	got := map[string]bool{}
+	return l
+}
+
+func TestIsVirtual_OnlyLocalEthernet(t *testing.T) {
+	virtual := []string{"vboxnet0", "docker0", "br-0123456789a", "veth1", "dummy0", "virbr0", "tap0", "docker0.5", "macvlan1"}
+	machine := linux6()
+	l := newLinks(t, machine)
 	for name := range machine {
-		if l.isVirtual(name) {
-			got[name] = true
-		}
+		t.Run(name, func(t *testing.T) {
+			if got, want := l.isVirtual(name), slices.Contains(virtual, name); got != want {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("virtual (-want +got):\n%s", diff)
-	}
+}
+
+func TestIsVirtual_FalseForUnknownInterfaces(t *testing.T) {
+	l := newLinks(t, linux6())
 	for _, name := range []string{"", "gone", "eth0/../veth1x"} {
 		if l.isVirtual(name) {
 			t.Errorf("%q is virtual", name)
 		}
 	}
-	if nowhere := (links{filepath.Join(l.sysfs, "none"), l.kinds}); nowhere.isVirtual("veth1") {
-		t.Error("without sysfs something is virtual")
+	if without := (links{filepath.Join(l.sysfs, "none"), l.kinds}); without.isVirtual("veth1") {
+		t.Error("an interface is virtual without sysfs")
 	}
 }
 
-func write(t *testing.T, name, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestKinds asks the kernel, which knows the loopback at least.
-func TestKinds(t *testing.T) {
+func TestLinkKinds_KernelKnowsLoopback(t *testing.T) {
 	kinds, err := linkKinds()
 	if err != nil {
 		t.Fatal(err)

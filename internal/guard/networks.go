@@ -12,59 +12,58 @@ import (
 	"time"
 )
 
-// Networks are those that this machine is attached to, as they come and go.
+// Networks tracks the networks that this machine is attached to.
 type Networks struct {
-	log     *slog.Logger
-	list    func() ([]attachment, error)
-	also    []netip.Prefix // virtual networks that are not seen from here
-	looking sync.Mutex     // held during a look, so that no older one ends last
-	latest  atomic.Pointer[view]
-	// stale says that nobody tells of changes, so that each look is at a fresh view.
+	log        *slog.Logger
+	list       func() ([]attachment, error)
+	extra      []netip.Prefix // virtual networks that this process cannot see
+	refreshing sync.Mutex     // serialises refreshes, so that an older list never replaces a newer one
+	latest     atomic.Pointer[snapshot]
+	// stale reports whether the snapshot needs a refresh before use. It is always false where the kernel reports changes.
 	stale func() bool
 }
 
-// attachment is one address of one interface.
+// attachment is one address of one interface, or one on-link route.
 type attachment struct {
-	prefix  netip.Prefix // the address, with the length of its network
+	prefix  netip.Prefix // the address, with the prefix length of its network
 	name    string       // of the interface
-	virtual bool
-	// routed says that it is a network beyond the interface, of which this machine has no address.
-	routed bool
+	virtual bool         // whether the interface is virtual
+	routed  bool         // an on-link route: this machine has no address in the network
 }
 
-// view is how things stand at one time.
-type view struct {
+// snapshot is the immutable state of the networks at one time.
+type snapshot struct {
 	own      map[netip.Addr]bool
-	networks []attachment // the smallest first
+	networks []attachment // smallest network first
 }
 
-// NewNetworks looks at the machine's interfaces. Until Watch it looks again when a view is older than a second. In a container
-// the interfaces are not those of the machine: also are the machine's virtual networks.
-func NewNetworks(log *slog.Logger, also ...netip.Prefix) *Networks {
-	n := &Networks{log: log, list: attachments, also: also, stale: every(time.Second)}
-	n.look()
+// NewNetworks reads the machine's interfaces now and, until Watch is called, when a snapshot is older than a second. A
+// container cannot see its host's virtual networks: pass them as extra.
+func NewNetworks(log *slog.Logger, extra ...netip.Prefix) *Networks {
+	n := &Networks{log: log, list: attachments, extra: extra, stale: every(time.Second)}
+	n.refresh()
 	return n
 }
 
-// Watch looks again at each change until ctx is done. It returns at once; call it before the first request.
+// Watch refreshes the snapshot after each change until ctx is done. It returns at once; call it before the first request.
 func (n *Networks) Watch(ctx context.Context) {
-	n.stale = n.watch(ctx) // before the next look, so that no change is missed
-	n.look()
+	n.stale = n.watch(ctx) // before the next refresh, so that no change is missed
+	n.refresh()
 }
 
-// look takes a new view; if that fails the old one stays.
-func (n *Networks) look() {
-	n.looking.Lock()
-	defer n.looking.Unlock()
+// refresh replaces the snapshot. If the networks cannot be listed it keeps the old one.
+func (n *Networks) refresh() {
+	n.refreshing.Lock()
+	defer n.refreshing.Unlock()
 	list, err := n.list()
 	if err != nil {
-		n.log.Warn("cannot look at the network interfaces", "error", err)
+		n.log.Warn("cannot list network interfaces", "error", err)
 		if n.latest.Load() == nil {
-			n.latest.Store(&view{})
+			n.latest.Store(&snapshot{})
 		}
 		return
 	}
-	v := &view{own: map[netip.Addr]bool{}}
+	v := &snapshot{own: map[netip.Addr]bool{}}
 	for _, a := range list {
 		if !a.routed {
 			v.own[zoned(a.prefix.Addr(), a.name)] = true
@@ -72,14 +71,14 @@ func (n *Networks) look() {
 		a.prefix = a.prefix.Masked()
 		v.networks = append(v.networks, a)
 	}
-	for _, p := range n.also {
+	for _, p := range n.extra {
 		v.networks = append(v.networks, attachment{prefix: p.Masked(), name: "host", virtual: true})
 	}
 	slices.SortStableFunc(v.networks, func(a, b attachment) int { return cmp.Compare(b.prefix.Bits(), a.prefix.Bits()) })
 	n.latest.Store(v)
 }
 
-// zoned gives a link-local address its interface, without which it says nothing.
+// zoned adds the interface to a link-local address, which is ambiguous without it.
 func zoned(a netip.Addr, name string) netip.Addr {
 	if a.Is6() && a.IsLinkLocalUnicast() {
 		return a.WithZone(name)
@@ -87,26 +86,26 @@ func zoned(a netip.Addr, name string) netip.Addr {
 	return a
 }
 
-func (n *Networks) now() *view {
+func (n *Networks) current() *snapshot {
 	if n.stale() {
-		n.look()
+		n.refresh()
 	}
 	return n.latest.Load()
 }
 
-// isOwn says whether an address is one of this machine's.
-func (n *Networks) isOwn(a netip.Addr) bool { return n.now().own[a] }
+// isOwn reports whether an address belongs to this machine.
+func (n *Networks) isOwn(a netip.Addr) bool { return n.current().own[a] }
 
-// isVirtual says whether an address is in the network of a virtual interface. The smallest network that holds it decides,
-// as it does when packets are sent: a VPN's large one may hold the office's.
+// isVirtual reports whether an address is in the network of a virtual interface. The smallest network that contains it
+// decides, as in routing: the large network of a VPN may contain that of the LAN.
 func (n *Networks) isVirtual(a netip.Addr) bool {
 	bare, zone, local := a.WithZone(""), a.Zone(), a.Is6() && a.IsLinkLocalUnicast()
-	v := n.now()
+	v := n.current()
 	for i, at := range v.networks {
 		if !at.prefix.Contains(bare) || local && at.name != zone {
 			continue
 		}
-		// Two interfaces may be in networks of one size: then all must be virtual.
+		// Of several networks of this size all must be virtual.
 		virtual := at.virtual
 		for _, other := range v.networks[i+1:] {
 			if other.prefix.Bits() == at.prefix.Bits() && other.prefix.Contains(bare) && (!local || other.name == zone) {
@@ -118,10 +117,10 @@ func (n *Networks) isVirtual(a netip.Addr) bool {
 	return false
 }
 
-// Prefixes are the networks of virtual interfaces that mean the same elsewhere: not the link-local ones.
+// Prefixes returns the networks of virtual interfaces, sorted, without link-local ones, which no other host can use.
 func (n *Networks) Prefixes() []netip.Prefix {
 	var prefixes []netip.Prefix
-	for _, at := range n.now().networks {
+	for _, at := range n.current().networks {
 		if at.virtual && !at.prefix.Addr().IsLinkLocalUnicast() {
 			prefixes = append(prefixes, at.prefix)
 		}
@@ -130,10 +129,10 @@ func (n *Networks) Prefixes() []netip.Prefix {
 	return slices.Compact(prefixes)
 }
 
-// Virtual names the virtual interfaces and their networks, for people.
+// Virtual returns the virtual interfaces and their networks, sorted, as text: "docker0 172.17.0.0/16".
 func (n *Networks) Virtual() []string {
 	var names []string
-	for _, at := range n.now().networks {
+	for _, at := range n.current().networks {
 		if at.virtual {
 			names = append(names, at.name+" "+at.prefix.String())
 		}
@@ -142,7 +141,7 @@ func (n *Networks) Virtual() []string {
 	return slices.Compact(names)
 }
 
-// attachments lists the addresses of all interfaces that are up.
+// attachments lists the addresses and on-link routes of all interfaces that are up.
 func attachments() ([]attachment, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -152,19 +151,20 @@ func attachments() ([]attachment, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := beyond(interfaces, isVirtual)
+	list, err := onLinkRoutes(interfaces, isVirtual)
 	if err != nil {
 		return nil, err
 	}
 	for _, i := range interfaces {
-		if addrs, err := i.Addrs(); err == nil { // else it has just gone
+		if addrs, err := i.Addrs(); err == nil { // else the interface has just been removed
 			list = append(list, attachmentsOf(i, addrs, isVirtual)...)
 		}
 	}
 	return list, nil
 }
 
-// attachmentsOf are those of one interface: none while it is down, for whoever comes from its network then comes another way.
+// attachmentsOf returns the attachments of one interface. It has none while it is down: packets from its network then take
+// another interface.
 func attachmentsOf(i net.Interface, addrs []net.Addr, isVirtual func(name string) bool) []attachment {
 	if i.Flags&net.FlagUp == 0 {
 		return nil
@@ -183,7 +183,7 @@ func isVirtualLink(i net.Interface, isVirtual func(name string) bool) bool {
 	return i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && isVirtual(i.Name)
 }
 
-// every is true once in each period, by a clock that nobody sets.
+// every returns a function that returns true once per period. It uses the monotonic clock.
 func every(period time.Duration) func() bool {
 	start := time.Now()
 	var last atomic.Int64

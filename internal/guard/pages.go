@@ -9,20 +9,20 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// judgePage refuses what a browser sends for a page of somebody else: no client of a metadata service is a web page
-// (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/).
+// judgePage refuses what a browser sends for a web page of an origin that is not allowed (Fetch Metadata,
+// https://www.w3.org/TR/fetch-metadata/). No client of a metadata service is a web page.
 func judgePage(rules *Rules, host string, h *headers) *refusal {
 	sent, referers := h.origin, originsOf(h.referer)
 	origins := sent
 	if len(origins) == 0 {
 		origins = referers
 	}
-	foreign := slices.IndexFunc(origins, func(o string) bool { return !slices.Contains(rules.Origins, strings.ToLower(o)) })
+	denied := slices.IndexFunc(origins, func(o string) bool { return !slices.Contains(rules.Origins, strings.ToLower(o)) })
 	switch {
-	case len(origins) > 0 && foreign < 0:
+	case len(origins) > 0 && denied < 0:
 		return nil
 	case len(sent) > 0:
-		return page("Origin", sent[foreign])
+		return page("Origin", sent[denied])
 	}
 	for _, site := range h.site {
 		if site != "none" && site != "same-origin" {
@@ -38,10 +38,10 @@ func judgePage(rules *Rules, host string, h *headers) *refusal {
 }
 
 func page(header, value string) *refusal {
-	return forbidden("origins", "requests of web pages are not let in (%s: %.100q); to let this page in, add its origin to server.allow_origins", header, value)
+	return forbidden("origins", "requests of web pages are not allowed (%s: %.100q); to allow this page, add its origin to server.allow_origins", header, value)
 }
 
-// originsOf are the origins of pages, "null" for what is no URL. The rest of a page's URL may be secret, and goes nowhere.
+// originsOf returns the origins of page URLs, "null" for an invalid one. The rest of a URL may be secret and is dropped.
 func originsOf(pages []string) []string {
 	var origins []string
 	for _, p := range pages {
@@ -57,10 +57,9 @@ func originsOf(pages []string) []string {
 	return origins
 }
 
-// welcome lets a page whose origin is let in read the answer, which browsers keep from pages otherwise (CORS,
-// https://fetch.spec.whatwg.org/#http-cors-protocol). It says whether it has given the answer itself: the one to a browser
-// that asks what it may send.
-func welcome(w http.ResponseWriter, r *http.Request) (answered bool) {
+// answerCORS sets the headers with which a browser gives the answer to a page of an allowed origin (CORS,
+// https://fetch.spec.whatwg.org/#http-cors-protocol). It answers preflight requests itself and returns true for them.
+func answerCORS(w http.ResponseWriter, r *http.Request) (answered bool) {
 	sent := r.Header["Origin"]
 	if len(sent) == 0 {
 		return false

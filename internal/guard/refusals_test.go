@@ -23,13 +23,13 @@ func logTo(b *bytes.Buffer) *slog.Logger {
 	}}))
 }
 
-func TestLogOnceAMinute(t *testing.T) {
+func TestRefusals_LogsEachSourceOncePerInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRefusals(logTo(&log), time.Now)
 		lan, other := netip.MustParseAddr("192.168.1.20"), netip.MustParseAddr("192.168.1.21")
 		for range 1000 {
-			r.add(lan, "clients", "client 192.168.1.20 is not let in")
+			r.add(lan, "clients", "client 192.168.1.20 is not allowed")
 		}
 		r.add(lan, "hosts", "another rule of the same source")
 		r.add(other, "hosts", "another source")
@@ -39,7 +39,7 @@ func TestLogOnceAMinute(t *testing.T) {
 		r.add(lan, "clients", "again")
 		r.add(lan, "clients", "too soon again")
 
-		want := `level=WARN msg=refused client=192.168.1.20 rule=clients reason="client 192.168.1.20 is not let in"
+		want := `level=WARN msg=refused client=192.168.1.20 rule=clients reason="client 192.168.1.20 is not allowed"
 level=WARN msg=refused client=192.168.1.21 rule=hosts reason="another source"
 level=WARN msg=refused client=192.168.1.20 rule=clients reason=again
 `
@@ -52,8 +52,7 @@ level=WARN msg=refused client=192.168.1.20 rule=clients reason=again
 	})
 }
 
-// TestLogBounded has more sources than anybody needs to read of.
-func TestLogBounded(t *testing.T) {
+func TestRefusals_LogAndMemoryAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := newRefusals(logTo(&log), time.Now)
@@ -66,8 +65,8 @@ func TestLogBounded(t *testing.T) {
 		if lines := strings.Count(log.String(), "\n"); lines != maxSources || len(r.logged) != maxSources {
 			t.Errorf("%d lines and %d sources remembered, want %d", lines, len(r.logged), maxSources)
 		}
-		time.Sleep(logPause)
-		flood(2) // those of before make room
+		time.Sleep(logInterval)
+		flood(2) // the sources of the first flood have expired
 		if lines := strings.Count(log.String(), "\n"); lines != 2*maxSources || len(r.logged) != maxSources {
 			t.Errorf("%d lines and %d sources remembered, want %d and %d", lines, len(r.logged), 2*maxSources, maxSources)
 		}
@@ -77,8 +76,7 @@ func TestLogBounded(t *testing.T) {
 	})
 }
 
-// TestLogIPv6 has one host with all the addresses of its network.
-func TestLogIPv6(t *testing.T) {
+func TestRefusals_IPv6NetworkIsOneSource(t *testing.T) {
 	var log bytes.Buffer
 	r := newRefusals(logTo(&log), time.Now)
 	for i := range 500 {
@@ -93,7 +91,7 @@ level=WARN msg=refused client=2001:db8:1:3::1 rule=clients reason=no
 	}
 }
 
-func TestCountsAreCopies(t *testing.T) {
+func TestRefusals_CountsAreCopies(t *testing.T) {
 	r := newRefusals(slog.New(slog.DiscardHandler), time.Now)
 	var all sync.WaitGroup
 	for range 4 {

@@ -14,58 +14,58 @@ const (
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 )
 
-// judgeProxy refuses, as the real service does, session tokens that come through a proxy: one that can be made to fetch
-// from here would hand them on (imds-reference section 0, rows 2 and 9).
+// judgeProxy denies session tokens to proxies, as the service does: an open proxy would pass them to its clients
+// (imds-reference section 0, rows 2 and 9).
 func judgeProxy(rules *Rules, r *http.Request, h *headers) *refusal {
 	if !h.forwarded || rules.Proxies {
 		return nil
 	}
 	if h.token || r.Method == http.MethodPut && web.Clean(r.URL.Path) == tokenPath {
-		return forbidden("proxies", "session tokens are not given to proxies (X-Forwarded-For), as on EC2; to let them through, set server.allow_proxies: true")
+		return forbidden("proxies", "session tokens are denied to proxies (X-Forwarded-For), as on EC2; to allow them, set server.allow_proxies: true")
 	}
 	return nil
 }
 
-// judgeSize bounds what a client can make the daemon read. No request needs a body.
+// judgeSize limits what the daemon reads from a client. No request needs a body.
 func judgeSize(rules *Rules, r *http.Request, h *headers) *refusal {
 	if len(r.RequestURI) > rules.MaxURL {
-		no := forbidden("sizes", "the request's URL has %d bytes; server.limits.url_bytes allows %d", len(r.RequestURI), rules.MaxURL)
-		no.status = http.StatusRequestURITooLong
-		return no
+		denied := forbidden("sizes", "the request's URL has %d bytes; server.limits.url_bytes allows %d", len(r.RequestURI), rules.MaxURL)
+		denied.status = http.StatusRequestURITooLong
+		return denied
 	}
 	if h.bytes > rules.MaxHeader {
-		no := forbidden("sizes", "the request's headers have %d bytes; server.limits.header_bytes allows %d", h.bytes, rules.MaxHeader)
-		no.status = http.StatusRequestHeaderFieldsTooLarge
-		return no
+		denied := forbidden("sizes", "the request's headers have %d bytes; server.limits.header_bytes allows %d", h.bytes, rules.MaxHeader)
+		denied.status = http.StatusRequestHeaderFieldsTooLarge
+		return denied
 	}
 	size := r.ContentLength
-	if size < 0 { // chunked: only reading tells
+	if size < 0 { // chunked
 		var err error
 		if size, err = io.Copy(io.Discard, io.LimitReader(r.Body, rules.MaxBody+1)); err != nil {
-			return &refusal{"sizes", http.StatusBadRequest, "the request's body does not end as Transfer-Encoding: chunked has it"}
+			return &refusal{"sizes", http.StatusBadRequest, "the request's body is not valid for Transfer-Encoding: chunked"}
 		}
 	}
 	if size > rules.MaxBody {
-		no := forbidden("sizes", "the request's body has more than the %d bytes that server.limits.body_bytes allows", rules.MaxBody)
-		no.status = http.StatusRequestEntityTooLarge
-		return no
+		denied := forbidden("sizes", "the request's body has more than the %d bytes that server.limits.body_bytes allows", rules.MaxBody)
+		denied.status = http.StatusRequestEntityTooLarge
+		return denied
 	}
 	return nil
 }
 
-// headers are what the rules look at of a request's headers, found in one go.
+// headers holds the headers that the rules need, collected in one pass.
 type headers struct {
-	bytes                 int // on the wire, but for those few that net/http takes away
+	bytes                 int // on the wire, without the few headers that net/http removes
 	origin, referer, site []string
 	forwarded, token      bool
 }
 
 func headersOf(r *http.Request) headers {
-	const around = len(": \r\n")
-	h := headers{bytes: len("Host") + len(r.Host) + around}
+	const overhead = len(": \r\n")
+	h := headers{bytes: len("Host") + len(r.Host) + overhead}
 	for name, values := range r.Header {
 		for _, value := range values {
-			h.bytes += len(name) + len(value) + around
+			h.bytes += len(name) + len(value) + overhead
 		}
 		switch name {
 		case "Origin":

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beyond lists the networks that are directly behind interfaces which have no address in them, as some pod networks are
-// (Calico: 10.244.0.5 dev cali1 scope link). What is behind a gateway is somebody else's network.
-func beyond(interfaces []net.Interface, isVirtual func(name string) bool) ([]attachment, error) {
+// onLinkRoutes lists networks with a route but no gateway, as some pod networks have (Calico: 10.244.0.5 dev cali1 scope
+// link). A network behind a gateway does not belong to this machine.
+func onLinkRoutes(interfaces []net.Interface, isVirtual func(name string) bool) ([]attachment, error) {
 	byIndex := map[int]net.Interface{}
 	for _, i := range interfaces {
 		byIndex[i.Index] = i

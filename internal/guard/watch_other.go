@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// virtualInterfaces goes by the names that hypervisors and container engines give: these systems do not tell.
+// virtualInterfaces recognises the interface names of hypervisors and container engines; these systems report no type.
 func virtualInterfaces() (isVirtual func(name string) bool, err error) {
 	return func(name string) bool {
 		return slices.ContainsFunc([]string{"bridge", "vmenet", "vmnet", "vboxnet", "vEthernet", "VirtualBox", "VMware"},
@@ -18,8 +18,8 @@ func virtualInterfaces() (isVirtual func(name string) bool, err error) {
 	}, nil
 }
 
-// watch has nobody to tell of changes here.
+// watch makes the snapshot stale once per second: these systems report no changes.
 func (n *Networks) watch(context.Context) (stale func() bool) { return every(time.Second) }
 
-// beyond is not asked for here: pods of such networks run on Linux.
-func beyond([]net.Interface, func(name string) bool) ([]attachment, error) { return nil, nil }
+// onLinkRoutes lists nothing: pod networks with such routes exist on Linux only.
+func onLinkRoutes([]net.Interface, func(name string) bool) ([]attachment, error) { return nil, nil }
