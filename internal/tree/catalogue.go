@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// catalogue says since when each path exists: the release day of its category, "1.0" for the first version. "*" stands for
-// one name. Directories follow from what is in them. Days marked "assumed" are documented nowhere; imds-reference,
-// tree.yaml has the source of each.
+// catalogue maps each path to its release day, "1.0" for the first version. "*" stands for one name. Directories exist
+// because of the paths in them. Days marked "assumed" are not documented; imds-reference, tree.yaml has the sources.
 var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"user-data": "1.0",
 
@@ -95,19 +94,19 @@ var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"dynamic/instance-identity/signature": "2009-04-04",
 }
 
-// named are the beginnings, two parts long, of the paths that have a "*".
-var named = func() map[string]bool {
+// patternPrefixes holds the first two segments of each path with a "*".
+var patternPrefixes = func() map[string]bool {
 	dirs := map[string]bool{}
 	for path := range catalogue {
 		if strings.Contains(path, "*") {
-			dirs[beginning(path)] = true
+			dirs[firstTwo(path)] = true
 		}
 	}
 	return dirs
 }()
 
-// beginning is a path's first two parts.
-func beginning(path string) string {
+// firstTwo returns the first two segments of a path.
+func firstTwo(path string) string {
 	first := strings.IndexByte(path, '/') + 1
 	if i := strings.IndexByte(path[first:], '/'); i >= 0 {
 		return path[:first+i]
@@ -115,14 +114,13 @@ func beginning(path string) string {
 	return path
 }
 
-// sinceOf finds since when a path exists. One that EC2 does not have exists from the first version on that has dynamic/ or
-// meta-data/.
+// sinceOf returns the release day of a path. A path that EC2 does not have exists since dynamic/ or meta-data/ exists.
 func sinceOf(path string) string {
 	if since, ok := catalogue[path]; ok {
 		return since
 	}
-	if named[beginning(path)] {
-		if since, ok := sinceOfNamed(strings.Split(path, "/")); ok {
+	if patternPrefixes[firstTwo(path)] {
+		if since, ok := sinceOfPattern(strings.Split(path, "/")); ok {
 			return since
 		}
 	}
@@ -132,8 +130,8 @@ func sinceOf(path string) string {
 	return "1.0"
 }
 
-// sinceOfNamed tries all ways to put "*" for parts, but the first two, which are never a name.
-func sinceOfNamed(parts []string) (since string, ok bool) {
+// sinceOfPattern looks up the path with each combination of "*" for its segments. The first two are never a "*".
+func sinceOfPattern(parts []string) (since string, ok bool) {
 	for mask := 1; len(parts) > 2 && len(parts) <= 8 && mask < 1<<(len(parts)-2); mask++ {
 		pattern := slices.Clone(parts)
 		for i := range parts[2:] {
@@ -148,6 +146,6 @@ func sinceOfNamed(parts []string) (since string, ok bool) {
 	return "", false
 }
 
-// unlisted are directories that are served, but not shown in the one above: cloud-init, which skips
-// security-credentials/ alone, would store the secrets in it (imds-reference section 5).
+// unlisted holds directories that exist but are not in the listing above them. cloud-init skips only security-credentials/
+// and would store the secrets of this one (imds-reference section 5).
 var unlisted = map[string]bool{"meta-data/iam/security-credentials-extended": true}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// PathError says why an override cannot be: its path is Path.
+// PathError says why the override of Path is not possible.
 type PathError struct {
 	Path   string
 	Reason string
@@ -15,8 +15,8 @@ type PathError struct {
 
 func (e *PathError) Error() string { return e.Path + ": " + e.Reason }
 
-// override adds and replaces values, and removes (nil) a path with all below it. Removals come first, so that a leaf can
-// make way for a directory and the other way round.
+// override adds and replaces values, and removes a path whose value is nil with all paths below it. It removes before it
+// adds, so that a directory can replace a value and the other way round.
 func (l leaves) override(overrides map[string]*string) error {
 	paths := slices.Sorted(maps.Keys(overrides))
 	for _, path := range paths {
@@ -24,7 +24,7 @@ func (l leaves) override(overrides map[string]*string) error {
 			l.remove(path)
 		}
 	}
-	dirs := map[string]string{} // directory → something in it
+	dirs := map[string]string{} // directory → a path in it
 	for path := range l {
 		addParents(dirs, path)
 	}
@@ -33,7 +33,7 @@ func (l leaves) override(overrides map[string]*string) error {
 		if value == nil {
 			continue
 		}
-		if err := l.fits(path, dirs); err != nil {
+		if err := l.checkConflict(path, dirs); err != nil {
 			return err
 		}
 		kind := Value
@@ -44,7 +44,7 @@ func (l leaves) override(overrides map[string]*string) error {
 		addParents(dirs, path)
 	}
 	if _, ok := l[documentPath]; !ok {
-		maps.DeleteFunc(l, func(_ string, l leaf) bool { return l.kind == Signature }) // of nothing
+		maps.DeleteFunc(l, func(_ string, l leaf) bool { return l.kind == Signature }) // without a document
 	}
 	return nil
 }
@@ -62,17 +62,17 @@ func addParents(dirs map[string]string, path string) {
 	}
 }
 
-// fits says whether path can be a leaf: no directory, and all above it directories.
-func (l leaves) fits(path string, dirs map[string]string) error {
+// checkConflict returns an error if path is a directory, or if a path above it is a value.
+func (l leaves) checkConflict(path string, dirs map[string]string) error {
 	if inside, ok := dirs[path]; ok {
-		return &PathError{path, fmt.Sprintf("is a directory (it holds %s); set the paths below it, or remove each of those by null first", inside)}
+		return &PathError{path, fmt.Sprintf("is a directory (it holds %s); set the paths below it, or remove each of them first with null", inside)}
 	}
 	for i, c := range path {
 		if c != '/' {
 			continue
 		}
 		if _, ok := l[path[:i]]; ok {
-			return &PathError{path, path[:i] + " above it is a value, not a directory; remove that first by null"}
+			return &PathError{path, path[:i] + " is a value, not a directory; remove it first with null"}
 		}
 	}
 	return nil

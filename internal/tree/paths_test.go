@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
@@ -17,30 +16,30 @@ import (
 	"mock-ec2-metadata/internal/instance"
 )
 
-var update = flag.Bool("update", false, "write the values of testdata/paths.yaml and the table of docs/compatibility.md anew")
+var update = flag.Bool("update", false, "rewrite the values of testdata/paths.yaml and the table of docs/compatibility.md")
 
 const pathsFile = "testdata/paths.yaml"
 
-// pathSpec is a line of testdata/paths.yaml: all that EC2 serves, and when.
+// pathSpec is an entry of testdata/paths.yaml, which has all paths that EC2 serves.
 type pathSpec struct {
 	Path string `yaml:"path"`
-	// First is the first served version that has it.
+	// First is the first served version that has the path.
 	First string `yaml:"first"`
-	// When says what an instance must have: always, never, override (only by the configuration's metadata), or a
-	// property that the rich instance of this test has and the plain one has not.
+	// When says what an instance needs to have the path: always, never, override (only by the configuration's metadata), or
+	// a property of the rich instance that the plain one lacks.
 	When string `yaml:"when"`
-	// Known says how sure that is.
+	// Known says how this is known.
 	Known string `yaml:"known"`
-	// Value is what the rich instance answers under latest. Credentials and signatures are made elsewhere.
+	// Value is the answer of the rich instance under latest. Credentials and signatures have none here.
 	Value string `yaml:"value,omitempty"`
 }
 
-// names stand for the placeholders in the rich instance.
-var names = strings.NewReplacer("{mac}", "02:29:96:8f:6a:2d", "{public-ip}", "203.0.113.25", "{role-name}", "myrole", "{N}", "0",
+// names replaces the placeholders of pathSpec.Path with names of the rich instance.
+var names = strings.NewReplacer("{mac}", richMAC, "{public-ip}", "203.0.113.25", "{role-name}", "myrole", "{N}", "0",
 	"{tag-key}", "Name", "ebsN", "ebs1", "ephemeralN", "ephemeral0", "{elastic-gpu-id}", "egpu-0123456789abcdef0",
 	"{eia-id}", "eia-bfa21c7904f64a82a21b9f4540169ce1", "{user}/", "ec2-user/", "{key-blob}", "key", "{fingerprint}", "0a1b2c")
 
-// plain is an instance of which nothing special is said; rich has everything that configuration keys can give.
+// plain returns an instance with default values; rich returns one with all values that configuration keys can set.
 func plain() *instance.Instance {
 	return instance.New(&config.Instance{
 		AWS: config.AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
@@ -59,7 +58,7 @@ func rich() *instance.Instance {
 		EC2: config.EC2{
 			LocalIPv4: "172.31.44.13", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890", InstanceType: "m5.large",
 			Architecture: "x86_64", LifeCycle: "spot", Monitoring: "enabled", PendingTime: "2026-05-05T10:11:12Z",
-			PublicIPv4: "203.0.113.25", IPv6: "2600:1f16:67f:f201::5", MAC: "02:29:96:8f:6a:2d", AMILaunchIndex: 2,
+			PublicIPv4: "203.0.113.25", IPv6: "2600:1f16:67f:f201::5", MAC: richMAC, AMILaunchIndex: 2,
 			SecurityGroups: []string{"default", "web"}, SecurityGroupIDs: []string{"sg-0b07f8f6cb485d4df", "sg-0c18f9a7dc596e5ea"},
 			InterfaceID: "eni-0f95d3625f5c521cc", VPCID: "vpc-a07f62c8", SubnetID: "subnet-9d7ba0d1", ReservationID: "r-0efab123456789012",
 			Placement:    config.Placement{GroupName: "my-placement-group", HostID: "h-0da999999f9999fb9", PartitionNumber: 1},
@@ -76,7 +75,7 @@ func rich() *instance.Instance {
 	}, []byte("#!/bin/sh\necho hello\n"))
 }
 
-// overridden is what no configuration key gives, and metadata: does.
+// overridden has the paths that only the configuration's metadata can set.
 var overridden = map[string]*string{
 	"meta-data/ancestor-ami-ids":                                                    new("ami-11111111\nami-22222222"),
 	"meta-data/autoscaling/target-lifecycle-state":                                  new("InService"),
@@ -85,7 +84,7 @@ var overridden = map[string]*string{
 	"meta-data/events/recommendations/rebalance":                                    new(`{"noticeTime": "2020-10-27T08:22:00Z"}`),
 	"meta-data/hibernation/configured":                                              new("false"),
 	"meta-data/kernel-id":                                                           new("aki-5c21674b"),
-	"meta-data/managed-ssh-keys/active-keys/ec2-user/key":                           new("ssh-rsa AAAA"),
+	keyBlob:                                                                         new("ssh-rsa AAAA"),
 	"meta-data/managed-ssh-keys/signer-cert":                                        new("-----BEGIN CERTIFICATE-----"),
 	"meta-data/managed-ssh-keys/signer-ocsp/0a1b2c":                                 new("MA=="),
 	"meta-data/ramdisk-id":                                                          new("ari-01bb5768"),
@@ -93,45 +92,63 @@ var overridden = map[string]*string{
 	"meta-data/spot/termination-time":                                               new("2015-01-05T18:02:00Z"),
 }
 
-// TestPaths walks all of testdata/paths.yaml under every version, for an instance that has nothing special, one that has
-// everything, and one with the rest added by overrides; and back, that nothing else is served.
-func TestPaths(t *testing.T) {
-	specs := readPaths(t)
+const (
+	richMAC = "02:29:96:8f:6a:2d"
+	// keyBlob is below a directory of testdata/paths.yaml, which does not have the path itself.
+	keyBlob = "meta-data/managed-ssh-keys/active-keys/ec2-user/key"
+)
+
+// pathInRich returns a spec's path in the rich instance, and whether it is a directory.
+func (p *pathSpec) pathInRich() (path string, isDir bool) {
+	path = names.Replace(p.Path)
+	if strings.HasSuffix(path, "-prefix") { // only the second interface has prefixes
+		path = strings.Replace(path, richMAC, rich().Interfaces[1].MAC, 1)
+	}
+	return strings.TrimSuffix(path, "/"), path == "" || strings.HasSuffix(path, "/")
+}
+
+// TestPaths_AreServedSinceTheirVersions looks up each path of testdata/paths.yaml in each version: for an instance without
+// anything special, one with everything, and one with the remaining paths added by overrides.
+func TestPaths_AreServedSinceTheirVersions(t *testing.T) {
 	trees := map[string]*Snapshot{"plain": mustNew(t, plain(), nil), "rich": mustNew(t, rich(), nil), "overridden": mustNew(t, rich(), overridden)}
-	known := map[string]bool{}
+	for _, spec := range readPaths(t) {
+		t.Run(spec.Path, func(t *testing.T) {
+			path, isDir := spec.pathInRich()
+			for which, s := range trees {
+				below := path
+				if which == "plain" {
+					below = strings.Replace(path, richMAC, plain().Interfaces[0].MAC, 1)
+				}
+				for v, version := range versions {
+					node := s.Lookup(strings.TrimSuffix("/"+version+"/"+below, "/"))
+					want := versionIndex(spec.First) <= v && spec.servedBy(which)
+					if (node != nil) != want {
+						t.Errorf("%s instance, /%s/%s: served %v, want %v (since %s, %s)", which, version, below, node != nil, want, spec.First, spec.When)
+					}
+					if node != nil && (node.Kind == Listing) != isDir {
+						t.Errorf("%s instance, /%s/%s: directory %v, want %v", which, version, below, node.Kind == Listing, isDir)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestPaths_HaveValues compares the values with testdata/paths.yaml, or writes them there with -update.
+func TestPaths_HaveValues(t *testing.T) {
+	specs := readPaths(t)
+	withoutOverrides, withOverrides := mustNew(t, rich(), nil), mustNew(t, rich(), overridden)
 	for i := range specs {
 		spec := &specs[i]
-		// The second interface has what the first has not.
-		path := names.Replace(spec.Path)
-		if strings.HasSuffix(path, "-prefix") {
-			path = strings.Replace(path, "02:29:96:8f:6a:2d", rich().Interfaces[1].MAC, 1)
-		}
-		isDir := strings.HasSuffix(path, "/") || path == ""
-		path = strings.TrimSuffix(path, "/")
-		known[path] = true
-		for which, s := range trees {
-			inPlain := path
-			if which == "plain" {
-				inPlain = strings.Replace(path, "02:29:96:8f:6a:2d", plain().Interfaces[0].MAC, 1)
-			}
-			for v, version := range versions {
-				node := s.Lookup(strings.TrimSuffix("/"+version+"/"+inPlain, "/"))
-				want := versionIndex(spec.First) <= v && spec.servedBy(which)
-				if (node != nil) != want {
-					t.Errorf("%s instance, /%s/%s: served %v, want %v (since %s, %s)", which, version, inPlain, node != nil, want, spec.First, spec.When)
-				}
-				if node != nil && (node.Kind == Listing) != isDir {
-					t.Errorf("%s instance, /%s/%s: directory %v, want %v", which, version, inPlain, node.Kind == Listing, isDir)
-				}
-			}
-		}
 		if spec.When == "never" {
 			continue
 		}
-		node := trees["overridden"].Lookup(strings.TrimSuffix("/latest/"+path, "/"))
-		if spec.When != "override" {
-			node = trees["rich"].Lookup(strings.TrimSuffix("/latest/"+path, "/"))
+		s := withoutOverrides
+		if spec.When == "override" {
+			s = withOverrides
 		}
+		path, _ := spec.pathInRich()
+		node := s.Lookup(strings.TrimSuffix("/latest/"+path, "/"))
 		if node == nil || node.Kind == Credentials || node.Kind == ExtendedCredentials || node.Kind == Signature {
 			continue
 		}
@@ -146,15 +163,23 @@ func TestPaths(t *testing.T) {
 		writePaths(t, specs)
 		writeCompatibility(t, specs)
 	}
-	for path := range trees["overridden"].nodes {
-		if !known[path] && !strings.Contains(path, rich().Interfaces[1].MAC) && !strings.HasPrefix(path, "meta-data/tags/instance/a:b") &&
-			path != "meta-data/managed-ssh-keys/active-keys/ec2-user/key" {
+}
+
+func TestPaths_AreAllInTable(t *testing.T) {
+	inTable := map[string]bool{keyBlob: true}
+	for _, spec := range readPaths(t) {
+		path, _ := spec.pathInRich()
+		inTable[path] = true
+	}
+	for path := range mustNew(t, rich(), overridden).nodes {
+		second := strings.Contains(path, rich().Interfaces[1].MAC)
+		if !inTable[path] && !second && !strings.HasPrefix(path, "meta-data/tags/instance/a:b") {
 			t.Errorf("%s is served, but not in %s", path, pathsFile)
 		}
 	}
 }
 
-// servedBy says whether one of the test's instances has the path.
+// servedBy reports whether one of the test's instances has the path.
 func (p *pathSpec) servedBy(which string) bool {
 	switch p.When {
 	case "always":
@@ -190,8 +215,8 @@ func writePaths(t *testing.T, specs []pathSpec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := "# All that EC2 serves below a version, the first served version that has it, and when. paths_test.go walks it.\n" +
-		"# Values are those of the test's rich instance: go test ./internal/tree -run Paths -update writes them anew.\n"
+	header := "# All paths that EC2 serves below a version, the first served version that has them, and when. paths_test.go checks it.\n" +
+		"# Values are those of the test's rich instance: go test ./internal/tree -run Paths -update rewrites them.\n"
 	if err := os.WriteFile(pathsFile, append([]byte(header), out...), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +228,7 @@ const (
 	tableEnd          = "<!-- end of the table -->\n"
 )
 
-// compatibilityTable is the table of docs/compatibility.md.
+// compatibilityTable returns the table of docs/compatibility.md.
 func compatibilityTable(specs []pathSpec) string {
 	var b strings.Builder
 	b.WriteString(tableStart + "\n| path below the version | since | served when | known how |\n|---|---|---|---|\n")
@@ -241,20 +266,20 @@ func splitCompatibility(t *testing.T) (before, table, after string) {
 	before, rest, ok := strings.Cut(string(data), tableStart)
 	table, after, ok2 := strings.Cut(rest, tableEnd)
 	if !ok || !ok2 {
-		t.Fatalf("%s lacks the marks of its table", compatibilityFile)
+		t.Fatalf("%s lacks the comments around its table", compatibilityFile)
 	}
 	return before, tableStart + table + tableEnd, after
 }
 
-func TestCompatibilityIsUpToDate(t *testing.T) {
+func TestCompatibilityTable_IsUpToDate(t *testing.T) {
 	_, table, _ := splitCompatibility(t)
 	if diff := cmp.Diff(compatibilityTable(readPaths(t)), table); diff != "" {
 		t.Errorf("%s differs from %s; go test ./internal/tree -run Paths -update (-want +got):\n%s", compatibilityFile, pathsFile, diff)
 	}
 }
 
-// TestCatalogueIsUsed checks that no line of the catalogue is misspelt: each is the since of a path of the table.
-func TestCatalogueIsUsed(t *testing.T) {
+// TestCatalogue_MatchesTable finds misspelt paths.
+func TestCatalogue_MatchesTable(t *testing.T) {
 	used := map[string]bool{}
 	for _, spec := range readPaths(t) {
 		path := strings.TrimSuffix(names.Replace(spec.Path), "/")
@@ -269,10 +294,10 @@ func TestCatalogueIsUsed(t *testing.T) {
 			}
 		}
 	}
-	used["meta-data/managed-ssh-keys/active-keys/*/*"] = true // below the directory of the table
+	used["meta-data/managed-ssh-keys/active-keys/*/*"] = true // of keyBlob
 	for _, pattern := range slices.Sorted(maps.Keys(catalogue)) {
 		if !used[pattern] {
-			t.Errorf("the catalogue has %s, the table has not", pattern)
+			t.Errorf("%s is in the catalogue, but not in %s", pattern, pathsFile)
 		}
 	}
 }
@@ -290,16 +315,13 @@ func matches(pattern, path string) bool {
 	return true
 }
 
-// TestLargeTree has 10,000 tags: look-ups are map accesses, and building is quick enough to be done at each reload.
-func TestLargeTree(t *testing.T) {
+func TestNew_ServesTenThousandTags(t *testing.T) {
 	in := plain()
 	in.Tags = map[string]string{}
 	for i := range 10_000 {
 		in.Tags[fmt.Sprintf("tag-%05d", i)] = strings.Repeat("v", 256)
 	}
-	start := time.Now()
 	s := mustNew(t, in, nil)
-	t.Logf("built in %v", time.Since(start))
 	if n := s.Lookup("/latest/meta-data/tags/instance/tag-09999"); n == nil || len(n.Body) != 256 {
 		t.Errorf("the last tag is %v", n)
 	}

@@ -1,5 +1,5 @@
-// Package tree owns the metadata tree: which paths there are under which version, their values and listings. A Snapshot
-// is built once from an instance and never changes; a look-up takes two map accesses.
+// Package tree builds the metadata tree: the paths of each version, their values and listings. A Snapshot is built once from
+// an instance and is immutable; a look-up takes two map accesses.
 package tree
 
 import (
@@ -10,24 +10,24 @@ import (
 	"mock-ec2-metadata/internal/instance"
 )
 
-// Kind says how a node is answered.
+// Kind says what a node answers.
 type Kind uint8
 
 // The kinds of nodes.
 const (
 	Value               Kind = iota // Body is the answer
-	UserData                        // Body is the answer, of no known type
-	Listing                         // Body lists a directory
+	UserData                        // Body is the answer, of unknown type
+	Listing                         // Body is the listing of a directory
 	Credentials                     // the answer is the current credentials document
-	ExtendedCredentials             // the same with the account
+	ExtendedCredentials             // the same with the account id
 	Signature                       // the answer is the signature of the identity document that Body names
 )
 
-// Node is one path's answer.
+// Node is the answer of one path.
 type Node struct {
 	Kind Kind
 	Body []byte
-	// Length is the Content-Length of Body as a header has it. It is shared: nobody may change it.
+	// Length is the header Content-Length of Body. Responses share it: it must not be changed.
 	Length []string
 }
 
@@ -39,16 +39,17 @@ func newNode(kind Kind, body []byte) *Node {
 type Snapshot struct {
 	versions map[string]int // name → position in versions
 	root     *Node
-	nodes    map[string][]dated // path below the version, "" for the version itself → oldest first
+	nodes    map[string][]dated // path below the version ("" for the version itself) → nodes, oldest first
 }
 
-// dated is a node from a version on, until the next one takes over.
+// dated is the node of a path from one version up to the next dated node.
 type dated struct {
-	since int
+	since int // position in versions
 	node  *Node
 }
 
-// New builds the tree of an instance, with values added, replaced or (nil) removed by path. Its error is a *PathError.
+// New builds the tree of an instance. overrides adds and replaces values by path, and removes a path whose value is nil. The
+// error is a *PathError.
 func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error) {
 	s := &Snapshot{
 		versions: make(map[string]int, len(versions)),
@@ -75,10 +76,10 @@ func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error)
 	return s, nil
 }
 
-// directories maps a directory to what it lists, and that to the first version that shows it.
+// directories maps a directory to the names in its listing, and each name to the first version that lists it.
 type directories map[string]map[string]int
 
-// add lists path in every directory above it.
+// add adds path to the listings of all directories above it.
 func (d directories) add(path string, since int) {
 	for slash := ""; path != ""; slash = "/" {
 		dir, name := "", path
@@ -91,20 +92,20 @@ func (d directories) add(path string, since int) {
 			d[dir] = children
 		}
 		if unlisted[path] {
-			return // what lies above is listed for the sake of others
+			return // other paths list the directories above
 		}
-		if dir != "" { // a version's own listing shows no slashes
+		if dir != "" { // the listing of a version has no slashes
 			name += slash
 		}
 		if old, ok := children[name]; ok && old <= since {
-			return // and so do those above
+			return // the directories above list it, too
 		}
 		children[name] = since
 		path = dir
 	}
 }
 
-// nameKeys lists the directory of each key pair as the service does: 0=my-key.
+// nameKeys lists key pairs as the service does: 0=my-key.
 func (d directories) nameKeys(in *instance.Instance) {
 	keys := d["meta-data/public-keys"]
 	for i, k := range in.KeyPairs {
@@ -116,8 +117,8 @@ func (d directories) nameKeys(in *instance.Instance) {
 	}
 }
 
-// listings is what a directory shows from each version on that changes it: sorted, separated by newlines, none at the
-// end (imds-reference section 2).
+// listings returns a directory's listings, one for each version that changes it: sorted names, separated by newlines, without
+// a final newline (imds-reference section 2).
 func listings(children map[string]int) []dated {
 	names := make([]string, 0, len(children))
 	changes := make([]int, 0, len(children))
@@ -130,18 +131,18 @@ func listings(children map[string]int) []dated {
 	changes = slices.Compact(changes)
 	all := make([]dated, 0, len(changes))
 	for _, from := range changes {
-		shown := make([]string, 0, len(names))
+		listed := make([]string, 0, len(names))
 		for _, name := range names {
 			if children[name] <= from {
-				shown = append(shown, name)
+				listed = append(listed, name)
 			}
 		}
-		all = append(all, dated{from, newNode(Listing, []byte(strings.Join(shown, "\n")))})
+		all = append(all, dated{from, newNode(Listing, []byte(strings.Join(listed, "\n")))})
 	}
 	return all
 }
 
-// Lookup finds the node at a normalised path ("/latest/meta-data/instance-id"); nil when there is none.
+// Lookup returns the node of a normalised path ("/latest/meta-data/instance-id"), or nil.
 func (s *Snapshot) Lookup(path string) *Node {
 	if path == "/" {
 		return s.root
@@ -159,7 +160,7 @@ func (s *Snapshot) Lookup(path string) *Node {
 	return nil
 }
 
-// Document is the identity document that signatures are made of, nil when an override has removed it.
+// Document returns the identity document, which signatures cover, or nil if an override removes it.
 func (s *Snapshot) Document() []byte {
 	if all := s.nodes[documentPath]; len(all) > 0 {
 		return all[0].node.Body
@@ -167,7 +168,7 @@ func (s *Snapshot) Document() []byte {
 	return nil
 }
 
-// Paths lists what is served under latest, sorted, directories with a trailing slash.
+// Paths returns the paths under latest, sorted, directories with a trailing slash.
 func (s *Snapshot) Paths() []string {
 	paths := make([]string, 0, len(s.nodes))
 	for path, all := range s.nodes {

@@ -10,32 +10,32 @@ import (
 	"mock-ec2-metadata/internal/instance"
 )
 
-// leaf is one path's answer before it is put under versions.
+// leaf is the answer of one path, in all versions that have it.
 type leaf struct {
 	kind  Kind
 	value string
 }
 
-// leaves are those of the tree in the making, by path below the version.
+// leaves maps paths below the version to leaves.
 type leaves map[string]leaf
 
-// text adds a value, unless it is empty: what an instance lacks is absent.
+// text adds a value unless it is empty: what an instance lacks is absent.
 func (l leaves) text(path, value string) {
 	if value != "" {
 		l[path] = leaf{value: value}
 	}
 }
 
-// lines adds a list, a line for each value, unless it is empty.
+// lines adds a list, one value a line, unless it is empty.
 func (l leaves) lines(path string, values []string) { l.text(path, strings.Join(values, "\n")) }
 
-// leavesOf is everything that an instance serves (imds-reference section 5).
+// leavesOf returns all values of an instance (imds-reference section 5).
 func leavesOf(in *instance.Instance) leaves {
 	l := leaves{}
 	first := &in.Interfaces[0]
 	l.text("meta-data/ami-id", in.ImageID)
 	l.text("meta-data/ami-launch-index", strconv.Itoa(in.AMILaunchIndex))
-	l.text("meta-data/ami-manifest-path", "(unknown)") // as for every AMI on EBS
+	l.text("meta-data/ami-manifest-path", "(unknown)") // as for AMIs on EBS
 	l.text("meta-data/events/maintenance/history", "[]")
 	l.text("meta-data/events/maintenance/scheduled", "[]")
 	l.text("meta-data/hostname", in.Hostname)
@@ -73,7 +73,7 @@ func leavesOf(in *instance.Instance) leaves {
 		l.text("meta-data/ipv6", first.IPv6s[0])
 	}
 	for i, key := range in.KeyPairs {
-		// The one value that ends with a newline.
+		// The only value with a final newline.
 		l.text(fmt.Sprintf("meta-data/public-keys/%d/openssh-key", i), strings.TrimSpace(key.PublicKey)+"\n")
 	}
 	for name, device := range in.BlockDevices {
@@ -101,7 +101,7 @@ const (
 	userDataPath = "user-data"
 )
 
-// network adds one interface.
+// network adds the values of one interface.
 func (l leaves) network(n *instance.Interface) {
 	dir := "meta-data/network/interfaces/macs/" + n.MAC + "/"
 	l.text(dir+"device-number", strconv.Itoa(n.DeviceNumber))
@@ -130,7 +130,7 @@ func (l leaves) network(n *instance.Interface) {
 	}
 }
 
-// iam adds the instance profile, whose role has its name.
+// iam adds the values of the instance profile.
 func (l leaves) iam(in *instance.Instance) {
 	if in.Role == "" {
 		return
@@ -140,7 +140,7 @@ func (l leaves) iam(in *instance.Instance) {
 	l["meta-data/iam/security-credentials-extended/"+in.Role] = leaf{kind: ExtendedCredentials}
 }
 
-// statusDocument is a JSON document in the service's form that begins with Code and LastUpdated (imds-reference section 6).
+// statusDocument encodes a JSON document as the service does, starting with Code and LastUpdated (imds-reference section 6).
 func statusDocument(updated time.Time, keysAndValues ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "{\n  \"Code\" : \"Success\",\n  \"LastUpdated\" : %q", updated.UTC().Format("2006-01-02T15:04:05Z"))

@@ -1,7 +1,9 @@
 package tree
 
-// versions are those that the service lists at "/", oldest first (imds-reference section 1). An entry exists under a
-// version if that is not older than the entry; "latest" has everything.
+import "slices"
+
+// versions are listed at "/", oldest first (imds-reference section 1). A path exists in the versions from its release day on;
+// "latest" has all paths.
 var versions = [...]string{
 	"1.0",
 	"2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15",
@@ -21,21 +23,14 @@ var versions = [...]string{
 	"latest",
 }
 
-// ServesVersion says whether v is a served version, "latest" included.
+// ServesVersion reports whether v is a served version or "latest".
 func ServesVersion(v string) bool { return versionIndex(v) >= 0 }
 
-// versionIndex is the position of v in versions, or -1.
-func versionIndex(v string) int {
-	for i, s := range versions {
-		if s == v {
-			return i
-		}
-	}
-	return -1
-}
+// versionIndex returns the position of v in versions, or -1.
+func versionIndex(v string) int { return slices.Index(versions[:], v) }
 
-// firstServing is the position of the first version that shows what was released on the day since ("1.0" or
-// YYYY-MM-DD): release days are not all served versions.
+// firstServing returns the position of the first version from a release day on ("1.0" or YYYY-MM-DD). Not each release day
+// is a version.
 func firstServing(since string) int {
 	for i, s := range versions {
 		if s >= since {
