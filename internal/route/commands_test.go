@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,11 +12,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
 var target = netip.MustParseAddrPort("127.0.0.1:5001")
 
-func TestCommands(t *testing.T) {
+func TestCommands_DependOnSystemAndPresence(t *testing.T) {
 	const alias, unalias = "ifconfig lo0 alias 169.254.169.254 255.255.255.255\n", "ifconfig lo0 -alias 169.254.169.254\n"
 	const pf = `echo 'rdr pass on lo0 inet proto tcp from any to 169.254.169.254 port 80 -> 127.0.0.1 port 5001' | pfctl -a com.apple/mock-ec2-metadata -f -
 [ -e /var/run/mock-ec2-metadata.pf ] || pfctl -E >/var/run/mock-ec2-metadata.pf 2>&1
@@ -30,36 +33,37 @@ func TestCommands(t *testing.T) {
 		unproxy   = "netsh interface portproxy delete v4tov4 listenaddress=169.254.169.254 listenport=80\n"
 	)
 	for _, tt := range []struct {
-		goos        string
-		undo, there bool
-		want        string
+		goos          string
+		undo, present bool
+		want          string
 	}{
-		{"darwin", false, false, alias + pf},
-		{"darwin", false, true, pf},
-		{"darwin", true, true, unpf + unalias},
-		{"darwin", true, false, unpf},
-		{"windows", false, false, address + proxy},
-		{"windows", false, true, proxy},
-		{"windows", true, true, unproxy + unaddress},
-		{"windows", true, false, unproxy},
-		{"linux", true, true, "ip link delete mock-imds\n"},
+		{goos: "darwin", want: alias + pf},
+		{goos: "darwin", present: true, want: pf},
+		{goos: "darwin", undo: true, present: true, want: unpf + unalias},
+		{goos: "darwin", undo: true, want: unpf},
+		{goos: "windows", want: address + proxy},
+		{goos: "windows", present: true, want: proxy},
+		{goos: "windows", undo: true, present: true, want: unproxy + unaddress},
+		{goos: "windows", undo: true, want: unproxy},
+		{goos: "linux", undo: true, present: true, want: "ip link delete mock-imds\n"},
 	} {
-		commands, err := Commands(tt.goos, tt.undo, target, tt.there)
-		if err != nil {
-			t.Error(err)
-		}
-		if diff := cmp.Diff(tt.want, text(commands)); diff != "" {
-			t.Errorf("%s, undo %v, there %v (-want +got):\n%s", tt.goos, tt.undo, tt.there, diff)
-		}
+		t.Run(fmt.Sprintf("%s, undo %v, present %v", tt.goos, tt.undo, tt.present), func(t *testing.T) {
+			commands, err := Commands(tt.goos, tt.undo, target, tt.present)
+			if diff := cmp.Diff(tt.want, text(commands)); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
 	}
+}
+
+func TestCommands_RefuseOtherSystems(t *testing.T) {
 	_, err := Commands("plan9", false, target, false)
-	if want := "only on Linux, macOS and Windows is it known how 169.254.169.254 is put on a machine, and this is plan9"; err == nil || err.Error() != want {
+	if want := "cannot add 169.254.169.254 on plan9; supported are linux, darwin and windows"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
-// TestLinuxCommands has IPv6 or not, as this machine has.
-func TestLinuxCommands(t *testing.T) {
+func TestCommands_LinuxAddsIPv6WhereEnabled(t *testing.T) {
 	commands, err := Commands("linux", false, target, false)
 	want := "ip link add mock-imds type dummy\nip link set mock-imds addrgenmode none\nip link set mock-imds up\nip address add 169.254.169.254/32 dev mock-imds\n"
 	if slices.Contains(Addresses(), IPv6()) {
@@ -78,76 +82,110 @@ func text(commands []Command) string {
 	return b.String()
 }
 
-// mac answers as the tools of macOS do.
-type mac struct {
+// fakeMac answers like the tools of macOS.
+type fakeMac struct {
 	ran  []string
 	fail map[string]error
 }
 
-func (m *mac) exec(_ context.Context, input string, args ...string) ([]byte, error) {
+func (m *fakeMac) exec(_ context.Context, input string, args ...string) ([]byte, error) {
 	line := strings.Join(args, " ")
 	m.ran = append(m.ran, line+" <"+input)
 	if line == "pfctl -E" {
 		return []byte("No ALTQ support in kernel\nALTQ related functions disabled\npf enabled\nToken : 17038594402171\n"), m.fail[line]
 	}
-	return []byte(" what it says\n"), m.fail[line]
+	return []byte(" output\n"), m.fail[line]
 }
 
-// TestRun puts the address on a Mac twice and takes it away twice. Which commands there are then, Commands says.
-func TestRun(t *testing.T) {
-	r := func(m *mac, root string) *runner { return &runner{exec: m.exec, root: root} }
-	commands := func(undo, there bool) []Command {
-		c, err := Commands("darwin", undo, target, there)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
+func (m *fakeMac) runner(t *testing.T) *runner {
+	t.Helper()
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "var/run"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	const rule = "pfctl -a com.apple/mock-ec2-metadata -f - <rdr pass on lo0 inet proto tcp from any to 169.254.169.254 port 80 -> 127.0.0.1 port 5001\n"
-	m := &mac{}
-	err := errors.Join(r(m, root).all(t.Context(), commands(false, false)), r(m, root).all(t.Context(), commands(false, true)),
-		r(m, root).each(t.Context(), commands(true, true)), r(m, root).each(t.Context(), commands(true, false)))
-	want := []string{
-		"ifconfig lo0 alias 169.254.169.254 255.255.255.255 <", rule, "pfctl -E <",
-		rule, // pf is ours already
-		"pfctl -a com.apple/mock-ec2-metadata -F all <", "pfctl -X 17038594402171 <", "ifconfig lo0 -alias 169.254.169.254 <",
-		"pfctl -a com.apple/mock-ec2-metadata -F all <",
-	}
-	if diff := cmp.Diff(want, m.ran); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
+	return &runner{exec: m.exec, root: root}
+}
 
-	// To put it there ends at what fails, to take it away does not.
-	failed := errors.New("exit status 1")
-	m = &mac{fail: map[string]error{"pfctl -a com.apple/mock-ec2-metadata -f -": failed}}
-	wantErr := "pfctl -a com.apple/mock-ec2-metadata -f -: exit status 1: what it says"
-	if err := r(m, root).all(t.Context(), commands(false, false)); err == nil || err.Error() != wantErr || len(m.ran) != 2 {
-		t.Errorf("%v after %q; want %s", err, m.ran, wantErr)
-	}
-	m = &mac{fail: map[string]error{"pfctl -a com.apple/mock-ec2-metadata -F all": failed}}
-	wantErr = "pfctl -a com.apple/mock-ec2-metadata -F all: exit status 1: what it says"
-	if err := r(m, root).each(t.Context(), commands(true, true)); err == nil || err.Error() != wantErr || len(m.ran) != 2 {
-		t.Errorf("%v after %q; want %s", err, m.ran, wantErr)
-	}
-	if err := r(&mac{fail: map[string]error{"delete": failed}}, root).each(t.Context(), []Command{{Args: []string{"delete"}, MayFail: true}}); err != nil {
-		t.Errorf("what may fail has: %v", err)
-	}
-
-	// A token that is none.
-	if err := os.WriteFile(root+referenceFile, []byte("pf enabled\n"), 0o600); err != nil {
+func macCommands(t *testing.T, undo, present bool) []Command {
+	t.Helper()
+	c, err := Commands("darwin", undo, target, present)
+	if err != nil {
 		t.Fatal(err)
 	}
-	wantErr = "there is no token of pfctl -E in /var/run/mock-ec2-metadata.pf; remove that file, and pf stays on"
-	if err := r(&mac{}, root).each(t.Context(), commands(true, false)); err == nil || err.Error() != wantErr {
-		t.Errorf("got %v, want %s", err, wantErr)
+	return c
+}
+
+func TestRunner_EnablesAndReleasesPFOnce(t *testing.T) {
+	const rule = "pfctl -a com.apple/mock-ec2-metadata -f - <rdr pass on lo0 inet proto tcp from any to 169.254.169.254 port 80 -> 127.0.0.1 port 5001\n"
+	const flush = "pfctl -a com.apple/mock-ec2-metadata -F all <"
+	m := &fakeMac{}
+	r := m.runner(t)
+	for _, step := range []struct {
+		name string
+		run  func() error
+		want []string
+	}{
+		{
+			"add", func() error { return r.untilError(t.Context(), macCommands(t, false, false)) },
+			[]string{"ifconfig lo0 alias 169.254.169.254 255.255.255.255 <", rule, "pfctl -E <"},
+		},
+		{"add again", func() error { return r.untilError(t.Context(), macCommands(t, false, true)) }, []string{rule}},
+		{
+			"remove", func() error { return r.all(t.Context(), macCommands(t, true, true)) },
+			[]string{flush, "pfctl -X 17038594402171 <", "ifconfig lo0 -alias 169.254.169.254 <"},
+		},
+		{"remove again", func() error { return r.all(t.Context(), macCommands(t, true, false)) }, []string{flush}},
+	} {
+		m.ran = nil
+		err := step.run()
+		if diff := cmp.Diff(step.want, m.ran); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", step.name, err, diff)
+		}
 	}
-	none := &runner{root: root, exec: func(context.Context, string, ...string) ([]byte, error) { return []byte("pf enabled\n"), nil }}
-	wantErr = "pfctl -E gives no token: pf enabled"
-	if err := none.run(t.Context(), Command{Args: []string{"pfctl", "-E"}, Keep: "/var/run/other"}); err == nil || err.Error() != wantErr {
-		t.Errorf("got %v, want %s", err, wantErr)
+}
+
+var errExit = errors.New("exit status 1")
+
+func TestUntilError_StopsAtFirstError(t *testing.T) {
+	m := &fakeMac{fail: map[string]error{"pfctl -a com.apple/mock-ec2-metadata -f -": errExit}}
+	err := m.runner(t).untilError(t.Context(), macCommands(t, false, false))
+	want := "pfctl -a com.apple/mock-ec2-metadata -f -: exit status 1: output"
+	if err == nil || err.Error() != want || len(m.ran) != 2 {
+		t.Errorf("%v after %q; want %s", err, m.ran, want)
+	}
+}
+
+func TestAll_RunsCommandsAfterError(t *testing.T) {
+	m := &fakeMac{fail: map[string]error{"pfctl -a com.apple/mock-ec2-metadata -F all": errExit}}
+	err := m.runner(t).all(t.Context(), macCommands(t, true, true))
+	want := "pfctl -a com.apple/mock-ec2-metadata -F all: exit status 1: output"
+	if err == nil || err.Error() != want || len(m.ran) != 2 {
+		t.Errorf("%v after %q; want %s", err, m.ran, want)
+	}
+}
+
+func TestAll_IgnoresErrorOfCommandThatMayFail(t *testing.T) {
+	m := &fakeMac{fail: map[string]error{"delete": errExit}}
+	if err := m.runner(t).all(t.Context(), []Command{{Args: []string{"delete"}, MayFail: true}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunner_TokenFileWithoutTokenIsError(t *testing.T) {
+	r := (&fakeMac{}).runner(t)
+	testutil.Write(t, r.root+referenceFile, "pf enabled\n")
+	err := r.all(t.Context(), macCommands(t, true, false))
+	want := "/var/run/mock-ec2-metadata.pf: no token of pfctl -E; remove the file, and pf stays enabled"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestRunner_OutputWithoutTokenIsError(t *testing.T) {
+	r := (&fakeMac{}).runner(t)
+	r.exec = func(context.Context, string, ...string) ([]byte, error) { return []byte("pf enabled\n"), nil }
+	err := r.run(t.Context(), Command{Args: []string{"pfctl", "-E"}, SaveTo: "/var/run/other"})
+	if want := "pfctl -E: no token in the output: pf enabled"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

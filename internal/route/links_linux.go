@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addressesByHand keeps the kernel from making addresses (IN6_ADDR_GEN_MODE_NONE of linux/if_link.h).
-const addressesByHand = 1
+// noGeneratedAddresses keeps the kernel from generating addresses (IN6_ADDR_GEN_MODE_NONE of linux/if_link.h).
+const noGeneratedAddresses = 1
 
-// links is what of netlink is used.
+// links is the part of netlink.Handle that is used.
 type links interface {
 	LinkList() ([]netlink.Link, error)
 	LinkAdd(link netlink.Link) error
@@ -29,59 +29,59 @@ type links interface {
 	AddrAdd(link netlink.Link, addr *netlink.Addr) error
 }
 
-// Addresses are those that Add puts on this machine.
+// Addresses returns the addresses that Add adds to this machine: IPv4 and, if it is enabled, IPv6.
 func Addresses() []netip.Addr { return addresses("/proc") }
 
 func addresses(proc string) []netip.Addr {
-	for _, scope := range []string{"all", "default"} { // a new interface is by default
-		off, err := os.ReadFile(filepath.Join(proc, "sys/net/ipv6/conf", scope, "disable_ipv6")) //nolint:gosec // the kernel's
-		if err != nil || strings.TrimSpace(string(off)) != "0" {
+	for _, scope := range []string{"all", "default"} { // default is for new interfaces
+		disabled, err := os.ReadFile(filepath.Join(proc, "sys/net/ipv6/conf", scope, "disable_ipv6")) //nolint:gosec // a file of the kernel
+		if err != nil || strings.TrimSpace(string(disabled)) != "0" {
 			return []netip.Addr{IPv4()}
 		}
 	}
 	return []netip.Addr{IPv4(), IPv6()}
 }
 
-// Add puts the addresses on the interface, as far as they are not there. It returns whether anything was missing. The target
-// is for other systems.
+// Add creates the interface with the addresses, or adds what is missing, and reports whether anything was missing. It
+// ignores the target, which other systems need.
 func Add(context.Context, netip.AddrPort) (bool, error) { return add(&netlink.Handle{}, Addresses()) }
 
-// Remove takes the interface away, with its addresses, and says whether there was one.
+// Remove deletes the interface with its addresses and reports whether it existed.
 func Remove(context.Context) (bool, error) { return remove(&netlink.Handle{}) }
 
-// Find says where the addresses are.
+// Find returns the places of the addresses.
 func Find() ([]Place, error) { return find(&netlink.Handle{}, Addresses()) }
 
 func add(l links, wanted []netip.Addr) (bool, error) {
-	m, err := look(l)
+	m, err := inspect(l)
 	if err != nil {
 		return false, err
 	}
-	if m.foreign != nil {
-		return false, m.foreign
+	if m.conflict != nil {
+		return false, m.conflict
 	}
 	for _, a := range m.addresses {
-		if slices.Contains(wanted, a.Addr()) && a.on() != Interface {
-			return false, occupied(a.Addr(), a.on(), fmt.Sprintf("ip address delete %s dev %s", a.Prefix, a.on()))
+		if slices.Contains(wanted, a.Addr()) && a.name() != Interface {
+			return false, occupied(a.Addr(), a.name(), fmt.Sprintf("ip address delete %s dev %s", a.Prefix, a.name()))
 		}
 	}
-	link, made := m.own, false
+	link, created := m.own, false
 	if link == nil {
 		if link, err = create(l); err != nil {
-			return false, denied("cannot make the interface "+Interface, err)
+			return false, explain("cannot create the interface "+Interface, err)
 		}
-		made = true
-		// No address but those; where IPv6 is off, there is none to prevent.
-		_ = l.LinkSetIP6AddrGenMode(link, addressesByHand)
+		created = true
+		// This fails where IPv6 is disabled, and then is not needed.
+		_ = l.LinkSetIP6AddrGenMode(link, noGeneratedAddresses)
 	}
-	added, err := complete(l, link, wanted, m)
-	if err != nil && made {
+	added, err := configure(l, link, wanted, m)
+	if err != nil && created {
 		_ = l.LinkDel(link) // all or nothing
 	}
-	return made || added, err
+	return created || added, err
 }
 
-// create makes the interface: a dummy or, where the kernel has none, a bridge without ports, which does the same.
+// create creates a dummy interface or, where the kernel has none, a bridge without ports, which works the same.
 func create(l links) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = Interface
@@ -96,22 +96,22 @@ func create(l links) (netlink.Link, error) {
 	return link, err
 }
 
-// complete sets the interface up, and adds what addresses it lacks.
-func complete(l links, link netlink.Link, wanted []netip.Addr, m *machine) (added bool, err error) {
-	// Also when it is up already: who may not change it learns so now, not when it is to be taken away.
+// configure sets the interface up and adds the missing addresses.
+func configure(l links, link netlink.Link, wanted []netip.Addr, m *machine) (added bool, err error) {
+	// Even if it is up already: without the right to change it, Add must fail, not Remove later.
 	if err := l.LinkSetUp(link); err != nil {
-		return false, denied("cannot set the interface "+Interface+" up", err)
+		return false, explain("cannot set the interface "+Interface+" up", err)
 	}
 	for _, a := range wanted {
-		if _, there := m.find(a); there {
+		if _, present := m.find(a); present {
 			continue
 		}
 		addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}}
 		if a.Is6() {
-			addr.Flags = unix.IFA_F_NODAD // there is nobody to object
+			addr.Flags = unix.IFA_F_NODAD // no other host is on this interface
 		}
 		if err := l.AddrAdd(link, addr); err != nil && !errors.Is(err, unix.EEXIST) {
-			return added, denied(fmt.Sprintf("cannot put %s on the interface %s", a, Interface), err)
+			return added, explain(fmt.Sprintf("cannot add %s to the interface %s", a, Interface), err)
 		}
 		added = true
 	}
@@ -119,21 +119,21 @@ func complete(l links, link netlink.Link, wanted []netip.Addr, m *machine) (adde
 }
 
 func remove(l links) (bool, error) {
-	m, err := look(l)
+	m, err := inspect(l)
 	if err != nil {
 		return false, err
 	}
-	if m.foreign != nil || m.own == nil {
-		return false, m.foreign
+	if m.conflict != nil || m.own == nil {
+		return false, m.conflict
 	}
 	if err := l.LinkDel(m.own); err != nil {
-		return false, denied("cannot take the interface "+Interface+" away", err)
+		return false, explain("cannot delete the interface "+Interface, err)
 	}
 	return true, nil
 }
 
 func find(l links, wanted []netip.Addr) ([]Place, error) {
-	m, err := look(l)
+	m, err := inspect(l)
 	if err != nil {
 		return nil, err
 	}
@@ -141,16 +141,16 @@ func find(l links, wanted []netip.Addr) ([]Place, error) {
 	for i, address := range wanted {
 		places[i].Address = address
 		if a, ok := m.find(address); ok {
-			places[i] = Place{Address: address, Interface: a.on(), Kind: a.link.Type(), Ours: a.on() == Interface && m.foreign == nil}
+			places[i] = Place{Address: address, Interface: a.name(), Kind: a.link.Type(), Ours: a.name() == Interface && m.conflict == nil}
 		}
 	}
 	return places, nil
 }
 
-// denied explains an error of netlink's.
-func denied(what string, err error) error {
+// explain adds the failed action, and the remedy if root is missing, to an error of netlink.
+func explain(what string, err error) error {
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%s: %w; it takes root: run it with sudo, or in Docker with --network host --cap-add NET_ADMIN", what, err)
+		return fmt.Errorf("%s: %w; run it as root with sudo, or in Docker with --network host --cap-add NET_ADMIN", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -14,18 +13,20 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// kernel is a machine's interfaces, as netlink shows and changes them.
-type kernel struct {
-	links   []netlink.Link
-	addrs   []netlink.Addr
-	refuse  map[string]error // by what is asked for, such as "add dummy"
-	changes []string
-	busy    int // how many lists are cut short
+// fakeKernel implements links.
+type fakeKernel struct {
+	links       []netlink.Link
+	addrs       []netlink.Addr
+	refuse      map[string]error // by change, such as "add dummy", or list
+	changes     []string
+	interrupted int // how many lists are interrupted
 }
 
-func (k *kernel) do(change string) error {
+func (k *fakeKernel) do(change string) error {
 	if err := k.refuse[change]; err != nil {
 		return err
 	}
@@ -33,19 +34,19 @@ func (k *kernel) do(change string) error {
 	return nil
 }
 
-func (k *kernel) LinkList() ([]netlink.Link, error) {
-	if k.busy > 0 {
-		k.busy--
+func (k *fakeKernel) LinkList() ([]netlink.Link, error) {
+	if k.interrupted > 0 {
+		k.interrupted--
 		return nil, netlink.ErrDumpInterrupted
 	}
 	return slices.Clone(k.links), k.refuse["list links"]
 }
 
-func (k *kernel) AddrList(netlink.Link, int) ([]netlink.Addr, error) {
+func (k *fakeKernel) AddrList(netlink.Link, int) ([]netlink.Addr, error) {
 	return slices.Clone(k.addrs), k.refuse["list addresses"]
 }
 
-func (k *kernel) LinkAdd(link netlink.Link) error {
+func (k *fakeKernel) LinkAdd(link netlink.Link) error {
 	if err := k.do("add " + link.Type()); err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (k *kernel) LinkAdd(link netlink.Link) error {
 	return nil
 }
 
-func (k *kernel) LinkDel(link netlink.Link) error {
+func (k *fakeKernel) LinkDel(link netlink.Link) error {
 	if err := k.do("delete " + link.Attrs().Name); err != nil {
 		return err
 	}
@@ -64,13 +65,13 @@ func (k *kernel) LinkDel(link netlink.Link) error {
 	return nil
 }
 
-func (k *kernel) LinkSetUp(link netlink.Link) error { return k.do("up " + link.Attrs().Name) }
+func (k *fakeKernel) LinkSetUp(link netlink.Link) error { return k.do("up " + link.Attrs().Name) }
 
-func (k *kernel) LinkSetIP6AddrGenMode(_ netlink.Link, mode int) error {
+func (k *fakeKernel) LinkSetIP6AddrGenMode(_ netlink.Link, mode int) error {
 	return k.do(fmt.Sprintf("addrgenmode %d", mode))
 }
 
-func (k *kernel) AddrAdd(link netlink.Link, addr *netlink.Addr) error {
+func (k *fakeKernel) AddrAdd(link netlink.Link, addr *netlink.Addr) error {
 	change := fmt.Sprintf("add %s flags %#x", addr.IPNet, addr.Flags)
 	if err := k.do(change); err != nil {
 		return err
@@ -80,8 +81,8 @@ func (k *kernel) AddrAdd(link netlink.Link, addr *netlink.Addr) error {
 	return nil
 }
 
-// with adds an interface with addresses.
-func (k *kernel) with(link netlink.Link, prefixes ...string) *kernel {
+// with adds an interface with addresses, apart from changes.
+func (k *fakeKernel) with(link netlink.Link, prefixes ...string) *fakeKernel {
 	link.Attrs().Index = 1 + len(k.links)
 	k.links = append(k.links, link)
 	for _, p := range prefixes {
@@ -97,9 +98,9 @@ func (k *kernel) with(link netlink.Link, prefixes ...string) *kernel {
 
 func named(name string) netlink.LinkAttrs { return netlink.LinkAttrs{Name: name} }
 
-// office is a machine that has nothing of ours.
-func office() *kernel {
-	return (&kernel{refuse: map[string]error{}}).
+// otherLinks returns a machine without our interface.
+func otherLinks() *fakeKernel {
+	return (&fakeKernel{refuse: map[string]error{}}).
 		with(&netlink.Device{LinkAttrs: named("lo")}, "127.0.0.1/8", "::1/128").
 		with(&netlink.Device{LinkAttrs: named("eth0")}, "192.0.2.10/24").
 		with(&netlink.Bridge{LinkAttrs: named("docker0")}, "172.17.0.1/16")
@@ -112,109 +113,129 @@ const (
 	addIPv6 = "add fd00:ec2::254/128 flags 0x2"
 )
 
-func TestAdd(t *testing.T) {
-	port := &netlink.Veth{LinkAttrs: named("veth1")}
-	port.MasterIndex = 4
+// withOurs returns a machine with our interface and both addresses.
+func withOurs() *fakeKernel {
+	return otherLinks().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128")
+}
+
+func TestAdd_AddsWhatIsMissing(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		kernel  *kernel
+		kernel  *fakeKernel
 		refuse  map[string]error
-		wanted  []netip.Addr
+		wanted  []netip.Addr // nil: both
 		changes []string
-		err     string
 	}{
 		{
-			name: "nothing there", kernel: office(), wanted: both,
+			name: "no interface", kernel: otherLinks(),
 			changes: []string{"add dummy", "addrgenmode 1", "up mock-imds", addIPv4, addIPv6},
 		},
 		{
-			name: "no IPv6", kernel: office(), wanted: both[:1], refuse: map[string]error{"addrgenmode 1": unix.EAFNOSUPPORT},
+			name: "no IPv6", kernel: otherLinks(), wanted: both[:1], refuse: map[string]error{"addrgenmode 1": unix.EAFNOSUPPORT},
 			changes: []string{"add dummy", "up mock-imds", addIPv4},
 		},
 		{
-			name: "a kernel without dummies", kernel: office(), wanted: both, refuse: map[string]error{"add dummy": unix.EOPNOTSUPP},
+			name: "kernel without dummies", kernel: otherLinks(), refuse: map[string]error{"add dummy": unix.EOPNOTSUPP},
 			changes: []string{"add bridge", "addrgenmode 1", "up mock-imds", addIPv4, addIPv6},
 		},
+		{name: "left by a crash", kernel: withOurs(), changes: []string{"up mock-imds"}},
 		{
-			name: "a kernel without either", kernel: office(), wanted: both, refuse: map[string]error{"add dummy": unix.EOPNOTSUPP, "add bridge": unix.EOPNOTSUPP},
-			err: "cannot make the interface mock-imds: operation not supported",
-		},
-		{
-			name: "left by a crash", kernel: office().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128"), wanted: both,
+			name:    "bridge left by a crash",
+			kernel:  otherLinks().with(&netlink.Bridge{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128"),
 			changes: []string{"up mock-imds"},
 		},
 		{
-			name: "left by a crash, as a bridge", kernel: office().with(&netlink.Bridge{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128"), wanted: both,
-			changes: []string{"up mock-imds"},
-		},
-		{
-			name: "half of it", kernel: office().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32"), wanted: both,
+			name: "one address left", kernel: otherLinks().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32"),
 			changes: []string{"up mock-imds", addIPv6},
-		},
-		{
-			name: "another's interface", kernel: office().with(&netlink.Veth{LinkAttrs: named(Interface)}), wanted: both,
-			err: "the interface mock-imds is a veth, and so not the one that is meant, a dummy; rename or remove it",
-		},
-		{
-			name: "a bridge in use", kernel: office().with(&netlink.Bridge{LinkAttrs: named(Interface)}).with(port), wanted: both,
-			err: "the interface mock-imds is a bridge with the port veth1, and so not the one that is meant; rename or remove it",
-		},
-		{
-			name: "on another interface", kernel: office().with(&netlink.Dummy{LinkAttrs: named("dummy0")}, "169.254.169.254/16"), wanted: both,
-			err: "169.254.169.254 is on the interface dummy0 already; take it away there first: ip address delete 169.254.169.254/16 dev dummy0",
-		},
-		{
-			name: "IPv6 on another interface", kernel: office().with(&netlink.Dummy{LinkAttrs: named("dummy0")}, "fd00:ec2::254/128"), wanted: both,
-			err: "fd00:ec2::254 is on the interface dummy0 already; take it away there first: ip address delete fd00:ec2::254/128 dev dummy0",
-		},
-		{
-			name: "not root", kernel: office(), wanted: both, refuse: map[string]error{"add dummy": unix.EPERM},
-			err: "cannot make the interface mock-imds: operation not permitted; it takes root: run it with sudo, or in Docker with --network host --cap-add NET_ADMIN",
-		},
-		{
-			name: "not root, all there", wanted: both, refuse: map[string]error{"up mock-imds": unix.EPERM},
-			kernel: office().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128"),
-			err:    "cannot set the interface mock-imds up: operation not permitted; it takes root: run it with sudo, or in Docker with --network host --cap-add NET_ADMIN",
-		},
-		{
-			name: "no IPv6 after all", kernel: office(), wanted: both, refuse: map[string]error{addIPv6: unix.EACCES},
-			changes: []string{"add dummy", "addrgenmode 1", "up mock-imds", addIPv4, "delete mock-imds"},
-			err:     "cannot put fd00:ec2::254 on the interface mock-imds: permission denied",
-		},
-		{
-			name: "no list", kernel: office(), wanted: both, refuse: map[string]error{"list links": unix.ENOBUFS},
-			err: "cannot list the network interfaces: no buffer space available",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k := tt.kernel
-			before := slices.Clone(k.links)
+			k, wanted := tt.kernel, tt.wanted
+			if wanted == nil {
+				wanted = both
+			}
 			k.refuse = tt.refuse
-			missing, err := add(k, tt.wanted)
-			if text := fmt.Sprint(err); (tt.err == "") != (err == nil) || tt.err != "" && text != tt.err {
-				t.Errorf("error %v, want %q", err, tt.err)
-			}
-			if diff := cmp.Diff(tt.changes, k.changes, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("changes (-want +got):\n%s", diff)
-			}
-			if err != nil {
-				if len(k.links) != len(before) {
-					t.Errorf("%d interfaces, before %d", len(k.links), len(before))
-				}
-				return
+			missing, err := add(k, wanted)
+			if diff := cmp.Diff(tt.changes, k.changes); diff != "" || err != nil {
+				t.Errorf("%v, changes (-want +got):\n%s", err, diff)
 			}
 			if want := len(tt.changes) > 1; missing != want {
 				t.Errorf("missing is %v, want %v", missing, want)
 			}
-			// Again, all is there.
 			k.changes = nil
-			if missing, err := add(k, tt.wanted); missing || err != nil || !slices.Equal(k.changes, []string{"up mock-imds"}) {
+			if missing, err := add(k, wanted); missing || err != nil || !slices.Equal(k.changes, []string{"up mock-imds"}) {
 				t.Errorf("the second time: missing %v, %v, changes %q", missing, err, k.changes)
 			}
-			for _, p := range must(find(k, tt.wanted)) {
+			for _, p := range must(find(k, wanted)) {
 				if p.Interface != Interface || !p.Ours {
 					t.Errorf("found %+v", p)
 				}
+			}
+		})
+	}
+}
+
+func TestAdd_ErrorLeavesNoInterface(t *testing.T) {
+	port := &netlink.Veth{LinkAttrs: named("veth1")}
+	port.MasterIndex = 4
+	const notRoot = "operation not permitted; run it as root with sudo, or in Docker with --network host --cap-add NET_ADMIN"
+	for _, tt := range []struct {
+		name    string
+		kernel  *fakeKernel
+		refuse  map[string]error
+		changes []string
+		want    string
+	}{
+		{
+			name: "kernel without dummies and bridges", kernel: otherLinks(), refuse: map[string]error{"add dummy": unix.EOPNOTSUPP, "add bridge": unix.EOPNOTSUPP},
+			want: "cannot create the interface mock-imds: operation not supported",
+		},
+		{
+			name: "other interface with our name", kernel: otherLinks().with(&netlink.Veth{LinkAttrs: named(Interface)}),
+			want: "the interface mock-imds is a veth, not a dummy of mock-ec2-metadata; rename or remove it",
+		},
+		{
+			name: "bridge with a port", kernel: otherLinks().with(&netlink.Bridge{LinkAttrs: named(Interface)}).with(port),
+			want: "the interface mock-imds is a bridge with the port veth1, not one of mock-ec2-metadata; rename or remove it",
+		},
+		{
+			name: "address on another interface", kernel: otherLinks().with(&netlink.Dummy{LinkAttrs: named("dummy0")}, "169.254.169.254/16"),
+			want: "169.254.169.254 is already on the interface dummy0; remove it there first: ip address delete 169.254.169.254/16 dev dummy0",
+		},
+		{
+			name: "IPv6 address on another interface", kernel: otherLinks().with(&netlink.Dummy{LinkAttrs: named("dummy0")}, "fd00:ec2::254/128"),
+			want: "fd00:ec2::254 is already on the interface dummy0; remove it there first: ip address delete fd00:ec2::254/128 dev dummy0",
+		},
+		{
+			name: "not root", kernel: otherLinks(), refuse: map[string]error{"add dummy": unix.EPERM},
+			want: "cannot create the interface mock-imds: " + notRoot,
+		},
+		{
+			name: "not root, nothing missing", kernel: withOurs(), refuse: map[string]error{"up mock-imds": unix.EPERM},
+			want: "cannot set the interface mock-imds up: " + notRoot,
+		},
+		{
+			name: "address refused", kernel: otherLinks(), refuse: map[string]error{addIPv6: unix.EACCES},
+			changes: []string{"add dummy", "addrgenmode 1", "up mock-imds", addIPv4, "delete mock-imds"},
+			want:    "cannot add fd00:ec2::254 to the interface mock-imds: permission denied",
+		},
+		{
+			name: "no list of interfaces", kernel: otherLinks(), refuse: map[string]error{"list links": unix.ENOBUFS},
+			want: "cannot list the network interfaces: no buffer space available",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := tt.kernel
+			before := len(k.links)
+			k.refuse = tt.refuse
+			if _, err := add(k, both); err == nil || err.Error() != tt.want {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			if diff := cmp.Diff(tt.changes, k.changes, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+			if len(k.links) != before {
+				t.Errorf("%d interfaces, before %d", len(k.links), before)
 			}
 		})
 	}
@@ -227,27 +248,24 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func TestRemove(t *testing.T) {
-	ours := func() *kernel {
-		return office().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128")
-	}
+func TestRemove_DeletesOurInterfaceOnly(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		kernel  *kernel
+		kernel  *fakeKernel
 		refuse  map[string]error
 		removed bool
 		changes []string
 		err     string
 	}{
-		{name: "nothing there", kernel: office()},
-		{name: "ours", kernel: ours(), removed: true, changes: []string{"delete mock-imds"}},
+		{name: "no interface", kernel: otherLinks()},
+		{name: "ours", kernel: withOurs(), removed: true, changes: []string{"delete mock-imds"}},
 		{
-			name: "another's", kernel: office().with(&netlink.Veth{LinkAttrs: named(Interface)}),
-			err: "the interface mock-imds is a veth, and so not the one that is meant, a dummy; rename or remove it",
+			name: "other interface with our name", kernel: otherLinks().with(&netlink.Veth{LinkAttrs: named(Interface)}),
+			err: "the interface mock-imds is a veth, not a dummy of mock-ec2-metadata; rename or remove it",
 		},
 		{
-			name: "not root", kernel: ours(), refuse: map[string]error{"delete mock-imds": unix.EPERM},
-			err: "cannot take the interface mock-imds away: operation not permitted; it takes root: run it with sudo, or in Docker with --network host --cap-add NET_ADMIN",
+			name: "not root", kernel: withOurs(), refuse: map[string]error{"delete mock-imds": unix.EPERM},
+			err: "cannot delete the interface mock-imds: operation not permitted; run it as root with sudo, or in Docker with --network host --cap-add NET_ADMIN",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -263,47 +281,52 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	k := office().with(&netlink.Dummy{LinkAttrs: named("dummy0")}, "169.254.169.254/32").with(&netlink.Dummy{LinkAttrs: named(Interface)})
-	k.busy = 4
+func TestFind_NamesInterfaceOfEachAddress(t *testing.T) {
+	k := otherLinks().with(&netlink.Dummy{LinkAttrs: named("dummy0")}, "169.254.169.254/32").with(&netlink.Dummy{LinkAttrs: named(Interface)})
 	places, err := find(k, both)
 	want := []Place{{Address: IPv4(), Interface: "dummy0", Kind: "dummy"}, {Address: IPv6()}}
-	if diff := cmp.Diff(want, places, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+	if !slices.Equal(places, want) || err != nil {
+		t.Fatalf("got %v, %v, want %v", places, err, want)
 	}
 	texts := []string{places[0].String(), places[1].String()}
 	if want := []string{"on dummy0 (dummy)", "on no interface of this machine"}; !slices.Equal(texts, want) {
 		t.Errorf("got %q, want %q", texts, want)
 	}
-	k.busy = 5
+}
+
+func TestFind_RetriesInterruptedListFiveTimes(t *testing.T) {
+	k := otherLinks()
+	k.interrupted = 4
+	if _, err := find(k, both); err != nil {
+		t.Errorf("after 4 interrupted lists: %v", err)
+	}
+	k.interrupted = 5
 	if _, err := find(k, both); !errors.Is(err, netlink.ErrDumpInterrupted) {
-		t.Errorf("a list that never ends: %v", err)
+		t.Errorf("after 5 interrupted lists: %v", err)
 	}
 }
 
-// TestAddresses reads whether IPv6 is on.
-func TestAddresses(t *testing.T) {
+func TestAddresses_HaveIPv6WhereEnabled(t *testing.T) {
 	for _, tt := range []struct {
-		all, byDefault string
-		want           []netip.Addr
+		name       string
+		all, fresh string // disable_ipv6 for all and for new interfaces; "": no file
+		want       []netip.Addr
 	}{
-		{"0\n", "0\n", both},
-		{"1\n", "1\n", both[:1]},
-		{"0\n", "1\n", both[:1]},
-		{"", "", both[:1]}, // a kernel without IPv6
+		{name: "enabled", all: "0\n", fresh: "0\n", want: both},
+		{name: "disabled", all: "1\n", fresh: "1\n", want: both[:1]},
+		{name: "disabled for new interfaces", all: "0\n", fresh: "1\n", want: both[:1]},
+		{name: "kernel without IPv6", want: both[:1]},
 	} {
-		proc := t.TempDir()
-		for scope, content := range map[string]string{"all": tt.all, "default": tt.byDefault} {
-			dir := filepath.Join(proc, "sys/net/ipv6/conf", scope)
-			if content == "" {
-				continue
+		t.Run(tt.name, func(t *testing.T) {
+			proc := t.TempDir()
+			for scope, content := range map[string]string{"all": tt.all, "default": tt.fresh} {
+				if content != "" {
+					testutil.Write(t, filepath.Join(proc, "sys/net/ipv6/conf", scope, "disable_ipv6"), content)
+				}
 			}
-			if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "disable_ipv6"), []byte(content), 0o644)); err != nil {
-				t.Fatal(err)
+			if got := addresses(proc); !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
 			}
-		}
-		if got := addresses(proc); !slices.Equal(got, tt.want) {
-			t.Errorf("all %q, default %q: %v, want %v", tt.all, tt.byDefault, got, tt.want)
-		}
+		})
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockName is that of an abstract socket: it belongs to the network namespace, as the interface does, needs no file, and goes
-// with its process, whatever ends that.
+// lockName names an abstract socket. Like the interface it belongs to the network namespace. It needs no file, and the kernel
+// removes it when its process ends.
 const lockName = "@mock-ec2-metadata/route"
 
-// Lock waits until nobody else changes the route, or ctx is done. Whoever holds the lock may take the interface away until it
-// is closed.
+// Lock waits for the right to add and remove the interface, until ctx is done. Close releases it. The lock keeps a daemon's
+// holder from removing an interface that another process has just added.
 func Lock(ctx context.Context) (io.Closer, error) { return lock(ctx, lockName) }
 
 func lock(ctx context.Context, name string) (io.Closer, error) {
@@ -29,17 +29,18 @@ func lock(ctx context.Context, name string) (io.Closer, error) {
 		if !errors.Is(err, unix.EADDRINUSE) {
 			return nil, fmt.Errorf("cannot lock the route: %w", err)
 		}
-		holder = watch(ctx, name, holder)
+		holder = waitForRelease(ctx, name, holder)
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%s holds %s, as a daemon with --link-local does; stop that first", holder, IPv4())
-		case <-time.After(10 * time.Millisecond): // so that one that is just coming or going is not asked without end
+		case <-time.After(10 * time.Millisecond): // the socket may not accept yet, or be closing
 		}
 	}
 }
 
-// watch waits until the socket's process closes it, or ctx is done, and says who that is.
-func watch(ctx context.Context, name, known string) string {
+// waitForRelease waits until the holder closes the socket, or ctx is done, and describes the holder. It returns known if it
+// cannot connect.
+func waitForRelease(ctx context.Context, name, known string) string {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", name)
 	if err != nil {
 		return known
@@ -51,11 +52,11 @@ func watch(ctx context.Context, name, known string) string {
 	if pid := peer(conn); pid > 0 {
 		known = fmt.Sprintf("process %d", pid)
 	}
-	_, _ = conn.Read(make([]byte, 1)) // nothing is ever sent
+	_, _ = conn.Read(make([]byte, 1)) // blocks until the holder closes the socket
 	return known
 }
 
-// peer is the process that listens at the other end; 0 if it has no number here.
+// peer returns the process id of the listener, or 0 if it has none in this namespace.
 func peer(conn net.Conn) (pid int32) {
 	socket, ok := conn.(*net.UnixConn)
 	if !ok {

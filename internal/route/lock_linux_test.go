@@ -9,19 +9,21 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// lockNameOf is one that nobody else has.
-func lockNameOf(t *testing.T) string { return "@mock-ec2-metadata/" + t.Name() + rand.Text() }
+// uniqueLock returns a lock name that no other process has.
+func uniqueLock(t *testing.T) string { return "@mock-ec2-metadata/" + t.Name() + rand.Text() }
 
-func TestLockExcludes(t *testing.T) {
-	name := lockNameOf(t)
+func TestLock_HasOneHolder(t *testing.T) {
+	name := uniqueLock(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var inside atomic.Int32
 	errs := make(chan error)
-	const takers = 8
-	for range takers {
+	const goroutines = 8
+	for range goroutines {
 		go func() {
 			held, err := lock(ctx, name)
 			if err != nil {
@@ -36,15 +38,15 @@ func TestLockExcludes(t *testing.T) {
 			errs <- err
 		}()
 	}
-	for range takers {
+	for range goroutines {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestLockNamesHolder(t *testing.T) {
-	name := lockNameOf(t)
+func TestLock_CancelledWaitNamesHolder(t *testing.T) {
+	name := uniqueLock(t)
 	held, err := lock(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +57,7 @@ func TestLockNamesHolder(t *testing.T) {
 		_, err := lock(ctx, name)
 		refused <- err
 	}()
-	waitForWaiter(t, name)
+	testutil.Eventually(t, "the second lock waits", func() bool { return hasWaiter(t, name) })
 	cancel()
 	want := fmt.Sprintf("process %d holds 169.254.169.254, as a daemon with --link-local does; stop that first", os.Getpid())
 	if err := <-refused; err == nil || err.Error() != want {
@@ -65,25 +67,18 @@ func TestLockNamesHolder(t *testing.T) {
 		t.Error(err)
 	}
 	if again, err := lock(t.Context(), name); err != nil {
-		t.Errorf("after the end of the holder: %v", err)
+		t.Errorf("after the release: %v", err)
 	} else if err := again.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// waitForWaiter returns when somebody has connected to the socket.
-func waitForWaiter(t *testing.T, name string) {
+// hasWaiter reports whether a process has connected to the socket.
+func hasWaiter(t *testing.T, name string) bool {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		sockets, err := os.ReadFile("/proc/net/unix")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Count(string(sockets), name) > 1 { // the listener, and a connection that waits for it
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nobody waits for %s:\n%s", name, sockets)
-		}
+	sockets, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		t.Fatal(err)
 	}
+	return strings.Count(string(sockets), name) > 1 // the listener, and a connection
 }

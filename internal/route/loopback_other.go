@@ -15,12 +15,13 @@ import (
 	"strings"
 )
 
-// Addresses are those that Add puts on this machine.
+// Addresses returns the addresses that Add adds to this machine.
 func Addresses() []netip.Addr { return []netip.Addr{IPv4()} }
 
-// Add puts the address on the loopback interface and leads its port 80 to target. It returns whether the address was missing.
+// Add adds the address to the loopback interface and redirects its port 80 to target. It reports whether the address was
+// missing.
 func Add(ctx context.Context, target netip.AddrPort) (bool, error) {
-	place, err := here()
+	place, err := locate()
 	if err != nil {
 		return false, err
 	}
@@ -32,17 +33,17 @@ func Add(ctx context.Context, target netip.AddrPort) (bool, error) {
 		return false, err
 	}
 	r := &runner{exec: execute}
-	if err = r.all(ctx, commands); err != nil && !place.Ours { // all or nothing
+	if err = r.untilError(ctx, commands); err != nil && !place.Ours { // all or nothing
 		if undo, undoErr := Commands(runtime.GOOS, true, target, true); undoErr == nil {
-			_ = r.each(ctx, undo)
+			_ = r.all(ctx, undo)
 		}
 	}
 	return err == nil && !place.Ours, explain(err)
 }
 
-// Remove undoes what Add has done, and says whether the address was there.
+// Remove undoes Add and reports whether the address was present.
 func Remove(ctx context.Context) (bool, error) {
-	place, err := here()
+	place, err := locate()
 	if err != nil {
 		return false, err
 	}
@@ -50,19 +51,19 @@ func Remove(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return place.Ours, explain((&runner{exec: execute}).each(ctx, commands))
+	return place.Ours, explain((&runner{exec: execute}).all(ctx, commands))
 }
 
 func execute(ctx context.Context, input string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // what Commands says
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // from Commands
 	cmd.Stdin = strings.NewReader(input)
 	return cmd.CombinedOutput()
 }
 
-// here says where the address is, to somebody who may change it.
-func here() (Place, error) {
+// locate returns the place of the address. It fails if this process may not change the network.
+func locate() (Place, error) {
 	if os.Geteuid() > 0 { // -1 on Windows
-		return Place{}, errors.New("it takes root to change the network of this machine: run it with sudo")
+		return Place{}, errors.New("cannot change the network of this machine: not root; run it with sudo")
 	}
 	places, err := Find()
 	if err != nil {
@@ -71,14 +72,15 @@ func here() (Place, error) {
 	return places[0], nil
 }
 
+// explain adds the remedy to an error on Windows, where missing rights are not known before.
 func explain(err error) error {
 	if err != nil && runtime.GOOS == "windows" {
-		return fmt.Errorf("%w; run it in a terminal that was started as administrator", err)
+		return fmt.Errorf("%w; run it in a terminal with administrator rights", err)
 	}
 	return err
 }
 
-// Find says where the addresses are.
+// Find returns the places of the addresses.
 func Find() ([]Place, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -88,7 +90,7 @@ func Find() ([]Place, error) {
 	for _, i := range interfaces {
 		addrs, err := i.Addrs()
 		if err != nil {
-			continue // it has just gone
+			continue // the interface has just been removed
 		}
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == IPv4() {
@@ -99,5 +101,5 @@ func Find() ([]Place, error) {
 	return places, nil
 }
 
-// Lock is needed only where a daemon takes the address away by itself, on Linux.
+// Lock does nothing: only on Linux does a daemon remove the address itself.
 func Lock(context.Context) (io.Closer, error) { return io.NopCloser(nil), nil }

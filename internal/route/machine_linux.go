@@ -8,10 +8,10 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// machine is how the interfaces are at one time.
+// machine is the state of the interfaces at one time.
 type machine struct {
-	own       netlink.Link // the one of our name; nil: there is none
-	foreign   error        // why own is none of ours, if it is not
+	own       netlink.Link // the interface with our name; nil if there is none
+	conflict  error        // why own is not an interface of Add, if it is not
 	addresses []attached
 }
 
@@ -21,16 +21,16 @@ type attached struct {
 	link netlink.Link
 }
 
-// on is the interface's name.
-func (a attached) on() string { return a.link.Attrs().Name }
+// name returns the name of the interface.
+func (a attached) name() string { return a.link.Attrs().Name }
 
-// look lists the interfaces and their addresses.
-func look(l links) (*machine, error) {
-	all, err := whole(l.LinkList)
+// inspect lists the interfaces and their addresses.
+func inspect(l links) (*machine, error) {
+	all, err := listAll(l.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the network interfaces: %w", err)
 	}
-	addrs, err := whole(func() ([]netlink.Addr, error) { return l.AddrList(nil, netlink.FAMILY_ALL) })
+	addrs, err := listAll(func() ([]netlink.Addr, error) { return l.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the addresses of the network interfaces: %w", err)
 	}
@@ -42,12 +42,12 @@ func look(l links) (*machine, error) {
 			m.own = link
 		}
 	}
-	m.foreign = foreign(m.own, all)
+	m.conflict = conflict(m.own, all)
 	for _, a := range addrs {
 		ip, ok := netip.AddrFromSlice(a.IP)
 		link := byIndex[a.LinkIndex]
 		if !ok || link == nil {
-			continue // it has just gone
+			continue // the interface has just been removed
 		}
 		bits, _ := a.Mask.Size()
 		m.addresses = append(m.addresses, attached{netip.PrefixFrom(ip.Unmap(), bits), link})
@@ -55,8 +55,8 @@ func look(l links) (*machine, error) {
 	return m, nil
 }
 
-// foreign says why an interface is none that Add makes: a dummy, or a bridge without ports.
-func foreign(link netlink.Link, all []netlink.Link) error {
+// conflict returns an error if an interface is not what Add creates: a dummy, or a bridge without ports.
+func conflict(link netlink.Link, all []netlink.Link) error {
 	if link == nil {
 		return nil
 	}
@@ -67,16 +67,16 @@ func foreign(link netlink.Link, all []netlink.Link) error {
 	case "bridge":
 		for _, port := range all {
 			if port.Attrs().MasterIndex == link.Attrs().Index {
-				return fmt.Errorf("the interface %s is a bridge with the port %s, and so not the one that is meant; %s", Interface, port.Attrs().Name, remedy)
+				return fmt.Errorf("the interface %s is a bridge with the port %s, not one of mock-ec2-metadata; %s", Interface, port.Attrs().Name, remedy)
 			}
 		}
 		return nil
 	default:
-		return fmt.Errorf("the interface %s is a %s, and so not the one that is meant, a dummy; %s", Interface, link.Type(), remedy)
+		return fmt.Errorf("the interface %s is a %s, not a dummy of mock-ec2-metadata; %s", Interface, link.Type(), remedy)
 	}
 }
 
-// find gives where an address is, if anywhere.
+// find returns the interface that has an address.
 func (m *machine) find(address netip.Addr) (attached, bool) {
 	for _, a := range m.addresses {
 		if a.Addr() == address {
@@ -86,8 +86,8 @@ func (m *machine) find(address netip.Addr) (attached, bool) {
 	return attached{}, false
 }
 
-// whole lists something that does not change meanwhile, for some tries.
-func whole[T any](list func() ([]T, error)) (all []T, err error) {
+// listAll retries a list that was interrupted by a change, up to five times.
+func listAll[T any](list func() ([]T, error)) (all []T, err error) {
 	for range 5 {
 		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break

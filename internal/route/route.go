@@ -1,5 +1,5 @@
-// Package route puts the metadata service's own addresses on this machine: on Linux on an interface of its own, by netlink;
-// on macOS and Windows on the loopback interface, by the system's own tools.
+// Package route adds the metadata service's addresses to this machine: on Linux to an interface of its own, by netlink; on
+// macOS and Windows to the loopback interface, by the system's tools.
 package route
 
 import (
@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// Interface is the one that is made on Linux. Nothing else of the machine is changed.
+// Interface is the interface that Add creates on Linux. It changes nothing else.
 const Interface = "mock-imds"
 
-// IPv4 is the service's address everywhere.
+// IPv4 returns the service's address on all systems.
 func IPv4() netip.Addr { return netip.AddrFrom4([4]byte{169, 254, 169, 254}) }
 
-// IPv6 is its other address, where IPv6 is on (imds-reference section 3).
+// IPv6 returns the service's address where IPv6 is enabled (imds-reference section 3).
 func IPv6() netip.Addr { return netip.MustParseAddr("fd00:ec2::254") }
 
-// Place says where one of the service's addresses is.
+// Place is the interface of one of the service's addresses.
 type Place struct {
 	Address   netip.Addr
-	Interface string // "": on none of this machine's
+	Interface string // "" if no interface of this machine has the address
 	Kind      string // of the interface, on Linux
-	Ours      bool   // the interface is where Add puts the address
+	Ours      bool   // whether Add puts the address on this interface
 }
 
 func (p Place) String() string {
@@ -36,7 +36,7 @@ func (p Place) String() string {
 	}
 }
 
-// Names joins the addresses in words.
+// Names joins addresses with "and".
 func Names(addresses []netip.Addr) string {
 	names := make([]string, len(addresses))
 	for i, a := range addresses {
@@ -45,7 +45,7 @@ func Names(addresses []netip.Addr) string {
 	return strings.Join(names, " and ")
 }
 
-// occupied is the error for an address that an interface of somebody else's has.
+// occupied returns the error for an address on another interface.
 func occupied(address netip.Addr, name, remedy string) error {
-	return fmt.Errorf("%s is on the interface %s already; take it away there first: %s", address, name, remedy)
+	return fmt.Errorf("%s is already on the interface %s; remove it there first: %s", address, name, remedy)
 }

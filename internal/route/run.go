@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// token is in the line that pfctl -E prints.
+// token matches the line with the token in the output of pfctl -E.
 var token = regexp.MustCompile(`(?m)^Token : (\d+)\s*$`)
 
-// runner runs commands, in tests none that is real.
+// runner runs commands by exec, which tests replace.
 type runner struct {
 	exec func(ctx context.Context, input string, args ...string) (output []byte, err error)
-	root string // of the files that Keep and Token name
+	root string // prefix of the paths of SaveTo and TokenFile
 }
 
-// all runs commands up to the first that fails.
-func (r *runner) all(ctx context.Context, commands []Command) error {
+// untilError runs commands up to the first that fails.
+func (r *runner) untilError(ctx context.Context, commands []Command) error {
 	for _, c := range commands {
 		if err := r.run(ctx, c); err != nil {
 			return err
@@ -31,8 +31,8 @@ func (r *runner) all(ctx context.Context, commands []Command) error {
 	return nil
 }
 
-// each runs all commands, whichever fail.
-func (r *runner) each(ctx context.Context, commands []Command) error {
+// all runs all commands and joins their errors.
+func (r *runner) all(ctx context.Context, commands []Command) error {
 	var errs []error
 	for _, c := range commands {
 		if err := r.run(ctx, c); err != nil && !c.MayFail {
@@ -44,22 +44,22 @@ func (r *runner) each(ctx context.Context, commands []Command) error {
 
 func (r *runner) run(ctx context.Context, c Command) error {
 	args := c.Args
-	if c.Keep != "" {
-		if _, err := os.Stat(r.root + c.Keep); err == nil {
+	if c.SaveTo != "" {
+		if _, err := os.Stat(r.root + c.SaveTo); err == nil {
 			return nil
 		}
 	}
-	if c.Token != "" {
-		kept, err := os.ReadFile(r.root + c.Token)
+	if c.TokenFile != "" {
+		saved, err := os.ReadFile(r.root + c.TokenFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		found := token.FindSubmatch(kept)
+		found := token.FindSubmatch(saved)
 		if found == nil {
-			return fmt.Errorf("there is no token of pfctl -E in %s; remove that file, and pf stays on", c.Token)
+			return fmt.Errorf("%s: no token of pfctl -E; remove the file, and pf stays enabled", c.TokenFile)
 		}
 		args = append(slices.Clip(args), string(found[1]))
 	}
@@ -67,14 +67,14 @@ func (r *runner) run(ctx context.Context, c Command) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(output))
 	}
-	if c.Keep != "" {
+	if c.SaveTo != "" {
 		if !token.Match(output) {
-			return fmt.Errorf("%s gives no token: %s", strings.Join(args, " "), bytes.TrimSpace(output))
+			return fmt.Errorf("%s: no token in the output: %s", strings.Join(args, " "), bytes.TrimSpace(output))
 		}
-		return os.WriteFile(r.root+c.Keep, output, 0o600)
+		return os.WriteFile(r.root+c.SaveTo, output, 0o600)
 	}
-	if c.Token != "" {
-		return os.Remove(r.root + c.Token)
+	if c.TokenFile != "" {
+		return os.Remove(r.root + c.TokenFile)
 	}
 	return nil
 }
