@@ -46,11 +46,11 @@ twice, for pkcs7 and rsa2048, and for document and signature:
 			if err != nil {
 				return err
 			}
-			kept, err := id.Kept(cmd.Context())
+			persistent, err := id.Persistent(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if !kept {
+			if !persistent {
 				return errors.New("the daemon cannot share its key pair, so no certificate is printed: set identity.state_dir to a directory that both can write")
 			}
 			_, err = cmd.OutOrStdout().Write(cert)

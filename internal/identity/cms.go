@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// lineLength is the real service's, in characters (imds-reference section 6.5).
+// lineLength in characters is the one of the real service (imds-reference section 6.5).
 const lineLength = 76
 
-// The structures of RFC 5652, section numbers in brackets, as far as they occur here: no certificates, no revocation
-// lists, no unsigned attributes.
+// The structures of RFC 5652, section numbers in brackets, without certificates, revocation lists and unsigned
+// attributes.
 type (
 	contentInfo struct { // [3]
 		ContentType asn1.ObjectIdentifier
@@ -49,7 +49,7 @@ type (
 	}
 )
 
-// signedMessage makes the CMS SignedData message that contains and signs the document, in DER.
+// signedMessage makes a CMS SignedData message, in DER, that contains the document and its signature.
 func signedMessage(p *pair, document []byte, now time.Time) ([]byte, error) {
 	var (
 		pkcs7       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7}
@@ -58,18 +58,18 @@ func signedMessage(p *pair, document []byte, now time.Time) ([]byte, error) {
 		contentType = slices.Concat(pkcs9, asn1.ObjectIdentifier{3})
 		digestType  = slices.Concat(pkcs9, asn1.ObjectIdentifier{4})
 		timeType    = slices.Concat(pkcs9, asn1.ObjectIdentifier{5})
-		// RFC 5754: the digest's parameters are left out, those of RSA are NULL.
+		// RFC 5754: the digest has no parameters, those of RSA are NULL.
 		sha256Algorithm = pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}}
 		rsaEncryption   = pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: asn1.NullRawValue}
 	)
 	digest := sha256.Sum256(document)
-	// DER sorts a set, which leaves these in the order of the real service's.
+	// DER sorts a set. This is its order, and the real service's.
 	attributes := []attribute{
 		{contentType, []any{data}},
 		{timeType, []any{now.UTC()}},
 		{digestType, []any{digest[:]}},
 	}
-	// What is signed is the attributes as a set, though the message tags them otherwise (RFC 5652 section 5.4).
+	// The signature covers the attributes tagged as a set; the message tags them differently (RFC 5652 section 5.4).
 	signed, err := asn1.MarshalWithParams(attributes, "set")
 	if err != nil {
 		return nil, err
@@ -96,8 +96,8 @@ func signedMessage(p *pair, document []byte, now time.Time) ([]byte, error) {
 	})
 }
 
-// wrapped is base64 as it is served.
-func wrapped(b []byte) []byte {
+// base64Lines encodes b in base64 with lines of lineLength.
+func base64Lines(b []byte) []byte {
 	text := base64.StdEncoding.AppendEncode(nil, b)
 	return bytes.Join(slices.Collect(slices.Chunk(text, lineLength)), []byte("\n"))
 }

@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-// makePair makes a key pair that is fit to be given.
+// makePair is the command that the errors recommend to make a key pair.
 const makePair = "openssl req -x509 -newkey rsa:2048 -nodes -days 10950 -subj /CN=mock-ec2-metadata -keyout key.pem -out cert.pem"
 
-// loadFiles reads the pair that the user gives. Its errors name the key of the configuration, the file and the way out.
+// loadFiles reads the user's key pair. Its errors name the configuration key, the file and the fix.
 func loadFiles(keyFile, certFile string) (*pair, error) {
 	switch {
 	case certFile == "":
@@ -66,11 +66,11 @@ func readFile(setting, file string) ([]byte, error) {
 		return nil, fmt.Errorf("%s %s does not exist; make the pair (%s), or leave out identity.key_file and identity.cert_file to have one made",
 			setting, file, makePair)
 	default:
-		return nil, fmt.Errorf("%s %s cannot be read: %w; it must be a file that the daemon's user may read", setting, file, reason(err))
+		return nil, fmt.Errorf("%s %s cannot be read: %w; it must be a file that the daemon's user can read", setting, file, reason(err))
 	}
 }
 
-// reason is a file error without the call and the file's name.
+// reason returns the cause of a file error, without the system call and the file name.
 func reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

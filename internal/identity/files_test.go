@@ -10,14 +10,15 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// rsaKey makes a PKCS#1 key file.
+// rsaKey makes a new key as PKCS#1 PEM.
 func rsaKey(t *testing.T, bits int) []byte {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
@@ -36,21 +37,11 @@ func parsed(t *testing.T, text []byte) *rsa.PrivateKey {
 	return key
 }
 
-// write makes a file in a directory of its own.
-func write(t *testing.T, name string, text []byte) (file string) {
-	t.Helper()
-	file = filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
 func newFromFiles(keyFile, certFile string) (*Identity, error) {
 	return New(Options{KeyFile: keyFile, CertFile: certFile, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 }
 
-// sharedFiles are the shared pair as PEM: PKCS#1, PKCS#8, certificate.
+// sharedFiles returns the shared pair as PEM.
 func sharedFiles(t *testing.T) (pkcs1, pkcs8, cert []byte) {
 	t.Helper()
 	text, err := shared().encode()
@@ -62,7 +53,7 @@ func sharedFiles(t *testing.T) (pkcs1, pkcs8, cert []byte) {
 	return pkcs1, pem.EncodeToMemory(block), rest
 }
 
-func TestFiles(t *testing.T) {
+func TestNew_AcceptsKeyAndCertificateFiles(t *testing.T) {
 	pkcs1, pkcs8, cert := sharedFiles(t)
 	other := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("the next of a chain")})
 	for _, tt := range []struct {
@@ -71,12 +62,12 @@ func TestFiles(t *testing.T) {
 	}{
 		{"PKCS#1", pkcs1, cert},
 		{"PKCS#8", pkcs8, cert},
-		{"text around", append([]byte("Bag Attributes\n"), pkcs8...), append([]byte("Certificate:\n"), cert...)},
-		{"key after certificate", append(cert, pkcs1...), append(pkcs1, cert...)},
+		{"text before the block", append([]byte("Bag Attributes\n"), pkcs8...), append([]byte("Certificate:\n"), cert...)},
+		{"both in one file", append(cert, pkcs1...), append(pkcs1, cert...)},
 		{"chain", pkcs8, append(cert, other...)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			i, err := newFromFiles(write(t, "key.pem", tt.key), write(t, "cert.pem", tt.cert))
+			i, err := newFromFiles(testutil.WriteTemp(t, "key.pem", string(tt.key)), testutil.WriteTemp(t, "cert.pem", string(tt.cert)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,90 +80,121 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-func TestFileErrors(t *testing.T) {
-	pkcs1, pkcs8, cert := sharedFiles(t)
+// pemOf encodes a private key as PKCS#8 PEM.
+func pemOf(t *testing.T, key any) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// badPEM is a block of a type with content that cannot be parsed.
+func badPEM(kind string) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte("hunter2")})
+}
+
+// opensslEC is an EC key as openssl ecparam writes it, and the same as PKCS#8.
+func opensslEC(t *testing.T) (sec1, pkcs8 []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{5, 0}})
+	return append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})...), pemOf(t, key)
+}
+
+// expectFilesError fails the test unless New fails with that text. KEY and CERT in it stand for the files.
+func expectFilesError(t *testing.T, keyFile, certFile, want string) {
+	t.Helper()
+	i, err := newFromFiles(keyFile, certFile)
+	want = strings.NewReplacer("KEY", keyFile, "CERT", certFile).Replace(want)
+	if i != nil || fmt.Sprint(err) != want {
+		t.Errorf("got:  %v\nwant: %s", err, want)
+	}
+}
+
+const newPairHint = "; make a new pair: openssl req -x509 -newkey rsa:2048 -nodes -days 10950 -subj /CN=mock-ec2-metadata -keyout key.pem -out cert.pem"
+
+func TestNew_UnusableKeyFileIsAnError(t *testing.T) {
+	_, pkcs8, cert := sharedFiles(t)
 	block, _ := pem.Decode(pkcs8)
-	certBlock, _ := pem.Decode(cert)
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	of := func(key any) []byte {
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	}
-	sec1, err := x509.MarshalECPrivateKey(ecKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// As openssl ecparam writes them.
-	ec := append(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{5, 0}}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})...)
+	ec, ecPKCS8 := opensslEC(t)
 	encrypted := pem.EncodeToMemory(&pem.Block{
 		Type: "RSA PRIVATE KEY", Bytes: []byte("hunter2"), Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"},
 	})
-	bad := func(kind string) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte("hunter2")}) }
-
-	const newPair = "; make a new pair: openssl req -x509 -newkey rsa:2048 -nodes -days 10950 -subj /CN=mock-ec2-metadata -keyout key.pem -out cert.pem"
 	for _, tt := range []struct {
-		name      string
-		key, cert []byte // nil: no such file
-		want      string // KEY and CERT stand for the files
+		name string
+		key  []byte
+		want string // after "identity.key_file KEY "
 	}{
-		{"no key file", nil, cert, "identity.key_file KEY does not exist; make the pair (" + makePair + "), or leave out identity.key_file and identity.cert_file to have one made"},
-		{"no certificate file", pkcs8, nil, "identity.cert_file CERT does not exist; make the pair (" + makePair + "), or leave out identity.key_file and identity.cert_file to have one made"},
-		{"DER key", block.Bytes, cert, "identity.key_file KEY is not PEM, or not whole; convert it: openssl pkey -in KEY -out key.pem"},
-		{"half a key", pkcs8[:500], cert, "identity.key_file KEY is not PEM, or not whole; convert it: openssl pkey -in KEY -out key.pem"},
-		{"DER certificate", pkcs8, certBlock.Bytes, "identity.cert_file CERT is not PEM, or not whole; convert it: openssl x509 -in CERT -out cert.pem"},
-		{"swapped", cert, pkcs8, "identity.key_file KEY holds no private key; name the file that does"},
-		{"key twice", pkcs1, pkcs1, "identity.cert_file CERT holds no certificate; name the file that does"},
-		{"encrypted PKCS#8", bad("ENCRYPTED PRIVATE KEY"), cert, "identity.key_file KEY is encrypted, and nobody is there to give the passphrase; decrypt it: openssl pkey -in KEY -out key.pem"},
-		{"encrypted PKCS#1", encrypted, cert, "identity.key_file KEY is encrypted, and nobody is there to give the passphrase; decrypt it: openssl pkey -in KEY -out key.pem"},
-		{"EC", ec, cert, "identity.key_file KEY holds a private key that is not RSA but EC" + newPair},
-		{"EC in PKCS#8", of(ecKey), cert, "identity.key_file KEY holds a private key that is not RSA but EC" + newPair},
-		{"Ed25519", of(edKey), cert, "identity.key_file KEY holds a private key that is not RSA but Ed25519" + newPair},
-		{"OpenSSH", bad("OPENSSH PRIVATE KEY"), cert, "identity.key_file KEY holds a private key that is not RSA but OPENSSH" + newPair},
-		{"small", rsaKey(t, 1024), cert, "identity.key_file KEY holds an RSA key of 1024 bits, fewer than 2048" + newPair},
-		{"bad PKCS#8", bad("PRIVATE KEY"), cert, "identity.key_file KEY holds a private key that is damaged, or of an unknown kind" + newPair},
-		{"bad PKCS#1", bad("RSA PRIVATE KEY"), cert, "identity.key_file KEY holds a private key that is damaged, or of an unknown kind" + newPair},
-		{"bad certificate", pkcs8, bad("CERTIFICATE"), "identity.cert_file CERT holds a certificate that is damaged" + newPair},
-		{"no match", rsaKey(t, 2048), cert, "identity.cert_file CERT holds a certificate of another key than the one in identity.key_file KEY; name two that belong together, or make a new pair: " + makePair},
+		{"DER", block.Bytes, "is not PEM, or is truncated; convert it: openssl pkey -in KEY -out key.pem"},
+		{"truncated", pkcs8[:500], "is not PEM, or is truncated; convert it: openssl pkey -in KEY -out key.pem"},
+		{"certificate", cert, "holds no private key; name the file that does"},
+		{"encrypted PKCS#8", badPEM("ENCRYPTED PRIVATE KEY"), "is encrypted, and the daemon cannot ask for the passphrase; decrypt it: openssl pkey -in KEY -out key.pem"},
+		{"encrypted PKCS#1", encrypted, "is encrypted, and the daemon cannot ask for the passphrase; decrypt it: openssl pkey -in KEY -out key.pem"},
+		{"EC", ec, "holds a private key that is not RSA but EC" + newPairHint},
+		{"EC in PKCS#8", ecPKCS8, "holds a private key that is not RSA but EC" + newPairHint},
+		{"Ed25519", pemOf(t, edKey), "holds a private key that is not RSA but Ed25519" + newPairHint},
+		{"OpenSSH", badPEM("OPENSSH PRIVATE KEY"), "holds a private key that is not RSA but OPENSSH" + newPairHint},
+		{"1024 bits", rsaKey(t, 1024), "holds an RSA key of 1024 bits, fewer than 2048" + newPairHint},
+		{"damaged PKCS#8", badPEM("PRIVATE KEY"), "holds a private key that is damaged, or of an unknown kind" + newPairHint},
+		{"damaged PKCS#1", badPEM("RSA PRIVATE KEY"), "holds a private key that is damaged, or of an unknown kind" + newPairHint},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			keyFile, certFile := write(t, "k", tt.key), write(t, "c", tt.cert)
-			for file, text := range map[string][]byte{keyFile: tt.key, certFile: tt.cert} {
-				if text == nil {
-					if err := os.Remove(file); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			i, err := newFromFiles(keyFile, certFile)
-			want := strings.NewReplacer("KEY", keyFile, "CERT", certFile).Replace(tt.want)
-			if i != nil || fmt.Sprint(err) != want {
-				t.Errorf("got:  %v\nwant: %s", err, want)
-			}
+			keyFile, certFile := testutil.WriteTemp(t, "k", string(tt.key)), testutil.WriteTemp(t, "c", string(cert))
+			expectFilesError(t, keyFile, certFile, "identity.key_file KEY "+tt.want)
 		})
 	}
-	t.Run("unreadable", func(t *testing.T) {
-		dir := t.TempDir()
-		want := "identity.key_file " + dir + " cannot be read: is a directory; it must be a file that the daemon's user may read"
-		if _, err := newFromFiles(dir, "cert.pem"); fmt.Sprint(err) != want {
-			t.Errorf("got:  %v\nwant: %s", err, want)
-		}
-	})
-	for _, tt := range []struct{ key, cert, want string }{
-		{"key.pem", "", "identity.key_file is set and identity.cert_file is not; set both, or neither to have a key pair made"},
-		{"", "cert.pem", "identity.cert_file is set and identity.key_file is not; set both, or neither to have a key pair made"},
+}
+
+func TestNew_UnusableCertificateFileIsAnError(t *testing.T) {
+	pkcs1, pkcs8, cert := sharedFiles(t)
+	block, _ := pem.Decode(cert)
+	for _, tt := range []struct {
+		name      string
+		key, cert []byte
+		want      string // after "identity.cert_file CERT "
+	}{
+		{name: "DER", key: pkcs8, cert: block.Bytes, want: "is not PEM, or is truncated; convert it: openssl x509 -in CERT -out cert.pem"},
+		{name: "key", key: pkcs1, cert: pkcs1, want: "holds no certificate; name the file that does"},
+		{name: "damaged", key: pkcs8, cert: badPEM("CERTIFICATE"), want: "holds a certificate that is damaged" + newPairHint},
+		{
+			name: "of another key", key: rsaKey(t, 2048), cert: cert,
+			want: "holds a certificate of another key than the one in identity.key_file KEY; name two that belong together, or make a new pair: " + makePair,
+		},
 	} {
-		if _, err := newFromFiles(tt.key, tt.cert); fmt.Sprint(err) != tt.want {
-			t.Errorf("got:  %v\nwant: %s", err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			keyFile, certFile := testutil.WriteTemp(t, "k", string(tt.key)), testutil.WriteTemp(t, "c", string(tt.cert))
+			expectFilesError(t, keyFile, certFile, "identity.cert_file CERT "+tt.want)
+		})
+	}
+}
+
+func TestNew_MissingFilesAreErrors(t *testing.T) {
+	_, pkcs8, cert := sharedFiles(t)
+	keyFile, certFile := testutil.WriteTemp(t, "k", string(pkcs8)), testutil.WriteTemp(t, "c", string(cert))
+	none := filepath.Join(t.TempDir(), "none")
+	const missing = " does not exist; make the pair (" + makePair + "), or leave out identity.key_file and identity.cert_file to have one made"
+	for _, tt := range []struct{ name, key, cert, want string }{
+		{name: "missing key file", key: none, cert: certFile, want: "identity.key_file KEY" + missing},
+		{name: "missing certificate file", key: keyFile, cert: none, want: "identity.cert_file CERT" + missing},
+		{name: "unreadable key file", key: t.TempDir(), cert: certFile, want: "identity.key_file KEY cannot be read: is a directory; it must be a file that the daemon's user can read"},
+		{name: "no cert_file", key: keyFile, want: "identity.key_file is set and identity.cert_file is not; set both, or neither to have a key pair made"},
+		{name: "no key_file", cert: certFile, want: "identity.cert_file is set and identity.key_file is not; set both, or neither to have a key pair made"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			expectFilesError(t, tt.key, tt.cert, tt.want)
+		})
 	}
 }

@@ -1,10 +1,11 @@
-// Package identity owns the key pair that signs the instance identity document, and its signatures.
+// Package identity owns the key pair that signs the instance identity document, and the signatures.
 //
-// The real service signs with keys that AWS alone has, so that nobody else can satisfy a verifier that holds AWS's
-// certificates; a verifier that is given ours (Vault: auth/aws/config/certificate/NAME) accepts what this package signs.
-// It differs from the real one in three things (imds-reference section 6.5): the CMS messages are DER, where the real ones
-// are BER of indefinite length; one RSA key makes all signatures, where the real ones have a key each; and pkcs7 is made as
-// rsa2048 is, where the real one is DSA with SHA-1, which today's verifiers refuse.
+// Only AWS has the private keys of the real service. A verifier accepts the signatures of this package once it has our
+// certificate (Vault: auth/aws/config/certificate/NAME). They differ from the real ones (imds-reference section 6.5):
+//
+//   - The CMS messages are DER; the real ones are BER of indefinite length.
+//   - One RSA key makes all signatures; the real service has a key for each kind.
+//   - pkcs7 is the same as rsa2048; the real one is DSA with SHA-1, which current verifiers reject.
 package identity
 
 import (
@@ -17,36 +18,36 @@ import (
 	"time"
 )
 
-// Options say which key pair signs. Log and Now are required.
+// Options select the key pair. Log and Now are required.
 type Options struct {
 	// KeyFile and CertFile are PEM files of an RSA key and its certificate; both or neither.
 	KeyFile, CertFile string
-	// StateDir is where a key pair that the daemon made is kept; "" is DefaultStateDir. Unused when there are files.
+	// StateDir is where the daemon saves a key pair that it made; "" is DefaultStateDir. Unused with KeyFile.
 	StateDir string
 	Log      *slog.Logger
-	// Now is the clock of the signing time and of the certificate's validity.
+	// Now is the clock for the signing time and for the certificate's validity.
 	Now func() time.Time
 }
 
-// Identity signs with one key pair, which it loads or makes when first asked to. Its methods may be called concurrently.
+// Identity signs with one key pair, which it loads or makes on first use. Its methods may be called concurrently.
 type Identity struct {
-	opt   Options
-	given *pair // of KeyFile and CertFile; nil without
+	opt       Options
+	fromFiles *pair // of KeyFile and CertFile; nil without
 
-	mu      sync.Mutex
-	attempt *attempt // the one under way, or the one that succeeded
-	failure error    // of the last attempt
+	mu      sync.Mutex // guards the fields below, so that one attempt runs at a time
+	attempt *attempt   // in progress or successful; nil otherwise
+	failure error      // of the last attempt
 }
 
-// An attempt gets the key pair, once for all who wait for it. pair and err are set when done is closed.
+// attempt loads or makes the key pair, once for all waiting callers. pair and err are set before done is closed.
 type attempt struct {
 	done chan struct{}
 	pair *pair
 	err  error
 }
 
-// New reads KeyFile and CertFile and says what is wrong with them, in one message that names the file and the way out.
-// Without files it does nothing yet: making a key takes longer than the daemon's start may.
+// New reads KeyFile and CertFile, if set. Its error names the file and the fix. Otherwise it does nothing yet: making a
+// key would delay the daemon's start.
 func New(opt Options) (*Identity, error) {
 	if opt.StateDir == "" {
 		opt.StateDir = DefaultStateDir()
@@ -54,17 +55,17 @@ func New(opt Options) (*Identity, error) {
 	i := &Identity{opt: opt}
 	if opt.KeyFile != "" || opt.CertFile != "" {
 		var err error
-		if i.given, err = loadFiles(opt.KeyFile, opt.CertFile); err != nil {
+		if i.fromFiles, err = loadFiles(opt.KeyFile, opt.CertFile); err != nil {
 			return nil, err
 		}
 	}
 	return i, nil
 }
 
-// Prepare gets the key pair in the background, so that no request waits for it. It returns at once and logs a failure.
+// Prepare loads or makes the key pair in the background, so that no request waits for it. It logs a failure.
 func (i *Identity) Prepare() { i.start(true) }
 
-// Wait returns when no key pair is being got any more: until then files may still be written.
+// Wait waits for an attempt in progress, which may still write files.
 func (i *Identity) Wait() {
 	i.mu.Lock()
 	a := i.attempt
@@ -74,17 +75,17 @@ func (i *Identity) Wait() {
 	}
 }
 
-// Signatures of one document, as they are served: base64 in lines of 76 characters, parted by LF, without PEM armour and
-// without a newline at the end (imds-reference section 6.5). They are not secret.
+// Signatures of one document, as the service returns them: base64 in lines of 76 characters, separated by LF, without PEM
+// armour and final newline (imds-reference section 6.5). They are not secret.
 type Signatures struct {
 	// Signature is RSA PKCS#1 v1.5 with SHA-256 over the document.
 	Signature []byte
-	// PKCS7 and RSA2048 are CMS messages that contain the document; the same message.
+	// PKCS7 and RSA2048 are the same CMS message, which contains the document.
 	PKCS7, RSA2048 []byte
 }
 
-// Sign signs the very bytes of document. It waits for the key pair if need be; when ctx ends first, its error is returned
-// and the pair is made all the same. Two signatures of one document differ in nothing but the signing time.
+// Sign signs the bytes of document as they are. It waits for the key pair. If ctx is done first, it returns the context's
+// error and the attempt continues. Two signatures of one document differ only in the signing time.
 func (i *Identity) Sign(ctx context.Context, document []byte) (*Signatures, error) {
 	p, err := i.pair(ctx)
 	if err != nil {
@@ -98,11 +99,11 @@ func (i *Identity) Sign(ctx context.Context, document []byte) (*Signatures, erro
 	if err != nil {
 		return nil, err
 	}
-	cms := wrapped(message)
-	return &Signatures{Signature: wrapped(signature), PKCS7: cms, RSA2048: cms}, nil
+	cms := base64Lines(message)
+	return &Signatures{Signature: base64Lines(signature), PKCS7: cms, RSA2048: cms}, nil
 }
 
-// CertificatePEM returns the certificate that verifies the signatures: one PEM block, for Vault takes no more. It waits
+// CertificatePEM returns the certificate that verifies the signatures, as one PEM block: Vault accepts no more. It waits
 // as Sign does.
 func (i *Identity) CertificatePEM(ctx context.Context) ([]byte, error) {
 	p, err := i.pair(ctx)
@@ -112,28 +113,27 @@ func (i *Identity) CertificatePEM(ctx context.Context) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: certificateType, Bytes: p.cert.Raw}), nil
 }
 
-// Kept says whether another process has the same key pair: it is in files, or could be kept in the state directory. It
-// waits as Sign does.
-func (i *Identity) Kept(ctx context.Context) (bool, error) {
+// Persistent reports whether the key pair is in files, so that other processes have the same one. It waits as Sign does.
+func (i *Identity) Persistent(ctx context.Context) (bool, error) {
 	p, err := i.pair(ctx)
 	return err == nil && !p.volatile, err
 }
 
-// Failure is why the document could not be signed when that was last tried, nil otherwise.
+// Failure returns why the last attempt to get the key pair failed; nil if it succeeded.
 func (i *Identity) Failure() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.failure
 }
 
-// Format redacts under every verb, %#v included: the key pair hangs on i.
+// Format redacts the key pair under every verb, %#v included.
 func (i *Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "identity [redacted]") }
 
 // pair waits for the key pair.
 func (i *Identity) pair(ctx context.Context) (*pair, error) {
 	a := i.start(false)
 	select {
-	case <-a.done: // even if ctx is done, too
+	case <-a.done: // even if ctx is done too
 		return a.pair, a.err
 	default:
 	}
@@ -145,8 +145,8 @@ func (i *Identity) pair(ctx context.Context) (*pair, error) {
 	}
 }
 
-// start joins the attempt that is under way or has succeeded, or begins a new one. One that failed is forgotten, so that
-// mending what is wrong needs no restart.
+// start returns the attempt that is in progress or has succeeded, or begins a new one. Failed attempts are repeated, so
+// that a fix needs no restart.
 func (i *Identity) start(logFailure bool) *attempt {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -171,18 +171,18 @@ func (i *Identity) run(a *attempt, logFailure bool) {
 	close(a.done)
 }
 
-// obtain gets the key pair from where Options say.
+// obtain loads the key pair from the files or from the state directory, or makes it.
 func (i *Identity) obtain() (*pair, error) {
-	p := i.given
+	p := i.fromFiles
 	if p == nil {
 		var err error
-		if p, err = kept(i.opt.StateDir, i.opt.Now(), i.opt.Log); err != nil {
+		if p, err = loadOrMake(i.opt.StateDir, i.opt.Now(), i.opt.Log); err != nil {
 			return nil, err
 		}
 	}
 	if now := i.opt.Now(); now.Before(p.cert.NotBefore) || now.After(p.cert.NotAfter) {
-		i.opt.Log.Warn("the identity certificate is not valid at this machine's time: verifiers will refuse the signatures; set the clock, or renew the certificate",
-			"from", p.cert.NotBefore, "until", p.cert.NotAfter, "now", now.UTC())
+		i.opt.Log.Warn("the identity certificate is not valid now", "from", p.cert.NotBefore, "until", p.cert.NotAfter, "now", now.UTC(),
+			"hint", "verifiers reject the signatures; set the clock, or renew the certificate")
 	}
 	return p, nil
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// document ends without a newline, as the real one does, and holds line ends that a careless signer would alter.
+// document ends without a newline, as the real one does. It has line ends that must not be normalised.
 const document = "{\n  \"instanceId\" : \"i-0123456789abcdef0\",\r\n  \"region\" : \"eu-west-1\"\n}"
 
-// shared is one key pair for all tests that do not care which: making one takes a while.
+// shared is one key pair for all tests that need any: making one is slow.
 var shared = sync.OnceValue(func() *pair {
 	p, err := newPair(time.Now())
 	if err != nil {
@@ -39,7 +39,7 @@ func stateDir(t *testing.T) string {
 	return dir
 }
 
-// identity makes an Identity on a directory, and what it logs, without the time.
+// identity makes an Identity with a state directory and returns its log, without times.
 func identity(t *testing.T, dir string) (*Identity, *syncBuffer) {
 	t.Helper()
 	log := &syncBuffer{}
@@ -95,8 +95,7 @@ func certificate(t *testing.T, i *Identity) string {
 	return string(text)
 }
 
-// TestSameTimeSameSignatures checks that nothing but the clock makes signatures differ.
-func TestSameTimeSameSignatures(t *testing.T) {
+func TestSign_DependsOnlyOnDocumentAndTime(t *testing.T) {
 	now := time.Now()
 	dir := stateDir(t)
 	var all [3]*Signatures
@@ -111,12 +110,11 @@ func TestSameTimeSameSignatures(t *testing.T) {
 		t.Errorf("two signatures of one document differ:\n%s", diff)
 	}
 	if !bytes.Equal(all[0].Signature, all[2].Signature) || bytes.Equal(all[0].PKCS7, all[2].PKCS7) {
-		t.Error("want the signing time in the messages and only there")
+		t.Error("the signing time must be in the messages only")
 	}
 }
 
-// TestManyAtOnce has two daemons start on one empty directory, each with many requests.
-func TestManyAtOnce(t *testing.T) {
+func TestSign_ConcurrentDaemonsShareOneNewPair(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "some", "where")
 	var (
 		wg           sync.WaitGroup
@@ -157,8 +155,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestCancellation checks that who gives up neither waits nor spoils it for others.
-func TestCancellation(t *testing.T) {
+func TestSign_CanceledCallerDoesNotAffectOthers(t *testing.T) {
 	dir := t.TempDir()
 	i, _ := identity(t, dir)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -171,11 +168,11 @@ func TestCancellation(t *testing.T) {
 	}
 	sign(t, i)
 	if _, err := i.Sign(ctx, []byte(document)); err != nil {
-		t.Errorf("Sign with the key pair at hand = %v", err)
+		t.Errorf("Sign with the key pair loaded = %v", err)
 	}
 }
 
-func TestClockOutsideTheCertificate(t *testing.T) {
+func TestSign_WarnsOnceOutsideTheCertificatesValidity(t *testing.T) {
 	var log syncBuffer
 	i, err := New(Options{StateDir: stateDir(t), Log: logger(&log), Now: func() time.Time { return time.Unix(0, 0) }})
 	if err != nil {
@@ -183,14 +180,14 @@ func TestClockOutsideTheCertificate(t *testing.T) {
 	}
 	sign(t, i)
 	sign(t, i)
-	want := fmt.Sprintf(`level=WARN msg="the identity certificate is not valid at this machine's time: verifiers will refuse the signatures; set the clock, or renew the certificate" from=%s until=%s now=1970-01-01T00:00:00.000Z`+"\n",
+	want := fmt.Sprintf(`level=WARN msg="the identity certificate is not valid now" from=%s until=%s now=1970-01-01T00:00:00.000Z hint="verifiers reject the signatures; set the clock, or renew the certificate"`+"\n",
 		shared().cert.NotBefore.Format("2006-01-02T15:04:05.000Z"), shared().cert.NotAfter.Format("2006-01-02T15:04:05.000Z"))
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
-func TestRedaction(t *testing.T) {
+func TestIdentity_NoEncodingShowsTheKey(t *testing.T) {
 	i, _ := identity(t, stateDir(t))
 	sign(t, i)
 	var out bytes.Buffer

@@ -7,14 +7,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// openssl runs the command in a directory and returns what it prints.
+// openssl runs openssl in a directory and returns its standard output.
 func openssl(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	out, err := tryOpenSSL(t, dir, args...)
@@ -40,8 +41,7 @@ func tryOpenSSL(t *testing.T, dir string, args ...string) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-// verifyWithOpenSSL does what AWS's documentation tells its users to do, and cms -verify with the certificate as the
-// trust anchor.
+// verifyWithOpenSSL verifies as AWS's documentation describes, and by cms -verify with the certificate as trust anchor.
 func verifyWithOpenSSL(t *testing.T, s *Signatures, cert string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,13 +54,9 @@ func verifyWithOpenSSL(t *testing.T, s *Signatures, cert string) {
 		"pkcs7": armoured(s.PKCS7), "rsa2048": armoured(s.RSA2048),
 		"tampered": []byte(strings.Replace(document, "west", "east", 1)),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testutil.Write(t, filepath.Join(dir, name), string(text))
 	}
-	if err := os.WriteFile(filepath.Join(dir, "key"), openssl(t, dir, "x509", "-in", "cert", "-pubkey", "-noout"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testutil.Write(t, filepath.Join(dir, "key"), string(openssl(t, dir, "x509", "-in", "cert", "-pubkey", "-noout")))
 	openssl(t, dir, "dgst", "-sha256", "-verify", "key", "-signature", "signature", "document")
 	if _, err := tryOpenSSL(t, dir, "dgst", "-sha256", "-verify", "key", "-signature", "signature", "tampered"); err == nil {
 		t.Error("dgst accepts another document")
@@ -78,20 +74,17 @@ func verifyWithOpenSSL(t *testing.T, s *Signatures, cert string) {
 	}
 }
 
-func TestOpenSSL(t *testing.T) {
+func TestSign_OpenSSLVerifies(t *testing.T) {
 	i, _ := identity(t, stateDir(t))
 	cert := certificate(t, i)
 	verifyWithOpenSSL(t, sign(t, i), cert)
 
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "cert"), []byte(cert), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testutil.Write(t, filepath.Join(dir, "cert"), cert)
 	openssl(t, dir, "verify", "-x509_strict", "-purpose", "smimesign", "-CAfile", "cert", "cert")
 }
 
-// TestMakePair runs the command that the error messages recommend.
-func TestMakePair(t *testing.T) {
+func TestMakePair_CommandMakesAUsablePair(t *testing.T) {
 	dir := t.TempDir()
 	args := strings.Fields(makePair)
 	openssl(t, dir, args[1:]...)

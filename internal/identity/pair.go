@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	keyBits = 2048 // the real rsa2048's; smaller keys are refused
-	// A certificate begins a day early for the sake of verifiers whose clocks are slow. Nobody renews it.
+	keyBits = 2048 // as the real rsa2048; the minimum for keys of users
+	// A certificate is valid from a day ago, for verifiers whose clocks are slow, and is never renewed.
 	certEarly = 24 * time.Hour
 	certYears = 30
 
@@ -31,14 +31,14 @@ const (
 type pair struct {
 	key  *rsa.PrivateKey
 	cert *x509.Certificate
-	// volatile says that it could not be kept, and ends with the process.
+	// volatile says that the pair could not be saved and ends with the process.
 	volatile bool
 }
 
 // Format redacts under every verb.
 func (p *pair) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "key pair [redacted]") }
 
-// newPair makes a key, which takes up to a second, and a certificate that it signs itself.
+// newPair makes a key, which takes up to a second, and a self-signed certificate.
 func newPair(now time.Time) (*pair, error) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -46,12 +46,12 @@ func newPair(now time.Time) (*pair, error) {
 	}
 	id := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	template := &x509.Certificate{
-		// The serial number is left to crypto/x509: random, of more than 128 bits.
+		// crypto/x509 picks a random serial number of more than 128 bits.
 		Subject:   pkix.Name{CommonName: "mock-ec2-metadata instance identity", Organization: []string{"mock-ec2-metadata"}},
 		NotBefore: now.Add(-certEarly),
 		NotAfter:  now.AddDate(certYears, 0, 0),
-		// No authority: it vouches for documents, and whoever trusts it should trust it with nothing else. openssl takes
-		// it in -CAfile even so, without -purpose, because digitalSignature is there and no extended usage is.
+		// Not a CA: verifiers should trust it for documents only. openssl still accepts it in -CAfile without -purpose,
+		// because it has digitalSignature and no extended key usage.
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		SubjectKeyId:          id[:20],
@@ -73,7 +73,7 @@ func (p *pair) sign(b []byte) ([]byte, error) {
 	return rsa.SignPKCS1v15(nil, p.key, crypto.SHA256, digest[:])
 }
 
-// encode writes the pair as PEM: the key, then the certificate. Secret.
+// encode returns the pair as PEM: the key, then the certificate. The result is secret.
 func (p *pair) encode() ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(p.key)
 	if err != nil {
@@ -83,28 +83,27 @@ func (p *pair) encode() ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: certificateType, Bytes: p.cert.Raw})...), nil
 }
 
-// A flaw says what is wrong with a PEM file, to follow its name. It never holds a part of a key.
+// flaw says what is wrong with a PEM file; in messages it follows the file's name. It contains no part of a key.
 type flaw string
 
 const (
 	noFlaw    flaw = ""
-	notPEM    flaw = "is not PEM, or not whole"
+	notPEM    flaw = "is not PEM, or is truncated"
 	noKey     flaw = "holds no private key"
 	noCert    flaw = "holds no certificate"
-	encrypted flaw = "is encrypted, and nobody is there to give the passphrase"
+	encrypted flaw = "is encrypted, and the daemon cannot ask for the passphrase"
 	badKey    flaw = "holds a private key that is damaged, or of an unknown kind"
 	badCert   flaw = "holds a certificate that is damaged"
 	noMatch   flaw = "holds a certificate of another key"
 )
 
-// notRSA and tooSmall are flaws that tell more.
 func notRSA(kind string) flaw { return flaw("holds a private key that is not RSA but " + kind) }
 
 func tooSmall(bits int) flaw {
 	return flaw(fmt.Sprintf("holds an RSA key of %d bits, fewer than %d", bits, keyBits))
 }
 
-// parsePair reads what encode has written.
+// parsePair parses the output of encode.
 func parsePair(text []byte) (*pair, flaw) {
 	key, f := parseKey(text)
 	if f != noFlaw {
@@ -121,10 +120,10 @@ func parsePair(text []byte) (*pair, flaw) {
 	return p, noFlaw
 }
 
-// matches says whether the certificate is the key's.
+// matches reports whether the certificate belongs to the key.
 func (p *pair) matches() bool { return p.key.PublicKey.Equal(p.cert.PublicKey) }
 
-// parseKey reads the first private key, PKCS#1 or PKCS#8.
+// parseKey parses the first private key, PKCS#1 or PKCS#8.
 func parseKey(text []byte) (*rsa.PrivateKey, flaw) {
 	block, f := firstBlock(text, keyType, noKey)
 	if f != noFlaw {
@@ -146,7 +145,7 @@ func parseKey(text []byte) (*rsa.PrivateKey, flaw) {
 		return nil, notRSA(kind)
 	}
 	if err != nil {
-		return nil, badKey // the error tells nothing that its reader could use
+		return nil, badKey // the error does not help the user
 	}
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
@@ -165,7 +164,7 @@ func parseKey(text []byte) (*rsa.PrivateKey, flaw) {
 	}
 }
 
-// parseCert reads the first certificate, which in a chain is the key's.
+// parseCert parses the first certificate. In a chain it is the one of the key.
 func parseCert(text []byte) (*x509.Certificate, flaw) {
 	block, f := firstBlock(text, certificateType, noCert)
 	if f != noFlaw {

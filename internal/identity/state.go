@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// stateFile holds the key pair that the daemon made. Key and certificate are one file, so that they come into being
-// together.
+// stateFile holds the key pair that the daemon made: both in one file, so that they are written atomically.
 const stateFile = "identity.pem"
 
-// DefaultStateDir is where the XDG Base Directory Specification has programs keep what should survive restarts:
-// $XDG_STATE_HOME/mock-ec2-metadata, else ~/.local/state/mock-ec2-metadata; "" when there is no home. A relative
-// $XDG_STATE_HOME is ignored, as the specification demands.
+// DefaultStateDir is $XDG_STATE_HOME/mock-ec2-metadata, else ~/.local/state/mock-ec2-metadata; "" without a home
+// directory (XDG Base Directory Specification). It ignores a relative $XDG_STATE_HOME, as the specification demands.
 func DefaultStateDir() string {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
@@ -29,9 +27,9 @@ func DefaultStateDir() string {
 	return filepath.Join(state, "mock-ec2-metadata")
 }
 
-// kept returns the pair in dir, after making it if there is none. A pair that cannot be kept is used all the same, with
-// one warning. A file that is there but of no use is an error: whoever trusts its certificate must learn of it.
-func kept(dir string, now time.Time, log *slog.Logger) (*pair, error) {
+// loadOrMake returns the pair in dir, and makes one if there is none. If the new pair cannot be saved, it logs a warning
+// and uses the pair. An unusable file is an error, not a reason for a new pair: verifiers trust its certificate.
+func loadOrMake(dir string, now time.Time, log *slog.Logger) (*pair, error) {
 	p, err := readState(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return p, err
@@ -40,22 +38,23 @@ func kept(dir string, now time.Time, log *slog.Logger) (*pair, error) {
 		return nil, fmt.Errorf("making the identity key pair: %w", err)
 	}
 	if err := writeState(dir, p, os.Link); err != nil {
-		where := "make " + dir + " writable, or set identity.state_dir to a directory that is"
+		fix := "make " + dir + " writable, or set identity.state_dir to a directory that is"
 		if dir == "" {
-			where = "set identity.state_dir to a directory that is writable"
+			fix = "set identity.state_dir to a directory that is writable"
 		}
-		log.Warn("the identity key pair cannot be kept, so that signatures and certificate change at each restart; "+where, "error", reason(err))
+		log.Warn("cannot save the identity key pair", "error", reason(err),
+			"hint", "signatures and certificate change at each restart; "+fix)
 		p.volatile = true
 		return p, nil
 	}
-	// Another daemon may have been faster: the pair in the file counts.
+	// Another daemon may have written its pair first: use the pair in the file.
 	if p, err = readState(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the daemon's identity key pair, %s, is gone just after it was made; look who removes it, or whether it is a symbolic link to nowhere", filepath.Join(dir, stateFile))
+		return nil, fmt.Errorf("the daemon's identity key pair, %s, disappeared after it was made; check what deletes it, or whether it is a dangling symbolic link", filepath.Join(dir, stateFile))
 	}
 	return p, err
 }
 
-// readState returns fs.ErrNotExist when there is no file, or none can be there.
+// readState reads the pair in dir. It returns fs.ErrNotExist if there is no file or dir cannot be searched.
 func readState(dir string) (*pair, error) {
 	if dir == "" {
 		return nil, fs.ErrNotExist
@@ -67,7 +66,7 @@ func readState(dir string) (*pair, error) {
 	}
 	if err != nil {
 		if _, err := os.Lstat(file); err != nil {
-			return nil, fs.ErrNotExist // there is no way to it, which writeState finds out
+			return nil, fs.ErrNotExist // writeState reports why
 		}
 		return nil, fmt.Errorf("the daemon's identity key pair, %s, cannot be read: %w; let the daemon's user read it, or delete it to have a new one made (verifiers need its certificate then)",
 			file, reason(err))
@@ -79,7 +78,7 @@ func readState(dir string) (*pair, error) {
 	return p, nil
 }
 
-// writeState puts the pair into dir, whole or not at all, unless there is one already, which is no error.
+// writeState writes the pair into dir atomically. It keeps an existing pair, which is no error. link is os.Link.
 func writeState(dir string, p *pair, link func(from, to string) error) error {
 	if dir == "" {
 		return errors.New("no home directory")
@@ -108,8 +107,8 @@ func writeState(dir string, p *pair, link func(from, to string) error) error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	// Some file systems have no hard links (FAT, shared folders of virtual machines). Renaming would replace the pair of
-	// another daemon; two that start in the same instant can still do that to each other, until the next restart.
+	// Some file systems have no hard links (FAT, shared folders of virtual machines). Rename replaces an existing pair:
+	// two daemons that start at the same moment can still do that to each other, until the next restart.
 	if _, err := os.Lstat(file); err == nil {
 		return nil
 	}

@@ -7,35 +7,53 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-func TestRestart(t *testing.T) {
+func TestState_RestartKeepsThePair(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	first, log := identity(t, dir)
 	want := certificate(t, first)
+	second, _ := identity(t, dir)
+	if got := certificate(t, second); got != want {
+		t.Error("another certificate after a restart")
+	}
 	if log.String() != "" {
 		t.Errorf("logged %s", log)
 	}
+}
+
+func TestState_OneFileForTheUserOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	i, _ := identity(t, dir)
+	sign(t, i)
 	for _, tt := range []struct {
 		name string
 		mode os.FileMode
-	}{{"", 0o700 | os.ModeDir}, {stateFile, 0o600}} {
+	}{
+		{"", 0o700 | os.ModeDir},
+		{stateFile, 0o600},
+	} {
 		if info, err := os.Stat(filepath.Join(dir, tt.name)); err != nil || info.Mode() != tt.mode {
 			t.Errorf("%q has mode %v, want %v (%v)", tt.name, info.Mode(), tt.mode, err)
 		}
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("left %v", entries)
+		t.Errorf("files left: %v", entries)
 	}
-	second, _ := identity(t, dir)
-	if got := certificate(t, second); got != want {
-		t.Error("another certificate after a restart")
+}
+
+func TestNewPair_HasALongValidityAndARandomSerialNumber(t *testing.T) {
+	p, err := newPair(time.Now())
+	if err != nil {
+		t.Fatal(err)
 	}
-	p := second.attempt.pair
 	if !p.cert.NotBefore.Before(time.Now().Add(-23*time.Hour)) || !p.cert.NotAfter.After(time.Now().AddDate(29, 11, 0)) || p.key.N.BitLen() != 2048 {
 		t.Errorf("a key of %d bits from %v until %v", p.key.N.BitLen(), p.cert.NotBefore, p.cert.NotAfter)
 	}
@@ -44,36 +62,32 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestDamagedState(t *testing.T) {
+func TestState_DamagedFileIsAnErrorAndStaysUntouched(t *testing.T) {
 	whole, err := shared().encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyBlock, certBlock := pem.Decode(whole)
+	keyBlock, cert := pem.Decode(whole)
 	key := pem.EncodeToMemory(keyBlock)
-	bad := func(kind string) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte("hunter2")}) }
-	const mend = "; delete it to have a new one made (verifiers need its certificate then)"
+	const hint = "; delete it to have a new one made (verifiers need its certificate then)"
 	for _, tt := range []struct {
 		name string
 		text []byte
 		want string
 	}{
-		{"empty", nil, "is not PEM, or not whole" + mend},
-		{"cut short", whole[:300], "is not PEM, or not whole" + mend},
-		{"no key", certBlock, "holds no private key" + mend},
-		{"no certificate", key, "holds no certificate" + mend},
-		{"cut in the certificate", whole[:len(key)+300], "holds no certificate" + mend},
-		{"bad key", append(bad("PRIVATE KEY"), certBlock...), "holds a private key that is damaged, or of an unknown kind" + mend},
-		{"bad certificate", append(key, bad("CERTIFICATE")...), "holds a certificate that is damaged" + mend},
-		{"another's certificate", append(rsaKey(t, keyBits), certBlock...), "holds a certificate of another key" + mend},
+		{"empty", nil, "is not PEM, or is truncated"},
+		{"truncated", whole[:300], "is not PEM, or is truncated"},
+		{"no key", cert, "holds no private key"},
+		{"no certificate", key, "holds no certificate"},
+		{"truncated in the certificate", whole[:len(key)+300], "holds no certificate"},
+		{"damaged key", append(badPEM("PRIVATE KEY"), cert...), "holds a private key that is damaged, or of an unknown kind"},
+		{"damaged certificate", append(key, badPEM("CERTIFICATE")...), "holds a certificate that is damaged"},
+		{"certificate of another key", append(rsaKey(t, keyBits), cert...), "holds a certificate of another key"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			file := filepath.Join(dir, stateFile)
-			if err := os.WriteFile(file, tt.text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			want := "the daemon's identity key pair, " + file + ", " + tt.want
+			file := testutil.Write(t, filepath.Join(dir, stateFile), string(tt.text))
+			want := "the daemon's identity key pair, " + file + ", " + tt.want + hint
 			i, log := identity(t, dir)
 			if _, err := i.Sign(t.Context(), nil); fmt.Sprint(err) != want {
 				t.Errorf("Sign: %v\nwant: %s", err, want)
@@ -82,37 +96,47 @@ func TestDamagedState(t *testing.T) {
 				t.Errorf("CertificatePEM: %v\nwant: %s", err, want)
 			}
 			if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, tt.text) {
-				t.Errorf("the file was touched (%v)", err)
+				t.Errorf("the file has changed (%v)", err)
 			}
 			if log.String() != "" {
 				t.Errorf("logged %s", log)
 			}
-
-			// Mended, it needs no restart.
-			if err := os.Remove(file); err != nil {
-				t.Fatal(err)
-			}
-			if err := writeState(dir, shared(), os.Link); err != nil {
-				t.Fatal(err)
-			}
-			sign(t, i)
 		})
 	}
 }
 
-func TestUnreadableState(t *testing.T) {
+func TestState_FixNeedsNoRestart(t *testing.T) {
+	dir := t.TempDir()
+	file := testutil.Write(t, filepath.Join(dir, stateFile), "x")
+	i, _ := identity(t, dir)
+	if _, err := i.Sign(t.Context(), nil); err == nil || i.Failure() == nil {
+		t.Fatalf("signed with a damaged file: %v, %v", err, i.Failure())
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeState(dir, shared(), os.Link); err != nil {
+		t.Fatal(err)
+	}
+	sign(t, i)
+	if err := i.Failure(); err != nil {
+		t.Errorf("Failure after the fix: %v", err)
+	}
+}
+
+func TestState_UnreadableFileIsAnError(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		make func(file string) error
-		want string
+		want string // FILE stands for the file
 	}{
 		{
 			"directory", func(file string) error { return os.Mkdir(file, 0o700) },
 			"the daemon's identity key pair, FILE, cannot be read: is a directory; let the daemon's user read it, or delete it to have a new one made (verifiers need its certificate then)",
 		},
 		{
-			"link to nowhere", func(file string) error { return os.Symlink("nowhere", file) },
-			"the daemon's identity key pair, FILE, is gone just after it was made; look who removes it, or whether it is a symbolic link to nowhere",
+			"dangling link", func(file string) error { return os.Symlink("nowhere", file) },
+			"the daemon's identity key pair, FILE, disappeared after it was made; check what deletes it, or whether it is a dangling symbolic link",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -122,7 +146,7 @@ func TestUnreadableState(t *testing.T) {
 				t.Fatal(err)
 			}
 			i, _ := identity(t, dir)
-			want := string(bytes.ReplaceAll([]byte(tt.want), []byte("FILE"), []byte(file)))
+			want := strings.ReplaceAll(tt.want, "FILE", file)
 			if _, err := i.Sign(t.Context(), nil); fmt.Sprint(err) != want {
 				t.Errorf("got:  %v\nwant: %s", err, want)
 			}
@@ -130,37 +154,25 @@ func TestUnreadableState(t *testing.T) {
 	}
 }
 
-// TestPrepareLogsFailure checks that a failure which no caller sees is told.
-func TestPrepareLogsFailure(t *testing.T) {
+func TestPrepare_LogsAFailure(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, stateFile)
-	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := testutil.Write(t, filepath.Join(dir, stateFile), "x")
 	i, log := identity(t, dir)
 	i.Prepare()
-	i.mu.Lock()
-	a := i.attempt
-	i.mu.Unlock()
-	if a != nil { // else it has failed already
-		<-a.done
-	}
+	i.Wait()
 	want := `level=ERROR msg="the identity document cannot be signed" error="the daemon's identity key pair, ` + file +
-		`, is not PEM, or not whole; delete it to have a new one made (verifiers need its certificate then)"` + "\n"
+		`, is not PEM, or is truncated; delete it to have a new one made (verifiers need its certificate then)"` + "\n"
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
-// TestNotKept signs where nothing can be written. The tests may run as root, to whom no mode is a hindrance.
-func TestNotKept(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct{ name, dir, do, err string }{
-		{"no directory", file, "make " + file + " writable, or set identity.state_dir to a directory that is", "not a directory"},
-		{"no home", "", "set identity.state_dir to a directory that is writable", "no home directory"},
+// A file mode would not prevent root from writing, so that a file takes the place of the directory.
+func TestState_PairThatCannotBeSavedIsUsedWithAWarning(t *testing.T) {
+	file := testutil.WriteTemp(t, "file", "")
+	for _, tt := range []struct{ name, dir, fix, err string }{
+		{name: "file as directory", dir: file, fix: "make " + file + " writable, or set identity.state_dir to a directory that is", err: "not a directory"},
+		{name: "no home", fix: "set identity.state_dir to a directory that is writable", err: "no home directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("XDG_STATE_HOME", "")
@@ -170,12 +182,12 @@ func TestNotKept(t *testing.T) {
 			if got := certificate(t, i); got != want {
 				t.Error("another certificate the second time")
 			}
-			if kept, err := i.Kept(t.Context()); kept || err != nil {
-				t.Errorf("Kept = %v, %v", kept, err)
+			if persistent, err := i.Persistent(t.Context()); persistent || err != nil {
+				t.Errorf("Persistent = %v, %v", persistent, err)
 			}
 			sign(t, i)
-			line := fmt.Sprintf("level=WARN msg=%q error=%q\n",
-				"the identity key pair cannot be kept, so that signatures and certificate change at each restart; "+tt.do, tt.err)
+			line := fmt.Sprintf("level=WARN msg=\"cannot save the identity key pair\" error=%q hint=%q\n",
+				tt.err, "signatures and certificate change at each restart; "+tt.fix)
 			if diff := cmp.Diff(line, log.String()); diff != "" {
 				t.Errorf("log (-want +got):\n%s", diff)
 			}
@@ -183,8 +195,7 @@ func TestNotKept(t *testing.T) {
 	}
 }
 
-// TestNoHardLinks uses a file system that has none.
-func TestNoHardLinks(t *testing.T) {
+func TestWriteState_WithoutHardLinksKeepsTheFirstPair(t *testing.T) {
 	link := func(from, to string) error {
 		return &os.LinkError{Op: "link", Old: from, New: to, Err: errors.ErrUnsupported}
 	}
@@ -201,22 +212,24 @@ func TestNoHardLinks(t *testing.T) {
 		t.Errorf("the second pair replaced the first (%v)", err)
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("left %v", entries)
+		t.Errorf("files left: %v", entries)
 	}
 }
 
-func TestDefaultStateDir(t *testing.T) {
-	for _, tt := range []struct{ state, home, want string }{
-		{"/state", "/home/dev", "/state/mock-ec2-metadata"},
-		{"", "/home/dev", "/home/dev/.local/state/mock-ec2-metadata"},
-		{"relative", "/home/dev", "/home/dev/.local/state/mock-ec2-metadata"},
-		{"/state", "", "/state/mock-ec2-metadata"},
-		{"", "", ""},
+func TestDefaultStateDir_FollowsXDG(t *testing.T) {
+	for _, tt := range []struct{ name, state, home, want string }{
+		{name: "XDG_STATE_HOME", state: "/state", home: "/home/dev", want: "/state/mock-ec2-metadata"},
+		{name: "home", home: "/home/dev", want: "/home/dev/.local/state/mock-ec2-metadata"},
+		{name: "relative XDG_STATE_HOME", state: "relative", home: "/home/dev", want: "/home/dev/.local/state/mock-ec2-metadata"},
+		{name: "XDG_STATE_HOME without home", state: "/state", want: "/state/mock-ec2-metadata"},
+		{name: "neither", want: ""},
 	} {
-		t.Setenv("XDG_STATE_HOME", tt.state)
-		t.Setenv("HOME", tt.home)
-		if got := DefaultStateDir(); got != tt.want {
-			t.Errorf("with XDG_STATE_HOME=%q HOME=%q: %q, want %q", tt.state, tt.home, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("XDG_STATE_HOME", tt.state)
+			t.Setenv("HOME", tt.home)
+			if got := DefaultStateDir(); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

@@ -19,12 +19,12 @@ import (
 	"github.com/smallstep/pkcs7"
 )
 
-// armoured wraps a body as every verifier does.
+// armoured wraps a body in PEM armour, as all verifiers do.
 func armoured(body []byte) []byte {
 	return fmt.Appendf(nil, "-----BEGIN PKCS7-----\n%s\n-----END PKCS7-----", body)
 }
 
-// verifyAsVault does with a body what Vault's auth/aws does.
+// verifyAsVault verifies a body as Vault's auth/aws does.
 func verifyAsVault(t *testing.T, body []byte, cert *x509.Certificate) (*pkcs7.PKCS7, error) {
 	t.Helper()
 	block, rest := pem.Decode(armoured(body))
@@ -42,9 +42,10 @@ func verifyAsVault(t *testing.T, body []byte, cert *x509.Certificate) (*pkcs7.PK
 	return p7, p7.Verify()
 }
 
-func TestVault(t *testing.T) {
+// signed returns signatures and the certificate that verifies them.
+func signed(t *testing.T) (*Signatures, *x509.Certificate) {
+	t.Helper()
 	i, _ := identity(t, stateDir(t))
-	s := sign(t, i)
 	block, rest := pem.Decode([]byte(certificate(t, i)))
 	if len(rest) != 0 {
 		t.Fatalf("more than one PEM block: %s", rest)
@@ -53,32 +54,42 @@ func TestVault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sign(t, i), cert
+}
+
+func TestSign_VaultVerifiesTheMessages(t *testing.T) {
+	s, cert := signed(t)
 	for name, body := range map[string][]byte{
 		"pkcs7": s.PKCS7, "rsa2048": s.RSA2048,
 		"pkcs7 | tr -d '\\n'": bytes.ReplaceAll(s.PKCS7, []byte("\n"), nil),
 	} {
-		p7, err := verifyAsVault(t, body, cert)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if string(p7.Content) != document {
-			t.Errorf("%s holds %q, want %q", name, p7.Content, document)
-		}
-		roots := x509.NewCertPool()
-		roots.AddCert(cert)
-		if err := p7.VerifyWithChain(roots); err != nil {
-			t.Errorf("%s, with the certificate as root: %v", name, err)
-		}
-		var signed time.Time
-		if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeSigningTime, &signed); err != nil || time.Since(signed).Abs() > time.Hour {
-			t.Errorf("%s was signed at %v (%v)", name, signed, err)
-		}
-		var kind asn1.ObjectIdentifier
-		if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &kind); err != nil || !kind.Equal(pkcs7.OIDData) {
-			t.Errorf("%s has content of type %v (%v)", name, kind, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			p7, err := verifyAsVault(t, body, cert)
+			if err != nil {
+				t.Error(err)
+			}
+			if string(p7.Content) != document {
+				t.Errorf("it holds %q, want %q", p7.Content, document)
+			}
+			roots := x509.NewCertPool()
+			roots.AddCert(cert)
+			if err := p7.VerifyWithChain(roots); err != nil {
+				t.Errorf("with the certificate as root: %v", err)
+			}
+			var at time.Time
+			if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeSigningTime, &at); err != nil || time.Since(at).Abs() > time.Hour {
+				t.Errorf("signed at %v (%v)", at, err)
+			}
+			var kind asn1.ObjectIdentifier
+			if err := p7.UnmarshalSignedAttribute(pkcs7.OIDAttributeContentType, &kind); err != nil || !kind.Equal(pkcs7.OIDData) {
+				t.Errorf("content of type %v (%v)", kind, err)
+			}
+		})
 	}
-	// Vault's other way: document and signature.
+}
+
+func TestSign_VaultVerifiesDocumentAndSignature(t *testing.T) {
+	s, cert := signed(t)
 	signature, err := base64.StdEncoding.DecodeString(string(s.Signature))
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +97,10 @@ func TestVault(t *testing.T) {
 	if err := cert.CheckSignature(x509.SHA256WithRSA, []byte(document), signature); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestSign_AnotherKeyDoesNotVerify(t *testing.T) {
+	s, cert := signed(t)
 	other := *cert
 	other.PublicKey = &rsa.PublicKey{N: new(big.Int).Add(shared().key.N, big.NewInt(2)), E: shared().key.E}
 	if _, err := verifyAsVault(t, s.PKCS7, &other); err == nil {
@@ -93,36 +108,32 @@ func TestVault(t *testing.T) {
 	}
 }
 
-// TestTampering alters the message where it matters.
-func TestTampering(t *testing.T) {
-	i, _ := identity(t, stateDir(t))
-	der, err := base64.StdEncoding.DecodeString(string(sign(t, i).PKCS7))
+func TestSign_AlteredMessagesDoNotVerify(t *testing.T) {
+	s, cert := signed(t)
+	der, err := base64.StdEncoding.DecodeString(string(s.PKCS7))
 	if err != nil {
 		t.Fatal(err)
-	}
-	alter := func(at int) []byte {
-		altered := slices.Clone(der)
-		altered[at] ^= 1
-		return wrapped(altered)
 	}
 	digest := sha256.Sum256([]byte(document))
 	utcTime := []byte{0x17, 13} // tag and length
 	for name, at := range map[string]int{
 		"document":     bytes.Index(der, []byte("eu-west-1")),
-		"signing time": bytes.Index(der, utcTime) + 13, // a second, of two digits before the Z
+		"signing time": bytes.Index(der, utcTime) + 13, // the second of the two digits of the seconds
 		"digest":       bytes.Index(der, digest[:]),
 		"signature":    len(der) - 1,
 	} {
-		if _, err := verifyAsVault(t, alter(at), shared().cert); err == nil {
-			t.Errorf("verified with another %s", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			altered := slices.Clone(der)
+			altered[at] ^= 1
+			if _, err := verifyAsVault(t, base64Lines(altered), cert); err == nil {
+				t.Error("verified")
+			}
+		})
 	}
 }
 
-// TestForm compares the messages with the real service's (imds-reference section 6.5).
-func TestForm(t *testing.T) {
-	i, _ := identity(t, stateDir(t))
-	s := sign(t, i)
+func TestSign_LinesHave76Characters(t *testing.T) {
+	s, _ := signed(t)
 	for name, body := range map[string][]byte{"signature": s.Signature, "pkcs7": s.PKCS7, "rsa2048": s.RSA2048} {
 		lines := strings.Split(string(body), "\n")
 		for n, line := range lines {
@@ -131,6 +142,11 @@ func TestForm(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The structure is that of the real service's messages (imds-reference section 6.5).
+func TestSign_MessagesHaveTheRealStructure(t *testing.T) {
+	s, _ := signed(t)
 	der, err := base64.StdEncoding.DecodeString(string(s.RSA2048))
 	if err != nil {
 		t.Fatal(err)
