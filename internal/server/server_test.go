@@ -6,13 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"mock-ec2-metadata/test/bench"
 )
 
 func listen(t *testing.T, addresses ...string) (*Server, error) {
@@ -168,19 +165,5 @@ func TestIPv4OnlyWhereSaid(t *testing.T) {
 	defer s.Close()
 	if addr := s.Addrs()[0].String(); !strings.HasPrefix(addr, "0.0.0.0:") {
 		t.Errorf("listens on %s, want IPv4 alone", addr)
-	}
-}
-
-// TestBenchIsAlike has make bench compare with a server of the same settings.
-func TestBenchIsAlike(t *testing.T) {
-	s, err := listen(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := func(h *http.Server) []any {
-		return []any{h.ReadHeaderTimeout, h.ReadTimeout, h.WriteTimeout, h.IdleTimeout, h.MaxHeaderBytes, h.DisableGeneralOptionsHandler}
-	}
-	if ours, bare := settings(s.http), settings(bench.Server("", nil)); !slices.Equal(ours, bare) {
-		t.Errorf("our settings %v, those of the bare server in test/bench %v", ours, bare)
 	}
 }

@@ -1,5 +1,5 @@
-// Package bench says which requests are measured, and what a bare net/http server answers in our place. Package run beside
-// it measures the built daemon, the benchmarks of cmd/mock-ec2-metadata its handler alone.
+// Package bench defines the requests that are measured and the answer that a bare net/http server gives in the daemon's
+// place. Package run measures the built daemon; the benchmarks of the daemon's package measure its handler alone.
 package bench
 
 import (
@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 )
 
 // Role is the name of the embedded default's role.
@@ -18,25 +17,28 @@ const Role = "mock-role"
 
 // Case is one request that is measured.
 type Case struct {
-	Name         string // of letters, digits and hyphens, as in the names of benchmarks
-	What         string // in words
+	Name         string // letters, digits and hyphens, as in the names of benchmarks
+	What         string // for the report
 	Method, Path string
 	WithToken    bool
 }
 
-// Cases are all of them, the plain GET first.
+// Cases returns all requests that are measured; the plain GET comes first.
 func Cases() []Case {
 	const leaf = "/latest/meta-data/instance-id"
 	return []Case{
-		{"leaf-v1", "IMDSv1 GET of a leaf", http.MethodGet, leaf, false},
-		{"leaf-v2", "IMDSv2 GET of a leaf with a token", http.MethodGet, leaf, true},
-		{"credentials", "credentials document with a token", http.MethodGet, "/latest/meta-data/iam/security-credentials/" + Role, true},
-		{"listing", "listing `/latest/meta-data/`", http.MethodGet, "/latest/meta-data/", false},
-		{"token", "PUT token", http.MethodPut, "/latest/api/token", false},
+		{Name: "leaf-v1", What: "IMDSv1 GET of a leaf", Method: http.MethodGet, Path: leaf},
+		{Name: "leaf-v2", What: "IMDSv2 GET of a leaf with a token", Method: http.MethodGet, Path: leaf, WithToken: true},
+		{
+			Name: "credentials", What: "credentials document with a token",
+			Method: http.MethodGet, Path: "/latest/meta-data/iam/security-credentials/" + Role, WithToken: true,
+		},
+		{Name: "listing", What: "listing `/latest/meta-data/`", Method: http.MethodGet, Path: "/latest/meta-data/"},
+		{Name: "token", What: "PUT token", Method: http.MethodPut, Path: "/latest/api/token"},
 	}
 }
 
-// Header is what the request carries; token is one that is valid.
+// Header returns the request's headers; token is a valid session token.
 func (c Case) Header(token string) http.Header {
 	h := http.Header{}
 	if c.WithToken {
@@ -48,7 +50,7 @@ func (c Case) Header(token string) http.Header {
 	return h
 }
 
-// Ask makes the request once, of a server at url, which has no slash at the end.
+// Ask sends the request once. url is the server's, without a slash at the end.
 func (c Case) Ask(client *http.Client, url, token string) (*Answer, error) {
 	req, err := http.NewRequest(c.Method, url+c.Path, nil)
 	if err != nil {
@@ -64,18 +66,18 @@ func (c Case) Ask(client *http.Client, url, token string) (*Answer, error) {
 	if a.Body, err = io.ReadAll(resp.Body); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", c.Method, c.Path, err)
 	}
-	a.Header.Del("Date") // net/http's own
+	a.Header.Del("Date") // net/http sets it
 	return a, nil
 }
 
-// Answer is what the daemon has answered, and a bare server answers again.
+// Answer is an answer of the daemon, which the bare server repeats.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Save writes an answer to a file.
+// Save writes the answer to a file.
 func (a *Answer) Save(file string) error {
 	data, err := json.Marshal(a)
 	if err != nil {
@@ -84,7 +86,7 @@ func (a *Answer) Save(file string) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// LoadAnswer reads it back.
+// LoadAnswer reads an answer that Save has written.
 func LoadAnswer(file string) (*Answer, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -97,28 +99,14 @@ func LoadAnswer(file string) (*Answer, error) {
 	return a, nil
 }
 
-// Server is the bare server, with internal/server's settings: each timeout is a call that net/http makes for a request.
-func Server(address string, handler http.Handler) *http.Server {
-	return &http.Server{
-		Addr:                         address,
-		Handler:                      handler,
-		ReadHeaderTimeout:            5 * time.Second,
-		ReadTimeout:                  10 * time.Second,
-		WriteTimeout:                 10 * time.Second,
-		IdleTimeout:                  2 * time.Minute,
-		MaxHeaderBytes:               32 << 10,
-		DisableGeneralOptionsHandler: true,
-	}
-}
-
-// ServeHTTP answers whatever is asked, with nothing made for one request that could be made before.
+// ServeHTTP writes the answer to any request. It makes nothing that could be made before.
 func (a *Answer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body)
 }
 
-// Differ says in what two answers differ, "" if in nothing. The seconds that a token has left do not count.
+// Differ describes the differences between two answers; "" means none. It ignores the value of a token's remaining seconds.
 func (a *Answer) Differ(b *Answer) string {
 	const left = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 	var wrong []string

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestAnswer has the bare server answer what has been asked of another one, byte for byte.
-func TestAnswer(t *testing.T) {
+func TestAnswer_BareServerRepeatsItByteForByte(t *testing.T) {
 	c := Cases()[1]
 	ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != c.Path || r.Header.Get("X-aws-ec2-metadata-token") != "a token" {
@@ -45,18 +44,27 @@ func TestAnswer(t *testing.T) {
 
 func TestDiffer(t *testing.T) {
 	const left = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	a := &Answer{http.StatusOK, http.Header{"Server": {"EC2ws"}, left: {"60"}}, []byte("x")}
+	a := &Answer{Status: http.StatusOK, Header: http.Header{"Server": {"EC2ws"}, left: {"60"}}, Body: []byte("x")}
 	for _, tt := range []struct {
-		b    *Answer
-		want string
+		name   string
+		status int
+		header http.Header
+		body   string
+		want   string
 	}{
-		{&Answer{http.StatusOK, http.Header{"Server": {"EC2ws"}, left: {"59"}}, []byte("x")}, ""},
-		{&Answer{http.StatusOK, http.Header{"Server": {"EC2ws"}}, []byte("x")}, left + `: "60" and ""`},
-		{&Answer{http.StatusOK, http.Header{"Server": {"other"}, left: {"60"}, "Via": {"b"}}, []byte("x")}, `Server: "EC2ws" and "other"; Via: "" and "b"`},
-		{&Answer{http.StatusNotFound, a.Header, []byte("y")}, "status 200 and 404; other bodies"},
+		{name: "other seconds left", status: http.StatusOK, header: http.Header{"Server": {"EC2ws"}, left: {"59"}}, body: "x", want: ""},
+		{name: "no seconds left", status: http.StatusOK, header: http.Header{"Server": {"EC2ws"}}, body: "x", want: left + `: "60" and ""`},
+		{
+			name: "headers", status: http.StatusOK, header: http.Header{"Server": {"other"}, left: {"60"}, "Via": {"b"}}, body: "x",
+			want: `Server: "EC2ws" and "other"; Via: "" and "b"`,
+		},
+		{name: "status and body", status: http.StatusNotFound, header: a.Header, body: "y", want: "status 200 and 404; other bodies"},
 	} {
-		if got := a.Differ(tt.b); got != tt.want {
-			t.Errorf("%+v: %q, want %q", tt.b, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			b := &Answer{Status: tt.status, Header: tt.header, Body: []byte(tt.body)}
+			if got := a.Differ(b); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

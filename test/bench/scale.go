@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Scale is a configuration that is larger than any should be.
+// Scale is a very large configuration.
 type Scale struct {
-	Name   string // as of a Case
-	What   string
+	Name   string // as in Case
+	What   string // for the report
 	Config string
 	Leaves []Leaf
 }
@@ -17,7 +17,7 @@ type Scale struct {
 // Leaf is a path that such a configuration serves, and its value.
 type Leaf struct{ Path, Value string }
 
-// Scales are the large configurations, beside the embedded default as the first: what is the same there is unchanged.
+// Scales returns the embedded default first, for comparison, then the large configurations.
 func Scales() []Scale {
 	return []Scale{
 		{"default", "the embedded default", "", []Leaf{
@@ -29,7 +29,7 @@ func Scales() []Scale {
 	}
 }
 
-// tags has many instance tags.
+// tags makes a configuration of n instance tags.
 func tags(n int) Scale {
 	s := Scale{Name: "tags", What: fmt.Sprintf("%d tags", n)}
 	config := &strings.Builder{}
@@ -43,7 +43,7 @@ func tags(n int) Scale {
 	return s
 }
 
-// tree has dirs directories of leaves values of size bytes.
+// tree makes a configuration of dirs directories, each with leaves values of size bytes.
 func tree(dirs, leaves, size int) Scale {
 	s := Scale{Name: "tree", What: fmt.Sprintf("%.1f MB of values", float64(dirs*leaves*size)/1e6)}
 	config := &strings.Builder{}
@@ -58,7 +58,7 @@ func tree(dirs, leaves, size int) Scale {
 	return s
 }
 
-// nics has many network interfaces.
+// nics makes a configuration of n network interfaces.
 func nics(n int) Scale {
 	s := Scale{Name: "nics", What: fmt.Sprintf("%d network interfaces", n)}
 	config := &strings.Builder{}

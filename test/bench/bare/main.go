@@ -1,9 +1,11 @@
-// Command bare is a net/http server that writes one answer, whatever is asked: the most that can be had of net/http.
+// Command bare is what a user would write with net/http: http.ListenAndServe and a handler that writes one answer, whatever
+// the request. It sets no timeouts.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 
 	"mock-ec2-metadata/test/bench"
@@ -15,7 +17,7 @@ func main() {
 	flag.Parse()
 	answer, err := bench.LoadAnswer(*file)
 	if err == nil {
-		err = bench.Server(*listen, answer).ListenAndServe()
+		err = http.ListenAndServe(*listen, answer)
 	}
 	fmt.Fprintln(os.Stderr, "bare:", err)
 	os.Exit(1)

@@ -13,10 +13,10 @@ import (
 	shared "mock-ec2-metadata/test/bench"
 )
 
-// figures are what one Go benchmark reports, by unit: ns/op, allocs/op and so on.
+// figures are the results of one Go benchmark by unit: ns/op, allocs/op and so on.
 type figures map[string]float64
 
-// goBench runs the Go benchmarks of a package that match, and the tests, and gives the figures by the benchmark's name.
+// goBench runs the matching Go benchmarks and tests of a package, and returns the figures by the benchmark's name.
 func goBench(ctx context.Context, pkg, benchmarks, tests, time string) (map[string]figures, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-run", tests, "-bench", benchmarks, "-benchtime", time, pkg)
 	out, err := cmd.CombinedOutput()
@@ -52,7 +52,7 @@ func parseGoBench(out string) (map[string]figures, error) {
 	return all, nil
 }
 
-// What is wanted of the benchmarks.
+// Limits of the benchmarks.
 const (
 	wantedAllocations = 3
 	wantedLookup      = 100 // ns
@@ -61,7 +61,7 @@ const (
 	wantedAfter       = 5   // likewise
 )
 
-// goBenchmarks are those of what no client can see by itself.
+// goBenchmarks measures what clients cannot see.
 func (b *bench) goBenchmarks(ctx context.Context) error {
 	length := "300ms"
 	if b.short {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// processors are those that this process may use.
+// processors returns the processors that this process may use.
 func processors() ([]string, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -19,7 +19,7 @@ func processors() ([]string, error) {
 	return parseCPUs(strings.TrimSpace(list))
 }
 
-// parseCPUs takes a list such as 0-2,7 apart.
+// parseCPUs expands a list such as 0-2,7.
 func parseCPUs(list string) ([]string, error) {
 	var cpus []string
 	for part := range strings.SplitSeq(list, ",") {
@@ -39,7 +39,7 @@ func parseCPUs(list string) ([]string, error) {
 	return cpus, nil
 }
 
-// conditions says under what the figures were got.
+// conditions describes the machine and the run.
 func (b *bench) conditions() string {
 	pinned := "server and wrk share all processors"
 	if b.serverCPUs != "" {

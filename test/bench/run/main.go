@@ -1,6 +1,6 @@
-// Command run measures the built daemon beside a bare net/http server that writes the same bytes, in one run on one machine,
-// and prints what is wanted and what it got as a table in Markdown. It fails on wrong answers, never on times. make bench
-// runs it; docs/performance.md says what it measures.
+// Command run measures the built daemon beside a bare net/http server that writes the same bytes and, with -base, beside an
+// older build. It prints limits and results as a Markdown table. It fails on wrong answers, never on times. make bench runs
+// it; docs/performance.md says what it measures.
 package main
 
 import (
@@ -24,12 +24,13 @@ import (
 // bench is one run.
 type bench struct {
 	daemon, bare    string // programs
+	base            string // the older build, "" for none
 	rounds, seconds int
 	connections     []int
 	short           bool
 	parts           []string
 	cases           []shared.Case
-	serverCPUs      string // which a server may use under load, as for taskset; "" for all
+	serverCPUs      string // those that a server may use under load, as for taskset; "" for all
 	wrkCPUs         string
 	wrkThreads      int
 
@@ -77,10 +78,10 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// allParts are what is measured, in this order.
+// allParts are the parts in the order of the report.
 const allParts = "requests,start,memory,sizes,go,reloads"
 
-// measure is the function that measures a part, nil if there is none of that name.
+// measure returns the function that measures a part, nil for an unknown name.
 func (b *bench) measure(part string) func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"requests": b.requests, "start": b.start, "memory": b.memory, "sizes": b.sizes, "go": b.goBenchmarks, "reloads": b.reloads,
@@ -91,14 +92,15 @@ func newBench(args []string) (*bench, error) {
 	b := &bench{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&b.daemon, "daemon", "bin/mock-ec2-metadata", "the daemon")
+	flags.StringVar(&b.base, "base", "", "an older build of the daemon to compare with")
 	flags.StringVar(&b.bare, "bare", "bin/bench-bare", "the bare server")
 	flags.IntVar(&b.rounds, "rounds", 0, "how often each request is measured; 0: 11, or 1 if short")
 	flags.IntVar(&b.seconds, "seconds", 1, "how long each time, in s")
 	connections := flags.String("connections", "16,256", "connections of wrk, with commas between")
-	flags.BoolVar(&b.short, "short", false, "a look that says little, for CI")
+	flags.BoolVar(&b.short, "short", false, "a quick run that measures little, for CI")
 	parts := flags.String("parts", allParts, "what to measure")
 	cases := flags.String("cases", "", "which requests, by the names in test/bench; all if empty")
-	pin := flags.Bool("pin", false, "keep server and wrk on processors of their own")
+	pin := flags.Bool("pin", false, "give server and wrk processors of their own")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -140,7 +142,7 @@ func newBench(args []string) (*bench, error) {
 	return b, nil
 }
 
-// choose takes the requests of these names, with commas between, or all.
+// choose selects the cases of these names, with commas between, or all.
 func (b *bench) choose(names string) error {
 	var known []string
 	for _, c := range shared.Cases() {
@@ -155,15 +157,27 @@ func (b *bench) choose(names string) error {
 	return nil
 }
 
-// locate finds the programs.
+// daemons returns the programs of the new daemon and, if there is one, of the old one.
+func (b *bench) daemons() []string {
+	if b.base == "" {
+		return []string{b.daemon}
+	}
+	return []string{b.daemon, b.base}
+}
+
+// locate makes the paths of the programs absolute and checks that they exist.
 func (b *bench) locate() error {
-	for _, program := range []*string{&b.daemon, &b.bare} {
+	programs := []*string{&b.daemon, &b.bare}
+	if b.base != "" {
+		programs = append(programs, &b.base)
+	}
+	for _, program := range programs {
 		var err error
 		if *program, err = filepath.Abs(*program); err != nil {
 			return err
 		}
 		if _, err := os.Stat(*program); err != nil {
-			return fmt.Errorf("%w; make bench builds it", err)
+			return fmt.Errorf("%w; make bench builds the daemon and the bare server, BASE names an older build", err)
 		}
 	}
 	for tool, pkg := range map[string]string{"wrk": "wrk", "taskset": "util-linux"} {

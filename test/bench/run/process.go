@@ -15,88 +15,116 @@ import (
 	shared "mock-ec2-metadata/test/bench"
 )
 
-// What is wanted of the process. MB are 10^6 bytes.
+// Limits of the process. MB are 10^6 bytes.
 const (
-	wantedStart  = 12.0 // ms
-	wantedIdle   = 14.0 // MB
-	wantedLoaded = 22.0 // MB
-	wantedSize   = 13.0 // MB
-	megabyte     = 1e6
+	wantedStart         = 12.0 // ms
+	wantedStartNewToOld = 1.05 // ratio of the medians
+	wantedIdle          = 14.0 // MB
+	wantedLoaded        = 22.0 // MB
+	wantedSize          = 13.0 // MB
+	megabyte            = 1e6
 )
+
+// program is one that start and memory compare.
+type program struct {
+	name   string // new, bare or old
+	path   string
+	args   []string
+	starts []float64 // ms
+}
+
+// programs returns the new daemon, the bare server and, if there is one, the old daemon, each with its arguments.
+func (b *bench) programs(ctx context.Context, daemonArgs ...string) ([]*program, error) {
+	answer, err := b.leafAnswer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []*program{
+		{name: "new", path: b.daemon, args: daemonArgs},
+		{name: "bare", path: b.bare, args: []string{"--answer", answer}},
+	}
+	if b.base != "" {
+		all = append(all, &program{name: "old", path: b.base, args: daemonArgs})
+	}
+	return all, nil
+}
 
 // start measures the time from the start of the process to its first 200, on the embedded default.
 func (b *bench) start(ctx context.Context) error {
 	const times = 20
-	answer, err := b.leafAnswer(ctx)
+	programs, err := b.programs(ctx)
 	if err != nil {
 		return err
 	}
-	var ours, bare []float64
 	for range times {
-		for _, one := range []struct {
-			took    *[]float64
-			program string
-			args    []string
-		}{{&bare, b.bare, []string{"--answer", answer}}, {&ours, b.daemon, nil}} {
-			s, err := b.launch(ctx, "", one.program, one.args...)
+		for _, p := range programs {
+			s, err := b.launch(ctx, "", p.path, p.args...)
 			if err != nil {
 				return err
 			}
 			_ = s.stop() // by a signal, which the bare server dies of
-			*one.took = append(*one.took, milliseconds(s.startup))
+			p.starts = append(p.starts, milliseconds(s.startup))
 		}
 	}
+	ours, bare := programs[0].starts, programs[1].starts
 	what := fmt.Sprintf("start to first 200 (median of %d), embedded default", times)
 	b.rows = append(b.rows, atMost(what, "%.1f ms", wantedStart, median(ours),
 		fmt.Sprintf("%s; bare %.1f ms", spread("%.1f", ours), median(bare))))
+	if len(programs) > 2 {
+		old := programs[2].starts
+		b.rows = append(b.rows, atMost(what+", new/old", "%.2f", wantedStartNewToOld, median(ours)/median(old),
+			fmt.Sprintf("old %.1f ms, %s", median(old), spread("%.1f", old))))
+	}
 	return nil
 }
 
-// leafAnswer is a file with the daemon's answer to the plain GET.
+// leafAnswer returns a file with the daemon's answer to the plain GET.
 func (b *bench) leafAnswer(ctx context.Context) (string, error) {
 	s, err := b.launch(ctx, "", b.daemon)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = s.stop() }()
-	_, file, err := b.capture(shared.Cases()[0], s, "")
+	_, file, err := b.capture(shared.Cases()[0], s)
 	return file, err
 }
 
-// memory measures what is resident, idle and after load.
+// memory measures the resident memory, idle and after load.
 func (b *bench) memory(ctx context.Context) error {
 	file, err := b.configFile("small", configuration)
 	if err != nil {
 		return err
 	}
-	answer, err := b.leafAnswer(ctx)
+	programs, err := b.programs(ctx, "--config", file)
 	if err != nil {
 		return err
 	}
 	const connections = 256
 	length := 10
 	if b.short {
-		length = 2
+		length, programs = 2, programs[:1]
 	}
-	idle, loaded, err := b.memoryOf(ctx, connections, length, b.daemon, "--config", file)
-	if err != nil {
-		return err
-	}
-	var atRest, busy string
-	if !b.short {
-		bareIdle, bareLoaded, err := b.memoryOf(ctx, connections, length, b.bare, "--answer", answer)
+	var idle, loaded []float64
+	var idlePeers, loadedPeers []string
+	for _, p := range programs {
+		before, after, err := b.memoryOf(ctx, connections, length, p.path, p.args...)
 		if err != nil {
 			return err
 		}
-		atRest, busy = fmt.Sprintf("bare %.1f MB", bareIdle), fmt.Sprintf("bare %.1f MB", bareLoaded)
+		idle, loaded = append(idle, before), append(loaded, after)
+		if p.name != "new" {
+			idlePeers = append(idlePeers, fmt.Sprintf("%s %.1f MB", p.name, before))
+			loadedPeers = append(loadedPeers, fmt.Sprintf("%s %.1f MB", p.name, after))
+		}
 	}
 	b.rows = append(b.rows,
-		atMost("resident memory, idle after 2 s", "%.1f MB", wantedIdle, idle, atRest),
-		atMost(fmt.Sprintf("resident memory after %d s of load at %d connections", length, connections), "%.1f MB", wantedLoaded, loaded, busy))
+		atMost("resident memory, idle after 2 s", "%.1f MB", wantedIdle, idle[0], strings.Join(idlePeers, ", ")),
+		atMost(fmt.Sprintf("resident memory after %d s of load at %d connections", length, connections), "%.1f MB", wantedLoaded, loaded[0],
+			strings.Join(loadedPeers, ", ")))
 	return nil
 }
 
-// memoryOf starts a program anew.
+// memoryOf starts a program anew and returns MB.
 func (b *bench) memoryOf(ctx context.Context, connections, length int, program string, args ...string) (idle, loaded float64, err error) {
 	s, err := b.launch(ctx, "", program, args...)
 	if err != nil {
@@ -118,7 +146,7 @@ func (b *bench) memoryOf(ctx context.Context, connections, length int, program s
 	return float64(before) / megabyte, float64(after) / megabyte, err
 }
 
-// sizes are those of the binary, and of the image if there is one.
+// sizes measures the binary, and the image if there is one.
 func (b *bench) sizes(ctx context.Context) error {
 	info, err := os.Stat(b.daemon)
 	if err != nil {
@@ -131,7 +159,7 @@ func (b *bench) sizes(ctx context.Context) error {
 	size, err2 := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 	if errors.Join(err, err2) != nil {
 		b.rows = append(b.rows, row{
-			"image", fmt.Sprintf("≤ %.1f MB", wantedSize), "", "", "not measured: there is no Docker engine, or no image (make image)",
+			"image", fmt.Sprintf("≤ %.1f MB", wantedSize), "", "", "not measured: no Docker engine, or no image (make image)",
 		})
 		return nil
 	}
@@ -139,7 +167,7 @@ func (b *bench) sizes(ctx context.Context) error {
 	return nil
 }
 
-// reloads has a large configuration loaded again and again while requests are made.
+// reloads makes requests while a large configuration is reloaded again and again.
 func (b *bench) reloads(ctx context.Context) error {
 	const connections, every = 16, 500 * time.Millisecond
 	i := len(shared.Scales()) - 2

@@ -12,12 +12,12 @@ type row struct {
 	what, wanted, got, ok, detail string
 }
 
-// atLeast is a row whose figure should not be below a limit; format shows both.
+// atLeast makes a row whose figure must not be below a limit; format is for both.
 func atLeast(what, format string, limit, got float64, detail string) row {
 	return row{what, "≥ " + fmt.Sprintf(format, limit), fmt.Sprintf(format, got), verdict(got >= limit), detail}
 }
 
-// atMost is a row whose figure should not be above a limit.
+// atMost makes a row whose figure must not be above a limit.
 func atMost(what, format string, limit, got float64, detail string) row {
 	return row{what, "≤ " + fmt.Sprintf(format, limit), fmt.Sprintf(format, got), verdict(got <= limit), detail}
 }
@@ -37,19 +37,19 @@ func printTable(w io.Writer, rows []row) {
 	}
 }
 
-// median is the middle of values, of which there is at least one.
+// median returns the median of at least one value.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// spread shows the lowest and the highest of values.
+// spread formats the lowest and the highest value.
 func spread(format string, values []float64) string {
 	return fmt.Sprintf(format+"–"+format, slices.Min(values), slices.Max(values))
 }
 
-// thousands writes a whole number with commas.
+// thousands formats a whole number with commas.
 func thousands(f float64) string {
 	digits := fmt.Sprintf("%.0f", f)
 	var b strings.Builder

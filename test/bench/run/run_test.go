@@ -12,30 +12,36 @@ import (
 
 func TestParseWrk(t *testing.T) {
 	const preamble = "Running 1s test @ http://127.0.0.1:5000/\n  Requests/sec:  1\n"
-	tests := []struct {
+	for _, tt := range []struct {
 		name, out string
 		used      time.Duration
 		want      load
 		err       string
 	}{
 		{
-			"good", preamble + `{"requests":3000,"microseconds":1500000,"p99":4279,"refused":0,"socketErrors":0}` + "\n", 500 * time.Millisecond,
-			load{perSecond: 2000, p99: 4279 * time.Microsecond, perCPU: 6000},
-			"",
+			name: "good", out: preamble + `{"requests":3000,"microseconds":1500000,"p99":4279,"refused":0,"socketErrors":0}` + "\n",
+			used: 60 * time.Millisecond,
+			want: load{perSecond: 2000, p99: 4279 * time.Microsecond, cpu: 20 * time.Microsecond},
 		},
 		{
-			"wrong", `{"requests":3000,"microseconds":1500000,"p99":1,"refused":2,"socketErrors":3}`, time.Second,
-			load{},
-			"wrong answers: 2 of 3000 requests were refused, 3 connections failed",
+			name: "wrong answers", out: `{"requests":3000,"microseconds":1500000,"p99":1,"refused":2,"socketErrors":3}`, used: time.Second,
+			err: "wrong answers: 2 of 3000 requests were refused, 3 connections failed",
 		},
-		{"none", `{"requests":0,"microseconds":1500000,"p99":0,"refused":0,"socketErrors":0}`, time.Second, load{}, "nothing was answered while wrk ran"},
-		{"no line", preamble, time.Second, load{}, `wrk printed "Running 1s test @ http://127.0.0.1:5000/\n  Requests/sec:  1\n": invalid character 'R' looking for beginning of value`},
-	}
-	for _, tt := range tests {
-		got, err := parseWrk(tt.out, tt.used)
-		if text(err) != tt.err || got != tt.want {
-			t.Errorf("%s: %+v, %q\nwant %+v, %q", tt.name, got, text(err), tt.want, tt.err)
-		}
+		{
+			name: "no answers", out: `{"requests":0,"microseconds":1500000,"p99":0,"refused":0,"socketErrors":0}`, used: time.Second,
+			err: "nothing was answered while wrk ran",
+		},
+		{
+			name: "no line", out: preamble,
+			err: `wrk printed "Running 1s test @ http://127.0.0.1:5000/\n  Requests/sec:  1\n": invalid character 'R' looking for beginning of value`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := parseWrk(tt.out, tt.used)
+			if text(err) != tt.err || got != tt.want {
+				t.Errorf("%+v, %q\nwant %+v, %q", got, text(err), tt.want, tt.err)
+			}
+		})
 	}
 }
 
@@ -60,24 +66,27 @@ PASS
 	}
 }
 
-func TestParseMachine(t *testing.T) {
+func TestParseCPUs(t *testing.T) {
 	cpus, err := parseCPUs("0-2,7")
 	if diff := cmp.Diff([]string{"0", "1", "2", "7"}, cpus); err != nil || diff != "" {
-		t.Errorf("processors: %v (-want +got):\n%s", err, diff)
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if _, err := parseCPUs("all"); text(err) != `/proc/self/status: Cpus_allowed_list "all" is no list of processors` {
-		t.Errorf("processors: %v", err)
-	}
-	used, err := parseProcessorTime("7 (a ) name) S 1 2 3 4 5 6 7 8 9 10 120 34 0 0 20 0")
-	if err != nil || used != 1540*time.Millisecond {
-		t.Errorf("processor time %v, %v", used, err)
-	}
-	if _, err := parseProcessorTime("7 (name) S 1"); text(err) != `/proc/PID/stat has no processor times: "7 (name) S 1"` {
-		t.Errorf("processor time: %v", err)
+		t.Errorf("no list: %v", err)
 	}
 }
 
-func TestReport(t *testing.T) {
+func TestParseProcessorTime(t *testing.T) {
+	used, err := parseProcessorTime("7 (a ) name) S 1 2 3 4 5 6 7 8 9 10 120 34 0 0 20 0")
+	if err != nil || used != 1540*time.Millisecond {
+		t.Errorf("%v, %v", used, err)
+	}
+	if _, err := parseProcessorTime("7 (name) S 1"); text(err) != `/proc/PID/stat has no processor times: "7 (name) S 1"` {
+		t.Errorf("no times: %v", err)
+	}
+}
+
+func TestPrintTable(t *testing.T) {
 	rates := []float64{0.9, 0.7, 0.8, 1}
 	var b strings.Builder
 	printTable(&b, []row{
@@ -98,25 +107,60 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestFlags has what cannot be measured.
-func TestFlags(t *testing.T) {
-	for args, want := range map[string]string{
-		"-connections 16,":         "-connections 16,: want numbers with commas between, as in 16,256",
-		"-parts start,stop":        `-parts start,stop: there is no part "stop", but requests,start,memory,sizes,go,reloads`,
-		"-cases leaf":              "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
-		"-seconds 0":               "-rounds and -seconds: want at least 1",
-		"-rounds -1":               "-rounds and -seconds: want at least 1",
-		"-daemon /nowhere/daemon":  "stat /nowhere/daemon: no such file or directory; make bench builds it",
-		"-parts start -cases none": "-cases none: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
+// TestCompared_DividesRoundByRound checks which server each ratio has above the line.
+func TestCompared_DividesRoundByRound(t *testing.T) {
+	bare := []load{{100, 10 * time.Millisecond, 8 * time.Microsecond}, {50, 10 * time.Millisecond, 9 * time.Microsecond}}
+	ours := []load{{90, 11 * time.Millisecond, 10 * time.Microsecond}, {45, 11 * time.Millisecond, 10 * time.Microsecond}}
+	old := []load{{100, 11 * time.Millisecond, 16 * time.Microsecond}, {45, 11 * time.Millisecond, 9 * time.Microsecond}}
+	c := shared.Case{What: "GET"}
+	for _, tt := range []struct {
+		name  string
+		loads [][]load
+		want  string
+	}{
+		{
+			name: "without an old daemon", loads: [][]load{bare, ours},
+			want: `| GET, 16 connections: by processor time, of bare | ≥ 0.88 | 0.85 | short | 0.80–0.90; 10.0 µs a request, bare 8.5 µs; requests a second 0.90 of bare |
+| p99 of the GET, 16 connections, of bare | ≤ 1.15 | 1.10 | ok | 1.10–1.10; 11.00 ms, bare 10.00 ms |
+`,
+		},
+		{
+			name: "with an old daemon", loads: [][]load{bare, ours, old},
+			want: `| GET, 16 connections: requests a second, new/old | ≥ 0.95 | 0.95 | ok | 0.90–1.00; new 68, old 72 |
+| GET, 16 connections: by processor time, of bare | ≥ 0.88 | 0.85 | short | 0.80–0.90; 10.0 µs a request, bare 8.5 µs, old 12.5 µs (0.75); requests a second 0.90 of bare |
+| p99 of the GET, 16 connections, of bare | ≤ 1.15 | 1.10 | ok | 1.10–1.10; 11.00 ms, bare 10.00 ms |
+`,
+		},
 	} {
-		if _, err := newBench(strings.Fields(args)); text(err) != want {
-			t.Errorf("%s: %q\nwant %q", args, text(err), want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			rows, latency := compared(c, 16, tt.loads)
+			var b strings.Builder
+			printTable(&b, append(rows, latency))
+			_, got, _ := strings.Cut(b.String(), "|---|---|---|---|---|\n")
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
-	for _, c := range shared.Cases() {
-		if wantedRatios[c.Name] == 0 {
-			t.Errorf("nothing is wanted of %s", c.Name)
-		}
+}
+
+func TestNewBench_RefusesWhatCannotBeMeasured(t *testing.T) {
+	const builds = ": no such file or directory; make bench builds the daemon and the bare server, BASE names an older build"
+	for args, want := range map[string]string{
+		"-connections 16,":                     "-connections 16,: want numbers with commas between, as in 16,256",
+		"-parts start,stop":                    `-parts start,stop: there is no part "stop", but requests,start,memory,sizes,go,reloads`,
+		"-cases leaf":                          "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
+		"-seconds 0":                           "-rounds and -seconds: want at least 1",
+		"-rounds -1":                           "-rounds and -seconds: want at least 1",
+		"-daemon /nowhere/daemon":              "stat /nowhere/daemon" + builds,
+		"-parts start -cases none":             "-cases none: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
+		"-daemon / -bare / -base /nowhere/old": "stat /nowhere/old" + builds,
+	} {
+		t.Run(args, func(t *testing.T) {
+			if _, err := newBench(strings.Fields(args)); text(err) != want {
+				t.Errorf("%q\nwant %q", text(err), want)
+			}
+		})
 	}
 }
 

@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// server is one that runs, the daemon or the bare one.
+// server is a running process, a daemon or the bare server.
 type server struct {
 	addr    string
-	log     string        // the file that its standard output goes to
+	token   string        // a session token of this daemon
+	log     string        // the file of its standard output
 	startup time.Duration // from the start of the process to its first 200
 	cmd     *exec.Cmd
 	ended   chan error
@@ -25,7 +26,7 @@ type server struct {
 
 func (s *server) url() string { return "http://" + s.addr }
 
-// launch starts a program, which gets --listen with a free address beside args, and waits for its first 200. cpus are those
+// launch starts a program with --listen and a free address before args, and waits for its first 200. cpus are the processors
 // that it may use, "" for all.
 func (b *bench) launch(ctx context.Context, cpus, program string, args ...string) (*server, error) {
 	addr, err := freeAddress()
@@ -67,7 +68,7 @@ func (b *bench) launch(ctx context.Context, cpus, program string, args ...string
 	return s, nil
 }
 
-// awaitFirst asks every 200 µs until the answer is 200.
+// awaitFirst sends a request every 200 µs until one is answered with 200.
 func (s *server) awaitFirst(deadline time.Time) error {
 	for {
 		answered, err := s.askOnce(deadline)
@@ -86,7 +87,7 @@ func (s *server) awaitFirst(deadline time.Time) error {
 	}
 }
 
-// askOnce makes one request by hand: an http.Client takes time of its own. Once there is an answer, it is 200 or an error.
+// askOnce sends one request without an http.Client, which takes time itself. Any answer but 200 is an error.
 func (s *server) askOnce(deadline time.Time) (answered bool, err error) {
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *server) askOnce(deadline time.Time) (answered bool, err error) {
 	return true, nil
 }
 
-// stop ends the process, gently, and waits for it.
+// stop terminates the process, kills it after 10 seconds, and waits for it.
 func (s *server) stop() error {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(10*time.Second, func() { _ = s.cmd.Process.Kill() })
@@ -121,7 +122,7 @@ func (s *server) stop() error {
 // emptyLog keeps the access log from filling the disk.
 func (s *server) emptyLog() error { return os.Truncate(s.log, 0) }
 
-// resident is the process's resident memory in bytes.
+// resident returns the process's resident memory in bytes.
 func (s *server) resident() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -136,7 +137,7 @@ func (s *server) resident() (int64, error) {
 	return kb << 10, nil
 }
 
-// processorTime is what the process has used up to now.
+// processorTime returns the user and system time that the process has used so far.
 func (s *server) processorTime() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
 	if err != nil {
@@ -159,7 +160,7 @@ func parseProcessorTime(stat string) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, nil
 }
 
-// freeAddress is one of the loopback that nobody listens on.
+// freeAddress returns a loopback address that nothing listens on.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

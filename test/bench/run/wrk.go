@@ -16,14 +16,18 @@ import (
 //go:embed wrk.lua
 var script []byte
 
-// load is what wrk has seen of a server, and what that cost the server.
+// load is what wrk has measured of a server, and what that cost the server.
 type load struct {
 	perSecond float64       // requests
 	p99       time.Duration // latency
-	perCPU    float64       // requests for a second of the server's processor time
+	cpu       time.Duration // the server's processor time for one request
 }
 
-// wrk asks a server for path for some seconds, by so many connections.
+func (l load) rate() float64            { return l.perSecond }
+func (l load) microseconds() float64    { return float64(l.cpu) / float64(time.Microsecond) }
+func (l load) p99Milliseconds() float64 { return milliseconds(l.p99) }
+
+// wrk requests path from a server for some seconds over so many connections.
 func (b *bench) wrk(ctx context.Context, s *server, connections, seconds int, method, path string, header http.Header) (load, error) {
 	args := []string{
 		"-t", strconv.Itoa(min(b.wrkThreads, connections)), "-c", strconv.Itoa(connections), "-d", fmt.Sprintf("%ds", seconds),
@@ -51,7 +55,7 @@ func (b *bench) wrk(ctx context.Context, s *server, connections, seconds int, me
 	return parseWrk(string(out), after-before)
 }
 
-// parseWrk reads the line that the script prints last. Wrong answers are an error, slow ones are not.
+// parseWrk reads the line that the script prints last. Wrong answers are an error; slow ones are not.
 func parseWrk(out string, used time.Duration) (load, error) {
 	line := out[strings.LastIndexByte(strings.TrimSpace(out), '\n')+1:]
 	var got struct{ Requests, Microseconds, P99, Refused, SocketErrors int64 }
@@ -67,11 +71,11 @@ func parseWrk(out string, used time.Duration) (load, error) {
 	return load{
 		perSecond: float64(got.Requests) / (float64(got.Microseconds) / 1e6),
 		p99:       time.Duration(got.P99) * time.Microsecond,
-		perCPU:    float64(got.Requests) / used.Seconds(),
+		cpu:       used / time.Duration(got.Requests),
 	}, nil
 }
 
-// stderrOf is what a command has said on its standard error.
+// stderrOf is what a command has written to its standard error.
 func stderrOf(err error) string {
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		return string(e.Stderr)
