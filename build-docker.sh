@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the two images: mock-ec2-metadata (what runs) and
-# mock-ec2-metadata:dev (what rebuilds itself while you edit).
+# Builds the two images: mock-ec2-metadata, which runs the daemon, and
+# mock-ec2-metadata:dev, which rebuilds it while you edit.
 set -euo pipefail
 
 name=mock-ec2-metadata
@@ -27,7 +27,7 @@ die() {
 	exit 1
 }
 
-# The folder this script is in, also when it was called through a symlink.
+# The folder of this script, also when a symlink leads to it.
 script=$0
 while [ -L "$script" ]; do
 	link=$(readlink "$script")
@@ -51,7 +51,7 @@ docker info >/dev/null 2>&1 ||
 	die "Docker does not answer: is it running, and may you use it? (try: docker info)"
 
 version=${VERSION:-$(git -C "$root" describe --tags --always --dirty --abbrev=12 2>/dev/null || echo dev)}
-# A tag takes fewer characters than a version does (1.2.0+local).
+# A tag allows fewer characters than a version (1.2.0+local).
 tag=$(printf '%s' "$version" | tr -c 'A-Za-z0-9_.-' - | cut -c1-128)
 case $tag in
 latest | dev) tags=(--tag "$name:latest") ;;

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Run inside a virtual machine, as root: what the machine itself asks of 169.254.169.254:80 (the EC2 metadata service)
-# goes to the mock-ec2-metadata daemon on the machine that hosts it. Only a redirect of its own is added, once; all other
-# rules stay. It is a rule of iptables where that works, and else a table of nft's, "ip mock_ec2_metadata".
+# Run this inside a virtual machine, as root. It redirects the machine's own requests to 169.254.169.254:80 (the EC2 metadata
+# service) to the mock-ec2-metadata daemon on the host. It adds one redirect of its own, once; all other rules stay. The redirect
+# is a rule of iptables where iptables works, else a table of nft, "ip mock_ec2_metadata".
 #
-# --install has every boot do so in time for cloud-init, whose network stage (cloud-init.service, in newer ones
-# cloud-init-network.service) asks once the network is up. Where the hardware says EC2, its local stage asks before that, by a
-# DHCP lease of its own. What is installed starts early, therefore:
-#   - with an address in METADATA_HOST it redirects before the local stage, since that needs no route;
-#   - otherwise it waits for the default route, and the network stage waits for it. Under systemd it waits beside the local
-#     stage, whose lease brings a default route, too; OpenRC starts one service after the other, so there it runs in between.
-# It comes after the services that load a packet filter, which may flush what they find, but after none that brings the network
-# up: waiting for the route does that, and such services start only after cloud-init on some distribution.
+# --install makes every boot redirect before cloud-init asks. cloud-init's network stage (cloud-init.service, in newer versions
+# cloud-init-network.service) asks once the network is up. Where the hardware says EC2, its local stage asks before that, with a
+# DHCP lease of its own. So the installed service starts early:
+#   - With an address in METADATA_HOST it redirects before the local stage, since that needs no route.
+#   - Otherwise it waits for the default route, and the network stage waits for it. Under systemd it waits in parallel to the local
+#     stage, whose lease also brings a default route. OpenRC starts one service after the other, so there it runs in between.
+# It starts after the services that load a packet filter, which may flush existing rules. It starts after no service that brings
+# the network up: it waits for the route instead, and on some distribution such services start only after cloud-init.
 
 set -eu
 LC_ALL=C
@@ -18,8 +18,8 @@ export LC_ALL
 
 service=169.254.169.254
 comment='-m comment --comment mock-ec2-metadata' # marks our rule of iptables
-table='ip mock_ec2_metadata'                     # all of it is ours
-name=mock-ec2-metadata-nat                       # of what --install installs
+table='ip mock_ec2_metadata'                     # our table of nft
+name=mock-ec2-metadata-nat                       # the installed service
 program=/usr/local/sbin/$name
 unit=/etc/systemd/system/$name.service
 unit_link=/etc/systemd/system/multi-user.target.wants/$name.service
@@ -29,11 +29,11 @@ initd_link=/etc/runlevels/boot/$name
 usage() {
 	cat <<'EOT'
 Usage: nat.sh              redirect 169.254.169.254:80 to the mock-ec2-metadata daemon
-       nat.sh --remove     take the redirect away
-       nat.sh --install    have every boot redirect, before cloud-init asks: a systemd unit, or a service of OpenRC,
+       nat.sh --remove     remove the redirect
+       nat.sh --install    redirect at every boot, before cloud-init asks: a systemd unit, or a service of OpenRC,
                            mock-ec2-metadata-nat. It keeps METADATA_HOST, METADATA_PORT and METADATA_WAIT as they are now
-       nat.sh --uninstall  undo that, and take the redirect away
-       nat.sh --boot       what is installed runs this: wait for the default gateway, then redirect; with an address in
+       nat.sh --uninstall  undo that, and remove the redirect
+       nat.sh --boot       the installed service runs this: wait for the default gateway, then redirect; with an address in
                            METADATA_HOST redirect at once, before there is a network
        nat.sh --help       show this
 
@@ -43,16 +43,16 @@ Environment:
   METADATA_WAIT   how many seconds --boot waits for a default gateway (default: 120)
   NAT_ROOT        the root directory of an image, for --install and --uninstall (default: this machine itself)
 
-For an image whose first boot shall be EC2's, put this into its /etc/cloud/cloud.cfg.d/99-ec2.cfg as well. Without it,
-cloud-init looks for EC2 only in the hardware, which a virtual machine elsewhere does not show:
+For an image whose first boot must find EC2, also put this into its /etc/cloud/cloud.cfg.d/99-ec2.cfg. Without it,
+cloud-init looks for EC2 only on EC2's hardware:
 
   datasource_list: [Ec2]
   datasource:
     Ec2:
       strict_id: false
 
-cloud-init then configures the network as the metadata has it, which is only an interface whose MAC address is ec2.mac of the
-daemon's configuration. If that differs, the image needs one line more, and its own network; else the next boot has none:
+cloud-init then configures the network as the metadata says: only the interface whose MAC address is ec2.mac of the daemon's
+configuration. If that differs, the image needs its own network and one line more. Otherwise the next boot has no network:
 
   network: {config: disabled}
 EOT
@@ -67,13 +67,13 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# rule ACTION TARGET: the one spelling of our rule, to look for it (-C), put it first (-I) or delete it (-D).
+# rule ACTION TARGET: our rule in its only spelling, to find it (-C), insert it first (-I) or delete it (-D).
 rule() {
 	# shellcheck disable=SC2086 # $comment is several words, or none
 	"$iptables" -w -t nat "$1" OUTPUT -d "$service" -p tcp --dport 80 $comment -j DNAT --to-destination "$2"
 }
 
-# Where our rules lead, a line for each of them. Without comments only the exact rule for $target is known to be ours.
+# Prints the target of each rule of ours, one a line. Without comments, only the exact rule for $target is known to be ours.
 iptables_targets() {
 	if [ -z "$comment" ]; then
 		if rule -C "$target" 2>/dev/null; then echo "$target"; fi
@@ -86,20 +86,20 @@ iptables_targets() {
 		done
 }
 
-# Where our table leads.
+# Prints the target of our table.
 nft_targets() {
 	# shellcheck disable=SC2086 # $table is two words
 	nft list table $table 2>/dev/null | sed -n "s/.*ip daddr $service tcp dport 80 dnat to \([0-9.:]*\).*/\1/p"
 }
 
-# Makes our table anew, all at once. Its chain is asked before iptables' are, which have priority -100.
+# Replaces our table in one transaction. Its chain runs before those of iptables, which have priority -100.
 nft_redirect() {
 	nft "add table $table; delete table $table; add table $table; \
 add chain $table output { type nat hook output priority -101; policy accept; }; \
 add rule $table output ip daddr $service tcp dport 80 dnat to $1"
 }
 
-# Sets tool, the one to redirect with, and others, those that may hold a redirect from an earlier run.
+# Sets tool, which makes the redirect, and others, which may hold a redirect of an earlier run.
 find_tools() {
 	tool=
 	others=
@@ -125,7 +125,7 @@ find_tools() {
 		if have nft; then others=nft; fi
 	fi
 	if [ "$kind" != iptables-nft ] && have iptables-nft; then others="$others iptables-nft"; fi
-	# Only where its table exists already: looking would make it.
+	# Only if its table exists already: iptables-legacy would make it.
 	if [ "$kind" != iptables-legacy ] && have iptables-legacy && grep -qx nat /proc/net/ip_tables_names 2>/dev/null; then
 		others="$others iptables-legacy"
 	fi
@@ -137,7 +137,7 @@ die_without_tool() {
 		"apk add nftables (Alpine) or pacman -S nftables (Arch)"
 }
 
-# The gateway of the default route with the lowest metric, nothing if there is none.
+# Prints the gateway of the default route with the lowest metric, or nothing.
 gateway() {
 	ip -4 route show | awk '
 		$1 != "nexthop" { isdefault = ($1 == "default"); metric = 0 }
@@ -152,7 +152,7 @@ gateway() {
 		END { if (best != "") print best }'
 }
 
-# address HOST: the IPv4 address of HOST, nothing if it has none.
+# address HOST: prints the IPv4 address of HOST, or nothing.
 address() {
 	case $1 in
 	*[!0-9.]*) # a name
@@ -163,7 +163,7 @@ address() {
 	esac
 }
 
-# Sets port, patience and given, which is what METADATA_HOST holds: address, name or nothing.
+# Sets port, patience (seconds) and given, the kind of METADATA_HOST: address, name or nothing.
 read_settings() {
 	port=${METADATA_PORT:-5000}
 	case $port in
@@ -187,7 +187,7 @@ read_settings() {
 	[ "$action" = boot ] || patience=0
 }
 
-# await COMMAND…: what it prints, as soon as it prints something, nothing when patience ends.
+# await COMMAND…: runs it each second and prints its first output, or nothing after $patience seconds.
 await() {
 	until found=$("$@") && [ -n "$found" ]; do
 		[ "$patience" -gt 0 ] || return 0
@@ -197,7 +197,7 @@ await() {
 	printf '%s\n' "$found"
 }
 
-# Sets target, the address and port to redirect to.
+# Sets target, the address and port of the redirect.
 find_target() {
 	read_settings
 	if [ "$given" != nothing ]; then
@@ -211,12 +211,12 @@ find_target() {
 	target=$host:$port
 }
 
-# Asks the daemon through the redirect, past any proxy.
+# Asks the daemon through the redirect, without any proxy.
 check() {
 	if have curl; then
 		get='curl -q -fsS --max-time 5 -o'
 	elif have wget; then
-		get='timeout 5 wget -O' # not every wget has a limit of its own
+		get='timeout 5 wget -O' # not every wget has a time-out option
 	else
 		say "could not check that the daemon answers: there is neither curl nor wget"
 		return
@@ -231,8 +231,8 @@ check() {
 	fi
 	case $said in
 	*403*)
-		die "the redirect is in place and the daemon answers at $target, but it does not let this machine in (403); its log" \
-			"says by which address, to be added to server.allow_clients there"
+		die "the redirect is in place and the daemon answers at $target, but it denies this machine (403); its log names the" \
+			"address to add to server.allow_clients there"
 		;;
 	*)
 		die "the redirect is in place, but mock-ec2-metadata does not answer at $target; start it there, and let this" \
@@ -241,7 +241,7 @@ check() {
 	esac
 }
 
-# Puts the redirect to $target in place and takes away all others of ours, the same tool's and other tools'.
+# Makes the redirect to $target and removes all other redirects of ours, those of other tools too.
 redirect() {
 	own=$("${tool}_targets")
 	keep=
@@ -260,7 +260,7 @@ redirect() {
 	for other in $others; do drop "$other"; done
 }
 
-# drop TOOL: takes away all redirects of ours that TOOL holds.
+# drop TOOL: removes all redirects of ours that TOOL holds.
 drop() {
 	suffix=
 	[ "$1" = "$tool" ] || suffix=" by $1"
@@ -281,7 +281,7 @@ drop() {
 	esac
 }
 
-# delete_rules KEEP: deletes each rule of $own but the first one to KEEP.
+# delete_rules KEEP: deletes each rule of $own except the first one to KEEP.
 delete_rules() {
 	keep=$1
 	for to in $own; do
@@ -299,7 +299,7 @@ removed() {
 	say "removed the redirect of $service:80 to $1$suffix"
 }
 
-# nft sees the rules of an iptables that is missing here, but not their comments.
+# nft shows the rules of an iptables that is not installed, but not their comments.
 mention_rules_of_unknown_origin() {
 	if [ "$tool" != nft ] || have iptables-nft; then return; fi
 	nft list chain ip nat OUTPUT 2>/dev/null |
@@ -310,7 +310,7 @@ mention_rules_of_unknown_origin() {
 		done
 }
 
-# Everything but --install and --uninstall.
+# Runs every action except --install and --uninstall.
 run() {
 	find_tools
 	iptables=iptables
@@ -331,7 +331,7 @@ run() {
 		return
 	fi
 	if [ "$action" = boot ] && [ "$given" = address ]; then
-		redirect # there is no network to check it by
+		redirect # no network yet, so no check
 		return
 	fi
 	ip -4 route get "$service" >/dev/null 2>&1 || die "there is no route to $service, so nothing sent there could be" \
@@ -341,23 +341,23 @@ run() {
 	check
 }
 
-# Sets root, what the paths of an image begin with.
+# Sets root, the prefix of all paths of an image.
 find_root() {
 	root=${NAT_ROOT:-}
 	root=${root%/}
 	[ -d "$root/" ] || die "NAT_ROOT is \"$NAT_ROOT\", but must be the root directory of an image"
 }
 
-# installed FILE…: whether the image has one of these.
+# installed FILE…: succeeds if the image has one of these.
 installed() {
 	for file in "$@"; do
-		# A link in an image may lead to where only the image itself can follow.
+		# A link in an image may be valid only inside the image.
 		if [ -e "$root$file" ] || [ -L "$root$file" ]; then return 0; fi
 	done
 	return 1
 }
 
-# put MODE FILE: makes FILE of standard input, whole or not at all.
+# put MODE FILE: writes standard input to FILE, atomically.
 put() {
 	mkdir -p "${2%/*}"
 	cat >"$2.new"
@@ -365,7 +365,7 @@ put() {
 	mv -f "$2.new" "$2"
 }
 
-# settings FORMAT: a line for each variable to keep.
+# settings FORMAT: prints a line for each variable to keep.
 settings() {
 	for setting in "METADATA_HOST=${METADATA_HOST:-}" "METADATA_PORT=${METADATA_PORT:-}" "METADATA_WAIT=${METADATA_WAIT:-}"; do
 		# shellcheck disable=SC2059 # the format is ours; none of the values needs quoting
@@ -453,7 +453,7 @@ install() {
 	if installed /usr/lib/systemd/systemd /lib/systemd/systemd; then
 		systemd_unit | put 644 "$root$unit"
 		mkdir -p "$root${unit_link%/*}"
-		ln -sf "$unit" "$root$unit_link" # as "systemctl enable" does, which a build may have no use of
+		ln -sf "$unit" "$root$unit_link" # as "systemctl enable" does, which may not work in a build
 		reload_systemd
 		now="systemctl start $name"
 	elif installed /sbin/openrc-run /usr/sbin/openrc-run; then
@@ -475,7 +475,7 @@ install() {
 uninstall() {
 	find_root
 	if [ -z "$root" ] && { have iptables || have nft; }; then
-		(action=remove && run) || say "could not take the redirect away (see above)"
+		(action=remove && run) || say "could not remove the redirect (see above)"
 	fi
 	if ! installed "$program" "$unit" "$unit_link" "$initd" "$initd_link"; then
 		say "$name is not installed${root:+ in $root}"
@@ -492,7 +492,7 @@ uninstall() {
 
 running_systemd() { [ -d /run/systemd/system ] && have systemctl; }
 
-# In a chroot systemctl leaves it, and says so.
+# In a chroot, systemctl skips the reload and says so.
 reload_systemd() {
 	if [ -z "$root" ] && running_systemd; then
 		systemctl daemon-reload || say "systemd did not reload; it will know of the change after a restart"

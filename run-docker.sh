@@ -12,33 +12,34 @@ usage() {
 	cat <<EOT
 Usage: ./run-docker.sh dev|prd|it [ARGUMENT]...
 
-  prd   in the background, started again with Docker; a second call replaces
-        the first container. ARGUMENTs go to the daemon:
+  prd   runs the daemon in the background; it starts again with Docker. A
+        second call replaces the first container. ARGUMENTs go to the daemon:
           ./run-docker.sh prd --log-level debug
-  dev   in the foreground with the debug log, rebuilt and restarted when a
-        source file changes. ARGUMENTs go to the daemon.
-  it    a shell in the image of dev, no port published. ARGUMENTs are the
-        command to run instead:
+  dev   runs the daemon in the foreground with a debug log. A change of a
+        source file rebuilds and restarts it. ARGUMENTs go to the daemon.
+  it    runs a shell in the image of dev, and publishes no port. ARGUMENTs
+        are the command to run instead:
           ./run-docker.sh it go test ./...
 
-~/.aws is mounted read-only, except for the token caches of SSO and login.
-The daemon's key for identity documents is kept in ~/.local/state/mock-ec2-metadata.
-The daemon reads conf/config.yaml of this repository, if there is one.
+The container has ~/.aws read-only, except for the token caches of SSO and login.
+The daemon keeps its key for identity documents in ~/.local/state/mock-ec2-metadata.
+It reads conf/config.yaml of this repository, if that exists.
 
 Environment:
   PORT   port on this machine (default: 5000)
   BIND   address on this machine (default: 0.0.0.0; 127.0.0.1 narrows it)
   LINK_LOCAL=1   prd also answers at 169.254.169.254 while it runs, to this
-         machine and all its containers; the daemon then is in the machine's
-         network and starts as root, with the capabilities NET_ADMIN,
-         NET_BIND_SERVICE, SETUID, SETGID and DAC_OVERRIDE (Linux)
-Passed on when set: AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS,
-  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, HTTPS_PROXY,
-  HTTP_PROXY, NO_PROXY and MOCK_EC2_METADATA__*. The files that
-  AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE and AWS_CA_BUNDLE name are
-  mounted.
-This machine is host.docker.internal inside the container. With prd, virtual
-machines are let in whose networks this machine has when it is called.
+         machine and all its containers (Linux). The daemon then is in the
+         machine's network and starts as root, with the capabilities
+         NET_ADMIN, NET_BIND_SERVICE, SETUID, SETGID and DAC_OVERRIDE
+The script passes these variables on if they are set: AWS_PROFILE,
+  AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_ACCESS_KEY_ID,
+  AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+  and MOCK_EC2_METADATA__*. It mounts the files that AWS_CONFIG_FILE,
+  AWS_SHARED_CREDENTIALS_FILE and AWS_CA_BUNDLE name.
+Inside the container, this machine is host.docker.internal. With prd, the
+daemon allows virtual machines on the networks that this machine has when you
+call the script.
 EOT
 }
 
@@ -49,8 +50,8 @@ die() {
 	exit 1
 }
 
-# find_root sets root: the folder this script is in, also when it was called
-# through a symlink.
+# find_root sets root: the folder of this script, also when a symlink leads to
+# it.
 find_root() {
 	local script=$0 link
 	while [ -L "$script" ]; do
@@ -76,20 +77,20 @@ need_image() {
 		die "there is no image $1 yet; build it: ./build-docker.sh"
 }
 
-# add_mount SOURCE TARGET [readonly] adds a bind mount to run. The quotes are
-# those of CSV, which --mount reads: a path may hold a comma.
+# add_mount SOURCE TARGET [readonly] adds a bind mount to run. It quotes the
+# source as CSV, which --mount reads: a path may hold a comma.
 add_mount() {
 	local quote='"'
 	run+=(--mount "type=bind,${quote}source=${1//$quote/$quote$quote}$quote,target=$2${3:+,$3}")
 }
 
-# owner FILE prints its uid:gid, behind a symlink too (GNU, then BSD).
+# owner FILE prints the uid:gid of FILE, or of its target (GNU, then BSD).
 owner() {
 	stat -L -c %u:%g "$1" 2>/dev/null || stat -L -f %u:%g "$1"
 }
 
-# mount_file VARIABLE NAME mounts a file that the folder's mount does not
-# bring: the one VARIABLE names, or the one ~/.aws/NAME is a symlink to.
+# mount_file VARIABLE NAME mounts a file outside ~/.aws: the one that VARIABLE
+# names, or the target of the symlink ~/.aws/NAME.
 mount_file() {
 	local file=${!1:-}
 	if [ -n "$file" ]; then
@@ -106,9 +107,9 @@ mount_file() {
 	if [ -z "$as" ]; then as=$(owner "$file"); fi
 }
 
-# mount_cache NAME mounts ~/.aws/NAME/cache writable over the read-only
-# ~/.aws. Docker cannot make the mount point there, so it has to exist; it is
-# made when the configuration matches PATTERN, which says that it is used.
+# mount_cache NAME PATTERN mounts ~/.aws/NAME/cache writable over the read-only
+# ~/.aws. Docker cannot make the mount point there. So this function makes it
+# if the configuration matches PATTERN, that is, if the SDK uses the cache.
 mount_cache() {
 	local name=$1 pattern=$2 dir=$aws/$1/cache
 	if [ ! -d "$dir" ]; then
@@ -119,8 +120,8 @@ mount_cache() {
 	add_mount "$dir" "$home/.aws/$name/cache"
 }
 
-# add_aws brings ~/.aws into the container, and starts it as the owner of
-# those files, since they are readable for nobody else.
+# add_aws mounts ~/.aws, and runs the container as the owner of those files,
+# the only user that can read them.
 add_aws() {
 	local aws=${HOME:-}/.aws as=
 	if [ -d "$aws" ]; then
@@ -141,7 +142,7 @@ add_aws() {
 	fi
 
 	case $security in
-	*name=rootless*) # there, root inside is you outside
+	*name=rootless*) # root in the container is you on this machine
 		as=0:0
 		run+=(--env MOCK_EC2_METADATA__SERVER__USER=root)
 		;;
@@ -160,9 +161,9 @@ add_aws() {
 	fi
 }
 
-# add_root OWNER starts the container as root, which the daemon leaves for the
-# owner once the address is in place. What takes the address away stays root's.
-# DAC_OVERRIDE: until then it reads the owner's files, as docker exec does.
+# add_root OWNER starts the container as root. The daemon becomes the owner once
+# the address is in place; the process that removes the address stays root.
+# DAC_OVERRIDE: root reads the owner's files until then, and so does docker exec.
 add_root() {
 	local capability
 	run+=(--user 0:0)
@@ -174,8 +175,8 @@ add_root() {
 	fi
 }
 
-# add_state OWNER mounts the folder where the daemon keeps the key that signs
-# identity documents, the same as without Docker.
+# add_state OWNER mounts the folder of the key that signs identity documents,
+# the same folder as without Docker.
 add_state() {
 	local dir=${XDG_STATE_HOME:-${HOME:-}/.local/state}/mock-ec2-metadata
 	[ -n "${HOME:-}" ] || return 0
@@ -186,8 +187,8 @@ add_state() {
 	add_mount "$dir" "$home/.local/state/mock-ec2-metadata"
 }
 
-# add_environment passes variables on by name only, so that no value shows
-# in the list of processes.
+# add_environment passes variables on by name, so that the list of processes
+# shows no value.
 add_environment() {
 	local name
 	for name in AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_STS \
@@ -196,7 +197,7 @@ add_environment() {
 		$(compgen -e | grep '^MOCK_EC2_METADATA__' || true); do
 		if [ -z "${!name+set}" ]; then continue; fi
 		run+=(--env "$name")
-		if [ -n "$link_local" ]; then continue; fi # there, localhost is this machine
+		if [ -n "$link_local" ]; then continue; fi # localhost is this machine
 		case $name:${!name} in
 		AWS_ENDPOINT_URL*://localhost* | AWS_ENDPOINT_URL*://127.* | \
 			HTTP*_PROXY:*//localhost* | HTTP*_PROXY:*//127.*)
@@ -210,11 +211,11 @@ add_environment() {
 	run+=(--add-host host.docker.internal:host-gateway)
 }
 
-# add_networks tells the daemon this machine's virtual networks, so that its
-# virtual machines are let in: inside, it sees Docker's alone.
+# add_networks tells the daemon this machine's virtual networks, so that it
+# allows virtual machines on them. A daemon in a container sees only Docker's.
 add_networks() {
 	local networks
-	[ -z "$link_local" ] || return 0 # then it sees all
+	[ -z "$link_local" ] || return 0 # the daemon sees all networks
 	networks=$(docker run --rm --network host --read-only --cap-drop ALL \
 		--security-opt no-new-privileges "$image" networks 2>/dev/null) || return 0
 	run+=(--env "MOCK_EC2_METADATA_NETWORKS=$networks")
@@ -226,7 +227,7 @@ add_port() {
 	*:*) bind="[${bind//[\[\]]/}]" ;;
 	esac
 	if [ -n "$link_local" ]; then
-		# By the environment, for docker exec and the health check to know.
+		# In the environment, so that docker exec and the health check see it.
 		run+=(--network host --env "MOCK_EC2_METADATA__SERVER__LISTEN=[\"$bind:$port\"]")
 	else
 		run+=(--publish "$bind:$port:5000")
@@ -237,7 +238,7 @@ add_port() {
 	esac
 }
 
-# last_words prints what the container logged last.
+# last_words prints the last lines of the container's log.
 last_words() {
 	docker logs --tail 20 "$container" >&2 || true
 }
@@ -258,8 +259,8 @@ prd() {
 	*) die "LINK_LOCAL is \"$LINK_LOCAL\", but must be 1 or 0" ;;
 	esac
 	add_port
-	# The folder, not the file: an editor that saves by renaming puts a new
-	# file there, and the daemon has to see it.
+	# The folder, not the file: the daemon must see the new file of an editor
+	# that saves by renaming.
 	if [ -d "$root/conf" ]; then add_mount "$root/conf" /conf readonly; fi
 	add_aws
 	add_environment
@@ -298,7 +299,7 @@ mock-ec2-metadata answers at $url${link_local:+ and http://169.254.169.254/}
 EOT
 }
 
-# interactive adds what dev and it have in common.
+# interactive adds the options that dev and it share.
 interactive() {
 	need_image "$dev_image"
 	run+=(--rm --init --interactive --label "$label" --workdir /app)
@@ -317,7 +318,7 @@ dev() {
 	run+=(--name "$name")
 	add_port
 	interactive
-	# The reloader puts the daemon's arguments on a line for sh.
+	# The reloader passes the daemon's arguments to sh on one line.
 	for argument in "$@"; do
 		quoted+=("$quote${argument//$quote/$escape}$quote")
 	done
