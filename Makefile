@@ -38,12 +38,13 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint
 	$(TOOLS)/golangci-lint run --build-tags e2e ./test/...
 
 .PHONY: check
-check: $(TOOLS)/gofumpt lint ## Everything that reads the code: gofumpt, vet, golangci-lint, shellcheck, go.mod tidiness
+check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-lint, shellcheck, links of the docs, go.mod tidiness
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	  if [ -n "$$unformatted" ]; then echo "gofumpt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags e2e ./...
 	shellcheck $(SHELL_SCRIPTS)
+	python3 docs/check.py
 	go mod tidy -diff
 	go -C tools mod tidy -diff
 	go -C test/clients/go-v1 vet ./...
