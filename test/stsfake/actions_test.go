@@ -24,7 +24,7 @@ func match(t *testing.T, what, pattern, got string) {
 	}
 }
 
-func TestAssumeRole(t *testing.T) {
+func TestAssumeRole_IssuesCredentialsOfTheRole(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	key := s.AddUser("dev")
@@ -60,7 +60,7 @@ func TestAssumeRole(t *testing.T) {
 	}
 }
 
-func TestAssumeRoleRecordsEverything(t *testing.T) {
+func TestAssumeRole_RecordsTheWholeRequest(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	key := s.AddUser("dev")
@@ -102,11 +102,11 @@ func TestAssumeRoleRecordsEverything(t *testing.T) {
 	}
 	got[0].Form.Set("RoleArn", "changed")
 	if s.Requests()[0].Form.Get("RoleArn") != appRole {
-		t.Error("Requests hands out its own form")
+		t.Error("Requests returns no copy of the form")
 	}
 }
 
-func TestAssumeRoleTrust(t *testing.T) {
+func TestAssumeRole_ChecksTheTrustPolicy(t *testing.T) {
 	const dev = "arn:aws:iam::123456789012:user/dev"
 	denied := func(role string) answer {
 		return answer{403, "AccessDenied", "User: " + dev + " is not authorized to perform: sts:AssumeRole on resource: " + role}
@@ -117,14 +117,14 @@ func TestAssumeRoleTrust(t *testing.T) {
 		in    sts.AssumeRoleInput
 		want  answer
 	}{
-		{name: "anyone"},
+		{name: "no condition"},
 		{name: "user", trust: []stsfake.Trust{stsfake.Callers(dev)}},
 		{name: "account", trust: []stsfake.Trust{stsfake.Callers("123456789012")}},
 		{name: "root", trust: []stsfake.Trust{stsfake.Callers("arn:aws:iam::123456789012:root")}},
-		{name: "someone else", trust: []stsfake.Trust{stsfake.Callers(dev + "eloper")}, want: denied(appRole)},
+		{name: "another user", trust: []stsfake.Trust{stsfake.Callers(dev + "eloper")}, want: denied(appRole)},
 		{name: "no such role", in: sts.AssumeRoleInput{RoleArn: aws.String(nextRole)}, want: denied(nextRole)},
 		{
-			name: "without its path", in: sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::123456789012:role/app")},
+			name: "ARN without its path", in: sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::123456789012:role/app")},
 			want: denied("arn:aws:iam::123456789012:role/app"),
 		},
 		{name: "no external id", trust: []stsfake.Trust{stsfake.ExternalID("tenant")}, want: denied(appRole)},
@@ -133,11 +133,11 @@ func TestAssumeRoleTrust(t *testing.T) {
 			in: sts.AssumeRoleInput{ExternalId: aws.String("other")}, want: denied(appRole),
 		},
 		{
-			name: "external id nobody asked for", in: sts.AssumeRoleInput{ExternalId: aws.String("other")},
+			name: "external id that is not required", in: sts.AssumeRoleInput{ExternalId: aws.String("other")},
 		},
 		{name: "no MFA", trust: []stsfake.Trust{stsfake.MFA()}, want: denied(appRole)},
 		{
-			name: "half an MFA", in: sts.AssumeRoleInput{TokenCode: aws.String("123456")},
+			name: "code without device", in: sts.AssumeRoleInput{TokenCode: aws.String("123456")},
 			want: answer{403, "AccessDenied", "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code. "},
 		},
 		{
@@ -169,46 +169,61 @@ func TestAssumeRoleTrust(t *testing.T) {
 	}
 }
 
-func TestChaining(t *testing.T) {
-	s := stsfake.Start(t)
-	key := s.AddUser("dev")
+// chain is a client with a session of appRole, which has a source identity and a transitive tag, and may assume nextRole.
+func chain(t *testing.T) (s *stsfake.Server, key stsfake.Key, first *sts.AssumeRoleOutput, chained *sts.Client) {
+	t.Helper()
+	s = stsfake.Start(t)
+	key = s.AddUser("dev")
 	s.AddRole(appRole)
 	s.AddRole(nextRole, stsfake.MaxSession(12*time.Hour), stsfake.Callers(appRole))
-	first := mustAssume(t, client(s, key), sts.AssumeRoleInput{
-		SourceIdentity: aws.String("alice"), TransitiveTagKeys: []string{"team"},
-		Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("blue")}},
+	first = mustAssume(t, client(s, key), sts.AssumeRoleInput{
+		SourceIdentity: aws.String("alice"), TransitiveTagKeys: []string{"team"}, Tags: tag("team", "blue"),
 	})
-	chained := client(s, session(first.Credentials))
+	return s, key, first, client(s, session(first.Credentials))
+}
 
+func tag(key, value string) []types.Tag { return []types.Tag{{Key: &key, Value: &value}} }
+
+func TestRoleChaining_IsLimitedToOneHour(t *testing.T) {
+	_, _, _, chained := chain(t)
 	_, err := assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), DurationSeconds: aws.Int32(3601)})
 	wantFault(t, err, answer{
 		400, "ValidationError",
 		"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
 	})
-	_, err = assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), SourceIdentity: aws.String("mallory")})
-	wantFault(t, err, answer{403, "AccessDenied", "User: " + *first.AssumedRoleUser.Arn +
-		" is not authorized to perform: sts:SetSourceIdentity on resource: " + nextRole})
-	_, err = assume(t, chained, sts.AssumeRoleInput{
-		RoleArn: aws.String(nextRole), Tags: []types.Tag{{Key: aws.String("Team"), Value: aws.String("red")}},
-	})
-	wantFault(t, err, answer{Status: 400, Code: "InvalidParameterValue"})
-
 	out := mustAssume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), DurationSeconds: aws.Int32(3600)})
 	if got, want := *out.AssumedRoleUser.Arn, "arn:aws:sts::210987654321:assumed-role/next/i-0123456789abcdef0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := aws.ToString(out.SourceIdentity); got != "alice" {
-		t.Errorf("source identity %q was not handed down", got)
-	}
-	_, err = assume(t, client(s, session(out.Credentials)), sts.AssumeRoleInput{
-		Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("red")}},
-	})
-	wantFault(t, err, answer{Status: 400, Code: "InvalidParameterValue"}) // handed down twice
-	_, err = assume(t, client(s, key), sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
-	wantFault(t, err, answer{Status: 403, Code: "AccessDenied"}) // only sessions of appRole may
 }
 
-func TestGetSessionToken(t *testing.T) {
+func TestRoleChaining_InheritsTheSourceIdentity(t *testing.T) {
+	_, _, first, chained := chain(t)
+	_, err := assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), SourceIdentity: aws.String("mallory")})
+	wantFault(t, err, answer{403, "AccessDenied", "User: " + *first.AssumedRoleUser.Arn +
+		" is not authorized to perform: sts:SetSourceIdentity on resource: " + nextRole})
+	out := mustAssume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
+	if got := aws.ToString(out.SourceIdentity); got != "alice" {
+		t.Errorf("source identity %q, want alice", got)
+	}
+}
+
+func TestRoleChaining_InheritsTransitiveTags(t *testing.T) {
+	s, _, _, chained := chain(t)
+	_, err := assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), Tags: tag("Team", "red")})
+	wantFault(t, err, answer{Status: 400, Code: "InvalidParameterValue"})
+	out := mustAssume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
+	_, err = assume(t, client(s, session(out.Credentials)), sts.AssumeRoleInput{Tags: tag("team", "red")})
+	wantFault(t, err, answer{Status: 400, Code: "InvalidParameterValue"}) // inherited twice
+}
+
+func TestRoleChaining_CallersByRoleExcludesUsers(t *testing.T) {
+	s, key, _, _ := chain(t)
+	_, err := assume(t, client(s, key), sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
+	wantFault(t, err, answer{Status: 403, Code: "AccessDenied"})
+}
+
+func TestGetSessionToken_IssuesCredentialsOfTheUser(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	key := s.AddUser("dev")
@@ -228,21 +243,35 @@ func TestGetSessionToken(t *testing.T) {
 	if got, err := whoami(t, c); err != nil || got != key.UserARN {
 		t.Errorf("got %q, %v; want %s", got, err, key.UserARN)
 	}
-	// The session is still the user's: MFA counts, and assuming a role is no chaining.
-	role := mustAssume(t, c, sts.AssumeRoleInput{DurationSeconds: aws.Int32(43200)})
+	// MFA of the session counts, and assuming a role with it is not role chaining.
+	mustAssume(t, c, sts.AssumeRoleInput{DurationSeconds: aws.Int32(43200)})
+}
 
-	for name, c := range map[string]*sts.Client{"user session": c, "role session": client(s, session(role.Credentials))} {
+func TestGetSessionToken_RefusesCredentialsOfSessions(t *testing.T) {
+	s := stsfake.Start(t)
+	key := s.AddUser("dev")
+	s.AddRole(appRole)
+	out, err := client(s, key).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := mustAssume(t, client(s, key), sts.AssumeRoleInput{})
+	for name, c := range map[string]*sts.Client{"user session": client(s, session(out.Credentials)), "role session": client(s, session(role.Credentials))} {
 		t.Run(name, func(t *testing.T) {
 			_, err := c.GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
 			wantFault(t, err, answer{403, "AccessDenied", "Cannot call GetSessionToken with session credentials"})
 		})
 	}
-	_, err = client(s, key).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(129601)})
+}
+
+func TestGetSessionToken_LimitsTheDuration(t *testing.T) {
+	s := stsfake.Start(t)
+	_, err := client(s, s.AddUser("dev")).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{DurationSeconds: aws.Int32(129601)})
 	wantFault(t, err, answer{400, "ValidationError", "1 validation error detected: Value '129601' at 'durationSeconds' " +
 		"failed to satisfy constraint: Member must have value less than or equal to 129600"})
 }
 
-func TestGetCallerIdentityOnTheWire(t *testing.T) {
+func TestGetCallerIdentity_AnswersWithTheXMLOfSTS(t *testing.T) {
 	s := stsfake.Start(t)
 	key := s.AddUser("dev")
 	resp := send(t, s, key, time.Now(), "Action=GetCallerIdentity&Version=2011-06-15")

@@ -13,12 +13,11 @@ const (
 	maxTags       = 50
 	maxPolicyARNs = 10
 	maxChained    = time.Hour
-	// maxPacked stands in for the room that policies and tags have in a token, and for that of the whole token. AWS does
-	// not tell its own.
+	// maxPacked is the limit, in bytes, of policies and tags and of the whole token. AWS does not publish its limits.
 	maxPacked = 4096
 )
 
-// session is what an AssumeRole request asks for, once its form is found valid.
+// session is what a valid AssumeRole request asks for.
 type session struct {
 	name, sourceIdentity string
 	duration             time.Duration
@@ -26,7 +25,7 @@ type session struct {
 	packed               int // bytes of policy and tags
 }
 
-// assumeRole checks in the order of STS: the form, the role and its trust policy, then the duration the role allows.
+// assumeRole checks in the order of STS: the form, the role and its trust policy, then the duration that the role allows.
 func (s *Server) assumeRole(c call) (any, error) {
 	want, err := parseSession(c, assumeRules)
 	if err != nil {
@@ -70,7 +69,7 @@ func (s *Server) assumeRole(c call) (any, error) {
 	}, nil
 }
 
-// parseSession holds the form against the limits of the API reference, those of its texts being rules.
+// parseSession checks the form against the limits of the API reference. rules are those of its strings.
 func parseSession(c call, rules []textRule) (session, error) {
 	form := c.form
 	check := checks{form: form}
@@ -124,13 +123,13 @@ func parseSession(c call, rules []textRule) (session, error) {
 		}
 	}
 	var err error
-	want.transitive, err = handDown(c, given, len(tags))
+	want.transitive, err = passOnTags(c, given, len(tags))
 	return want, err
 }
 
-// handDown joins the tags the caller's session hands down with those this one wants handed on. Keys that were handed
-// down cannot be given anew, and keys must differ by more than case.
-func handDown(c call, given map[string]string, n int) (map[string]string, error) {
+// passOnTags returns the transitive tags of the new session: those of the caller's session and those that the request
+// names. A request must not repeat an inherited key, nor use keys that differ only by case.
+func passOnTags(c call, given map[string]string, n int) (map[string]string, error) {
 	folded := map[string]bool{}
 	for key := range given {
 		folded[strings.ToLower(key)] = true

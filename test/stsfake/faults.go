@@ -10,18 +10,18 @@ import (
 
 // Fault is an error answer of STS.
 type Fault struct {
-	// Status is the HTTP status. Fail takes zero for 400.
+	// Status is the HTTP status; 0 is 400.
 	Status  int
 	Code    string
 	Message string
-	// Times limits how many requests Fail answers with it. Zero: all, until Recover.
+	// Times limits how many requests fail; 0 is all, until Recover.
 	Times int
 }
 
-// Error gives code and message.
+// Error returns code and message.
 func (f Fault) Error() string { return f.Code + ": " + f.Message }
 
-// Faults to hand to Fail. AccessDenied gets the message that fits the request.
+// Faults for Fail. AccessDenied gets a message that fits the request.
 var (
 	AccessDenied         = Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
 	ExpiredToken         = forbidden("ExpiredToken", "The security token included in the request is expired")
@@ -40,78 +40,78 @@ var (
 	}
 )
 
-// mood is how requests for one action, or for all, are being treated.
-type mood struct {
+// behavior is how requests for one action, or for all, are answered.
+type behavior struct {
 	delay time.Duration
 	hang  bool
 	fault *Fault
-	left  int // answers with fault still to give; -1 without limit
+	left  int // requests that are still to fail; -1 without limit
 }
 
-// everything is the mood that applies when an action has none of its own.
-const everything = ""
+// allActions is the key of the behavior for actions without one of their own.
+const allActions = ""
 
-// Delay makes requests for these actions, or all when none is named, wait for d before they are answered.
+// Delay delays the answers of these actions, or of all if none is named, by d.
 func (s *Server) Delay(d time.Duration, actions ...string) {
-	s.change(actions, func(m *mood) { m.delay = d })
+	s.change(actions, func(b *behavior) { b.delay = d })
 }
 
-// Fail answers requests for these actions, or all when none is named, with f. It comes after Delay, and before the
-// signature is judged.
+// Fail answers requests for these actions, or for all if none is named, with f: after Delay, before the signature is
+// checked.
 func (s *Server) Fail(f Fault, actions ...string) {
 	if f.Status == 0 {
 		f.Status = http.StatusBadRequest
 	}
-	s.change(actions, func(m *mood) {
-		m.fault, m.left = &f, -1
+	s.change(actions, func(b *behavior) {
+		b.fault, b.left = &f, -1
 		if f.Times > 0 {
-			m.left = f.Times
+			b.left = f.Times
 		}
 	})
 }
 
-// Hang leaves requests for these actions, or all when none is named, without an answer until the client gives up or
-// the server closes. Recover does not free those that hang already.
-func (s *Server) Hang(actions ...string) { s.change(actions, func(m *mood) { m.hang = true }) }
+// Hang never answers requests for these actions, or for all if none is named. They end when the client gives up or the
+// server closes; Recover affects later requests only.
+func (s *Server) Hang(actions ...string) { s.change(actions, func(b *behavior) { b.hang = true }) }
 
-// Lifetime makes credentials issued from now on live for d whatever was asked for. Zero ends that.
+// Lifetime sets the lifetime of credentials issued from now on, whatever the request says. Zero resets it.
 func (s *Server) Lifetime(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lifetime = d
 }
 
-// Recover ends Delay, Fail, Hang and Lifetime. What was issued and recorded stays.
+// Recover resets Delay, Fail, Hang and Lifetime. It keeps issued credentials and recorded requests.
 func (s *Server) Recover() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.moods)
+	clear(s.behaviors)
 	s.lifetime = 0
 }
 
-func (s *Server) change(actions []string, edit func(*mood)) {
+func (s *Server) change(actions []string, edit func(*behavior)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(actions) == 0 {
-		actions = []string{everything}
+		actions = []string{allActions}
 	}
 	for _, action := range actions {
-		if s.moods[action] == nil {
-			s.moods[action] = &mood{}
+		if s.behaviors[action] == nil {
+			s.behaviors[action] = &behavior{}
 		}
-		edit(s.moods[action])
+		edit(s.behaviors[action])
 	}
 }
 
-// interfere waits, hangs or fails as the moods say; nil lets the request go on.
-func (s *Server) interfere(ctx context.Context, action string, form url.Values, caller *credential) error {
-	m := s.takeMood(action)
-	if m.hang {
+// applyBehavior waits, hangs or fails as the behavior for action says. nil means that the request proceeds.
+func (s *Server) applyBehavior(ctx context.Context, action string, form url.Values, caller *credential) error {
+	b := s.takeBehavior(action)
+	if b.hang {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	if m.delay > 0 {
-		timer := time.NewTimer(m.delay)
+	if b.delay > 0 {
+		timer := time.NewTimer(b.delay)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -119,49 +119,50 @@ func (s *Server) interfere(ctx context.Context, action string, form url.Values, 
 			return ctx.Err()
 		}
 	}
-	if m.fault == nil {
+	if b.fault == nil {
 		return nil
 	}
-	fault := *m.fault
+	fault := *b.fault
 	if fault.Code == AccessDenied.Code && fault.Message == "" {
 		fault = denied(caller, action, form.Get("RoleArn"))
 	}
 	return fault
 }
 
-// takeMood copies the mood for action, the action's own settings before those for everything, and counts the fault.
-func (s *Server) takeMood(action string) mood {
+// takeBehavior returns the behavior for action and counts its fault. The action's own settings override those of
+// allActions.
+func (s *Server) takeBehavior(action string) behavior {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var now mood
-	for _, m := range []*mood{s.moods[action], s.moods[everything]} {
-		if m == nil {
+	var now behavior
+	for _, b := range []*behavior{s.behaviors[action], s.behaviors[allActions]} {
+		if b == nil {
 			continue
 		}
-		now.hang = now.hang || m.hang
+		now.hang = now.hang || b.hang
 		if now.delay == 0 {
-			now.delay = m.delay
+			now.delay = b.delay
 		}
-		if now.fault == nil && m.fault != nil && m.left != 0 {
-			now.fault = m.fault
-			m.left = max(m.left-1, -1)
+		if now.fault == nil && b.fault != nil && b.left != 0 {
+			now.fault = b.fault
+			b.left = max(b.left-1, -1)
 		}
 	}
 	return now
 }
 
-// denied is AccessDenied in the words of STS.
+// denied is AccessDenied with the message of STS.
 func denied(caller *credential, action, resource string) Fault {
 	f := AccessDenied
 	if action == webIdentityAction {
 		f.Message = "Not authorized to perform sts:" + action
 		return f
 	}
-	who := "anonymous"
+	user := "anonymous"
 	if caller != nil {
-		who = caller.arn
+		user = caller.arn
 	}
-	f.Message = fmt.Sprintf("User: %s is not authorized to perform: sts:%s", who, action)
+	f.Message = fmt.Sprintf("User: %s is not authorized to perform: sts:%s", user, action)
 	if resource != "" {
 		f.Message += " on resource: " + resource
 	}

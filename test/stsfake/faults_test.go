@@ -13,7 +13,7 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-func TestFail(t *testing.T) {
+func TestFail_AnswersWithTheFaultUntilRecover(t *testing.T) {
 	for _, tt := range []struct {
 		fault stsfake.Fault
 		want  answer
@@ -42,7 +42,7 @@ func TestFail(t *testing.T) {
 			}
 			s.Fail(tt.fault)
 			if _, err := whoami(t, c); err == nil {
-				t.Error("every action should fail")
+				t.Error("Fail without an action affects not all actions")
 			}
 			s.Recover()
 			mustAssume(t, c, sts.AssumeRoleInput{})
@@ -53,7 +53,7 @@ func TestFail(t *testing.T) {
 	}
 }
 
-func TestFailTimes(t *testing.T) {
+func TestFail_TimesLimitsTheFault(t *testing.T) {
 	s := stsfake.Start(t)
 	s.AddRole(appRole)
 	fault := stsfake.Throttled
@@ -69,7 +69,7 @@ func TestFailTimes(t *testing.T) {
 	}
 }
 
-func TestHang(t *testing.T) {
+func TestHang_NeverAnswersUntilRecover(t *testing.T) {
 	s := stsfake.Start(t)
 	c := client(s, s.AddUser("dev"))
 	s.AddRole(appRole)
@@ -78,7 +78,7 @@ func TestHang(t *testing.T) {
 	defer cancel()
 	_, err := c.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String(appRole), RoleSessionName: aws.String("web")})
 	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want a deadline", err)
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 	if _, err := whoami(t, c); err != nil {
 		t.Errorf("another action: %v", err)
@@ -87,7 +87,7 @@ func TestHang(t *testing.T) {
 	mustAssume(t, c, sts.AssumeRoleInput{})
 }
 
-func TestDelay(t *testing.T) {
+func TestDelay_DelaysTheAnswer(t *testing.T) {
 	const delay = 150 * time.Millisecond
 	s := stsfake.Start(t)
 	c := client(s, s.AddUser("dev"))
@@ -103,11 +103,11 @@ func TestDelay(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := c.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want a deadline", err)
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
-func TestLifetime(t *testing.T) {
+func TestLifetime_OverridesTheDurationUntilRecover(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	key := s.AddUser("dev")

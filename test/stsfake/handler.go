@@ -13,14 +13,14 @@ const (
 	maxBody    = 256 << 10
 )
 
-// call is one authenticated request on its way through an action.
+// call is one authenticated request for an action.
 type call struct {
 	form   url.Values
 	caller *credential
 	now    time.Time
 }
 
-// actions maps the Action parameter to what answers it with a result element.
+// actions maps the Action parameter to its implementation, which returns a result element.
 var actions = map[string]func(*Server, call) (any, error){
 	"AssumeRole":        (*Server).assumeRole,
 	webIdentityAction:   (*Server).assumeRoleWithWebIdentity,
@@ -28,8 +28,7 @@ var actions = map[string]func(*Server, call) (any, error){
 	"GetCallerIdentity": (*Server).getCallerIdentity,
 }
 
-// service is one of the AWS services that a Server plays: what answers a request to it, and how it writes results and
-// faults.
+// service is one of the AWS services that a Server implements: its handler, and how it writes results and faults.
 type service struct {
 	answer func(*Server, http.ResponseWriter, *http.Request) (action string, result any, err error)
 	write  func(w http.ResponseWriter, action string, result any, id string)
@@ -44,8 +43,8 @@ var (
 		},
 		fail: func(w http.ResponseWriter, f Fault, id string) { writeXML(w, f.Status, newErrorResponse(f, id)) },
 	}
-	// others are the services that have a path of their own.
-	others = map[string]service{
+	// ssoServices are the services of IAM Identity Center by path.
+	ssoServices = map[string]service{
 		portalPath: {answer: (*Server).getRoleCredentials, write: writeResult, fail: failPortal},
 		oidcPath:   {answer: (*Server).createToken, write: writeResult, fail: failOIDC},
 	}
@@ -57,28 +56,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 
-	asked, ok := others[r.URL.Path]
+	called, ok := ssoServices[r.URL.Path]
 	if !ok {
-		asked = sts
+		called = sts
 	}
-	action, result, err := asked.answer(s, w, r)
+	action, result, err := called.answer(s, w, r)
 	if err == nil {
-		asked.write(w, action, result, id)
+		called.write(w, action, result, id)
 		return
 	}
 	if r.Context().Err() != nil {
-		panic(http.ErrAbortHandler) // the client is gone, or the server closes: cut the connection without a word
+		panic(http.ErrAbortHandler) // the client has left or the server closes: close the connection without an answer
 	}
 	var fault Fault
 	if !errors.As(err, &fault) {
 		fault = InternalFailure
 		fault.Message = err.Error()
 	}
-	asked.fail(w, fault, id)
+	called.fail(w, fault, id)
 }
 
-// answer answers for STS: it records the request, lets the moods interfere, then checks the signature's verdict and runs the action. The
-// record comes first so that tests can count what was answered with a fault or not at all.
+// answer answers for STS: it records the request, applies the behavior, checks the signature and runs the action. It
+// records first, so that tests can count requests that fail or hang.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) (action string, result any, err error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/" {
 		return "", nil, Fault{Status: http.StatusNotFound, Code: "UnknownOperationException", Message: "POST / only"}
@@ -99,7 +98,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (action string, 
 		Action: action, Form: form, CallerARN: auth.callerARN(), AccessKeyID: auth.keyID, Region: auth.region,
 		UserAgent: r.UserAgent(), Time: now,
 	})
-	if err := s.interfere(r.Context(), action, form, auth.caller); err != nil {
+	if err := s.applyBehavior(r.Context(), action, form, auth.caller); err != nil {
 		return action, nil, err
 	}
 
@@ -112,7 +111,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (action string, 
 			Status: http.StatusBadRequest, Code: "InvalidAction",
 			Message: "Could not find operation " + action + " for version " + form.Get("Version"),
 		}
-	case authErr != nil && action != webIdentityAction: // which nobody signs
+	case authErr != nil && action != webIdentityAction: // which is unsigned
 		return action, nil, authErr
 	}
 	result, err = run(s, call{form: form, caller: auth.caller, now: now})

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Issued gives the session with this access key id as it was issued, expired or not.
+// Issued returns the session with this access key id as it was issued, even if it has expired.
 func (s *Server) Issued(accessKeyID string) (session aws.Credentials, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,8 +20,8 @@ func (s *Server) Issued(accessKeyID string) (session aws.Credentials, ok bool) {
 	}, true
 }
 
-// Secrets are all that this server has ever issued and that only who got them may see: secret keys, session tokens, the
-// tokens of logins, refreshed ones included, and web identities. MFA codes are too short to be looked for.
+// Secrets returns all secrets that this server has issued: secret keys, session tokens, tokens of logins, including
+// refreshed ones, and web identities. It omits MFA codes, which are too short to search for.
 func (s *Server) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,7 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestIssued remembers all that was issued, as it was.
-func TestIssued(t *testing.T) {
+func TestIssued_ReturnsSessionsOnly(t *testing.T) {
 	s := stsfake.Start(t)
 	s.AddRole(appRole)
 	key := s.AddUser("dev")
@@ -24,14 +23,20 @@ func TestIssued(t *testing.T) {
 	c := out.Credentials
 	got, ok := s.Issued(*c.AccessKeyId)
 	if !ok || got.SecretAccessKey != *c.SecretAccessKey || got.SessionToken != *c.SessionToken || !got.Expires.Equal(*c.Expiration) {
-		t.Error("the session was issued otherwise")
+		t.Error("not the issued session")
 	}
 	for _, id := range []string{key.AccessKeyID, "ASIANEVERISSUED00000"} {
 		if _, ok := s.Issued(id); ok {
-			t.Errorf("%s is no session", id)
+			t.Errorf("%s is not a session", id)
 		}
 	}
+}
 
+func TestSecrets_AreAllThatWereIssued(t *testing.T) {
+	s := stsfake.Start(t)
+	s.AddRole(appRole)
+	key := s.AddUser("dev")
+	c := mustAssume(t, client(s, key), sts.AssumeRoleInput{}).Credentials
 	s.AddWebIdentity("web-identity", appRole)
 	s.AddPermissionSet("123456789012", "PowerUser")
 	login := s.ExpireSSO(s.LoginSSO("alice"))

@@ -24,7 +24,7 @@ type createTokenResult struct {
 	RefreshToken string `json:"refreshToken"`
 }
 
-// oauthCodes are what OAuth calls the faults of the OIDC service.
+// oauthCodes are the OAuth codes of the OIDC service's faults.
 var oauthCodes = map[string]string{
 	"AccessDeniedException":         "access_denied",
 	"ExpiredTokenException":         "expired_token",
@@ -40,7 +40,7 @@ func writeResult(w http.ResponseWriter, _ string, result any, _ string) {
 	writeJSON(w, http.StatusOK, result)
 }
 
-// failPortal writes f in the manner of the SSO portal.
+// failPortal writes f in the format of the SSO portal.
 func failPortal(w http.ResponseWriter, f Fault, _ string) {
 	w.Header().Set("X-Amzn-Errortype", f.Code)
 	writeJSON(w, f.Status, map[string]string{
@@ -48,8 +48,8 @@ func failPortal(w http.ResponseWriter, f Fault, _ string) {
 	})
 }
 
-// failOIDC writes f in the manner of the OIDC service: what AWS calls the fault is in a header alone, and its text where
-// the SDKs do not look for a message.
+// failOIDC writes f in the format of the OIDC service: AWS's code is only in a header, and the SDKs do not read the text in
+// error_description.
 func failOIDC(w http.ResponseWriter, f Fault, _ string) {
 	w.Header().Set("X-Amzn-Errortype", f.Code+":http://internal.amazon.com/coral/com.amazonaws.sso.oidc/")
 	code, ok := oauthCodes[f.Code]
@@ -68,5 +68,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that left is no concern of the fake
+	_, _ = w.Write(body) // an error means that the client has left
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// tokenPrefix starts the session tokens AWS issues.
+// tokenPrefix is how AWS's session tokens begin.
 const tokenPrefix = "IQoJb3JpZ2luX2Vj"
 
-// mintID makes a unique id: the prefix that tells its kind, then n characters of A-Z and 2-7.
+// mintID makes a unique id: the prefix of its kind, then n characters of A-Z and 2-7.
 func mintID(prefix string, n int) string {
 	return prefix + base32.StdEncoding.EncodeToString(randomBytes(n))[:n]
 }
@@ -34,16 +34,16 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// issue fills in c's key, secret, token and expiry, and remembers it. A set Lifetime beats the duration asked for.
-// Expiry is in whole seconds, as the answer tells it.
-func (s *Server) issue(c *credential, now time.Time, asked time.Duration) *credential {
+// issue sets c's key, secret, token and expiry, and stores it. Lifetime, if set, overrides duration. The expiry is in whole
+// seconds, as in the answer.
+func (s *Server) issue(c *credential, now time.Time, duration time.Duration) *credential {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lifetime > 0 {
-		asked = s.lifetime
+		duration = s.lifetime
 	}
 	c.keyID, c.secret, c.token = mintID("ASIA", 16), mintSecret(), mintToken()
-	c.expires = now.Add(asked).Truncate(time.Second)
+	c.expires = now.Add(duration).Truncate(time.Second)
 	s.keys[c.keyID] = c
 	return c
 }

@@ -19,7 +19,7 @@ type Key struct {
 	UserARN string
 }
 
-// Retrieve returns the key as the SDK wants it. It does not fail.
+// Retrieve returns the key as credentials of the SDK. It does not fail.
 func (k Key) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, Source: "stsfake"}, nil
 }
@@ -40,7 +40,7 @@ type role struct {
 	mfa        bool
 }
 
-// credential is one access key and who signs with it.
+// credential is one access key and its principal.
 type credential struct {
 	keyID, secret, token string
 	expires              time.Time // zero for a user's own key
@@ -51,7 +51,7 @@ type credential struct {
 	mfa             bool
 
 	sourceIdentity string
-	transitive     map[string]string // tags handed down the chain
+	transitive     map[string]string // session tags that chained sessions inherit
 }
 
 func (c *credential) isRole() bool { return c.user == nil }
@@ -88,23 +88,23 @@ func (s *Server) SetMFA(user, code string) (serial string) {
 	return u.mfaSerial
 }
 
-// Trust is a rule of a role: who may assume it, how, for how long.
+// Trust is a condition of a role: who may assume it, how, and for how long.
 type Trust func(*role)
 
-// Callers allows only these: user ARNs, role ARNs (their sessions), session ARNs, account roots or account ids. Without
-// Callers every caller the server knows may assume the role.
+// Callers allows only these principals: user ARNs, role ARNs (for their sessions), session ARNs, account roots or account
+// ids. Without Callers, all principals that the server knows may assume the role.
 func Callers(arns ...string) Trust { return func(r *role) { r.callers = append(r.callers, arns...) } }
 
 // MaxSession is the role's MaxSessionDuration. Default one hour.
 func MaxSession(d time.Duration) Trust { return func(r *role) { r.maxSession = d } }
 
-// ExternalID must be sent by the caller.
+// ExternalID requires this external id.
 func ExternalID(id string) Trust { return func(r *role) { r.externalID = id } }
 
-// MFA demands a token code, or a session from GetSessionToken that was made with one.
+// MFA requires a token code, or a session from GetSessionToken that was opened with one.
 func MFA() Trust { return func(r *role) { r.mfa = true } }
 
-// AddRole makes or replaces the role with this ARN. It panics when CheckRoleARN fails. Sessions already issued live on.
+// AddRole makes or replaces the role with this ARN. It panics if CheckRoleARN fails. Issued sessions stay valid.
 func (s *Server) AddRole(roleARN string, trust ...Trust) {
 	if err := CheckRoleARN(roleARN); err != nil {
 		panic(err)
@@ -122,7 +122,7 @@ func (s *Server) AddRole(roleARN string, trust ...Trust) {
 	s.roles[roleARN] = r
 }
 
-// CheckRoleARN tells whether roleARN looks like arn:aws:iam::123456789012:role/name, with or without a path.
+// CheckRoleARN returns an error unless roleARN has the form arn:aws:iam::123456789012:role/name, with or without a path.
 func CheckRoleARN(roleARN string) error {
 	a, err := arn.Parse(roleARN)
 	if err != nil || a.Service != "iam" || a.AccountID == "" || !strings.HasPrefix(a.Resource, "role/") ||
@@ -132,7 +132,7 @@ func CheckRoleARN(roleARN string) error {
 	return nil
 }
 
-// allows tells whether the trust policy lets c in, apart from MFA and external ID.
+// allows reports whether the trust policy allows c, apart from MFA and external ID.
 func (r *role) allows(c *credential) bool {
 	root := arn.ARN{Partition: r.arn.Partition, Service: "iam", AccountID: c.account, Resource: "root"}.String()
 	return r.callers == nil || slices.ContainsFunc([]string{c.arn, c.principal, c.account, root}, func(name string) bool {
@@ -140,7 +140,7 @@ func (r *role) allows(c *credential) bool {
 	})
 }
 
-// sessionARN names a session of r; the role's path is dropped, as AWS does.
+// sessionARN is the ARN of a session of r. It does not contain the role's path, as with AWS.
 func (r *role) sessionARN(session string) string {
 	return arn.ARN{
 		Partition: r.arn.Partition, Service: "sts", AccountID: r.arn.AccountID,

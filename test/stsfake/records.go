@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Request is one request that reached the server, however it was answered.
+// Request is one request that reached the server, whatever the answer.
 type Request struct {
 	Action string
-	// Form is the body: Action, Version and the action's parameters, Tags.member.1.Key and the like included. For
-	// GetRoleCredentials it is the query, for CreateToken the members of the JSON that are texts.
+	// Form is the body: Action, Version and the parameters, such as Tags.member.1.Key. For GetRoleCredentials it is the
+	// query, for CreateToken the string members of the JSON.
 	Form url.Values
-	// CallerARN is empty when the signature was missing or wrong, and for actions that are not signed.
+	// CallerARN is empty if the signature was missing or wrong, and for unsigned actions.
 	CallerARN   string
 	AccessKeyID string
-	// Region is that of the signature's credential scope.
+	// Region of the signature's credential scope.
 	Region    string
 	UserAgent string
-	// Time is when it arrived by the server's clock.
+	// Time of arrival by the server's clock.
 	Time time.Time
 }
 
-// Calls counts the requests for action so far, retries and failures included.
+// Calls counts the requests for action so far, including retries and failures.
 func (s *Server) Calls(action string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +36,7 @@ func (s *Server) Calls(action string) int {
 	return n
 }
 
-// Requests returns all requests so far, oldest first. The caller may change what it gets.
+// Requests returns a deep copy of all requests so far, oldest first.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

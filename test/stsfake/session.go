@@ -2,7 +2,7 @@ package stsfake
 
 import "time"
 
-// getSessionToken gives a user temporary credentials that are still the user's.
+// getSessionToken issues temporary credentials of the user.
 func (s *Server) getSessionToken(c call) (any, error) {
 	if c.caller.isSession() {
 		return nil, forbidden("AccessDenied", "Cannot call GetSessionToken with session credentials")
@@ -24,12 +24,12 @@ func (s *Server) getSessionToken(c call) (any, error) {
 	return sessionTokenResult{Credentials: newCredentialsXML(got), tokenSize: newTokenSize(got)}, nil
 }
 
-// getCallerIdentity tells whose credentials signed; it needs no permission.
+// getCallerIdentity returns the identity of the caller. It needs no permission.
 func (s *Server) getCallerIdentity(c call) (any, error) {
 	return callerIdentityResult{ARN: c.caller.arn, UserID: c.caller.userID, Account: c.caller.account}, nil
 }
 
-// checkMFA tells whether the caller is authenticated by MFA, by this request or by the session it signed with.
+// checkMFA reports whether the caller is authenticated by MFA: in this request, or when its session was opened.
 func (s *Server) checkMFA(c call) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,7 @@ const (
 	authHeader = "Authorization"
 )
 
-// authorization is a request's Authorization header, taken apart, and the caller once it is known.
+// authorization is a parsed Authorization header, and the caller once it is known.
 type authorization struct {
 	keyID, date, region, service, terminal string
 	signedHeaders, signature               string
@@ -35,10 +35,10 @@ func (a authorization) callerARN() string {
 	return a.caller.arn
 }
 
-// verify checks the request's Signature Version 4: it finds the secret by access key, signs the same request again
-// (method, path, query, just the headers the client signed, the body's hash) and compares. The returned caller is set
-// only for a good signature; key and region as soon as they can be read. Presigned URLs are not understood, nor are
-// signatures over headers that the SDK's signer leaves out, such as User-Agent.
+// verify checks the request's Signature Version 4: it looks up the secret by access key, signs the request again (method,
+// path, query, the headers that the client signed, the body's hash) and compares. The result has key and region if they
+// can be parsed, and the caller only for a valid signature. It supports neither presigned URLs nor signatures over
+// headers that the SDK's signer omits, such as User-Agent.
 func (s *Server) verify(r *http.Request, body []byte, now time.Time) (authorization, error) {
 	header := r.Header.Get(authHeader)
 	if header == "" {
@@ -62,7 +62,7 @@ func (s *Server) verify(r *http.Request, body []byte, now time.Time) (authorizat
 	if auth.service != "sts" {
 		return auth, mismatch("Credential should be scoped to correct service: 'sts'. ")
 	}
-	want, err := auth.resign(r, body, caller.secret, signedAt)
+	want, err := auth.signAgain(r, body, caller.secret, signedAt)
 	if err != nil {
 		return auth, err
 	}
@@ -74,7 +74,7 @@ func (s *Server) verify(r *http.Request, body []byte, now time.Time) (authorizat
 	return auth, nil
 }
 
-// parseAuthorization takes "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…" apart.
+// parseAuthorization parses "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
 func parseAuthorization(header string) (authorization, error) {
 	var a authorization
 	scheme, rest, _ := strings.Cut(header, " ")
@@ -101,7 +101,7 @@ func parseAuthorization(header string) (authorization, error) {
 	return a, nil
 }
 
-// lookup finds the credential behind a key id and checks that the session token is its own and still good.
+// lookup finds the credential of a key id. Its session token must match and must not have expired.
 func (s *Server) lookup(keyID, token string, now time.Time) (*credential, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +117,7 @@ func (s *Server) lookup(keyID, token string, now time.Time) (*credential, error)
 	return c, nil
 }
 
-// checkDate allows the client's clock five minutes either way.
+// checkDate allows the client's clock to differ by five minutes.
 func checkDate(signed, now time.Time) error {
 	stamp := func(t time.Time) string { return t.UTC().Format(amzTime) }
 	if earliest := now.Add(-maxSkew); signed.Before(earliest.Truncate(time.Second)) {
@@ -131,8 +131,8 @@ func checkDate(signed, now time.Time) error {
 	return nil
 }
 
-// resign signs what arrived, reduced to the headers a says were signed, with the secret that should have been used.
-func (a authorization) resign(r *http.Request, body []byte, secret string, signedAt time.Time) (authorization, error) {
+// signAgain signs the received request with secret, over the headers that a names.
+func (a authorization) signAgain(r *http.Request, body []byte, secret string, signedAt time.Time) (authorization, error) {
 	again := &http.Request{
 		Method: r.Method,
 		Host:   r.Host,
@@ -151,7 +151,7 @@ func (a authorization) resign(r *http.Request, body []byte, secret string, signe
 		}
 	}
 	hash := sha256.Sum256(body)
-	creds := aws.Credentials{AccessKeyID: a.keyID, SecretAccessKey: secret} // a token is among the signed headers
+	creds := aws.Credentials{AccessKeyID: a.keyID, SecretAccessKey: secret} // a token is one of the signed headers
 	err := v4.NewSigner().SignHTTP(r.Context(), creds, again, hex.EncodeToString(hash[:]), "sts", a.region, signedAt)
 	if err != nil {
 		return authorization{}, err
@@ -159,7 +159,7 @@ func (a authorization) resign(r *http.Request, body []byte, secret string, signe
 	return parseAuthorization(again.Header.Get(authHeader))
 }
 
-// equal compares all that an Authorization header says, the signature in constant time.
+// equal compares all parts of two Authorization headers, the signature in constant time.
 func (a authorization) equal(b authorization) bool {
 	same := subtle.ConstantTimeCompare([]byte(a.signature), []byte(b.signature)) == 1
 	a.signature, b.signature = "", ""

@@ -2,7 +2,6 @@ package stsfake_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
@@ -29,14 +28,14 @@ const (
 		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 )
 
-// reply is an HTTP answer, read to its end.
+// reply is a complete HTTP response.
 type reply struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// send posts form, signed by hand at a time of the test's choosing, after edit has had its way with the request.
+// send posts form, signed with key at the given time and then changed by edit.
 func send(t *testing.T, s *stsfake.Server, key stsfake.Key, at time.Time, form string, edit ...func(*http.Request)) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/", strings.NewReader(form))
@@ -64,7 +63,7 @@ func send(t *testing.T, s *stsfake.Server, key stsfake.Key, at time.Time, form s
 	return reply{resp.StatusCode, resp.Header, body}
 }
 
-// readFault takes an error answer apart, and checks its frame.
+// readFault parses an error answer and checks its envelope.
 func readFault(t *testing.T, resp reply) answer {
 	t.Helper()
 	if resp.status == http.StatusOK {
@@ -87,7 +86,7 @@ func readFault(t *testing.T, resp reply) answer {
 	return answer{resp.status, body.Error.Code, body.Error.Message}
 }
 
-func TestSignature(t *testing.T) {
+func TestVerify_Signatures(t *testing.T) {
 	at := time.Date(2026, 5, 17, 8, 30, 0, 0, time.UTC)
 	s := stsfake.Start(t, stsfake.WithNow(func() time.Time { return at }))
 	key := s.AddUser("dev")
@@ -111,8 +110,8 @@ func TestSignature(t *testing.T) {
 		edit func(*http.Request)
 		want answer
 	}{
-		{name: "good", want: answer{Status: 200}},
-		{name: "header added on the way", edit: header("X-Forwarded-For", "10.0.0.1"), want: answer{Status: 200}},
+		{name: "valid", want: answer{Status: 200}},
+		{name: "unsigned header added", edit: header("X-Forwarded-For", "10.0.0.1"), want: answer{Status: 200}},
 		{name: "no spaces", edit: func(r *http.Request) {
 			r.Header.Set("Authorization", strings.ReplaceAll(r.Header.Get("Authorization"), ", ", ","))
 		}, want: answer{Status: 200}},
@@ -123,32 +122,32 @@ func TestSignature(t *testing.T) {
 			want: answer{403, "MissingAuthenticationToken", "Request is missing Authentication Token"},
 		},
 		{name: "signed header changed", edit: header("Content-Type", "text/plain"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
-		{name: "signed header gone", edit: func(r *http.Request) { r.Header.Del("Content-Type") }, want: answer{403, "SignatureDoesNotMatch", mismatchText}},
+		{name: "signed header removed", edit: func(r *http.Request) { r.Header.Del("Content-Type") }, want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "host changed", edit: func(r *http.Request) { r.Host = "sts.amazonaws.com" }, want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "query added", edit: func(r *http.Request) { r.URL.RawQuery = "a=b" }, want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "body changed", edit: func(r *http.Request) {
 			r.Body = io.NopCloser(strings.NewReader(identityForm + "&"))
 			r.ContentLength++
 		}, want: answer{403, "SignatureDoesNotMatch", mismatchText}},
-		{name: "date moved", edit: header("X-Amz-Date", "20260517T083001Z"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
+		{name: "date changed", edit: header("X-Amz-Date", "20260517T083001Z"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "scope of another day", edit: inAuth("/20260517/", "/20260516/"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "another region", edit: inAuth("/us-east-1/", "/us-east-2/"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "another service", edit: inAuth("/sts/", "/iam/"), want: answer{403, "SignatureDoesNotMatch", "Credential should be scoped to correct service: 'sts'. "}},
-		{name: "another end", edit: inAuth("/aws4_request", "/aws5_request"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
-		{name: "fewer headers", edit: inAuth("content-type;", ""), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
+		{name: "another terminal string", edit: inAuth("/aws4_request", "/aws5_request"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
+		{name: "fewer signed headers", edit: inAuth("content-type;", ""), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "host not signed", edit: inAuth(";host;", ";"), want: answer{403, "SignatureDoesNotMatch", mismatchText}},
 		{name: "token with a user's key", edit: header("X-Amz-Security-Token", "x"), want: answer{Status: 403, Code: "InvalidClientTokenId"}},
 		{name: "no date", edit: func(r *http.Request) { r.Header.Del("X-Amz-Date") }, want: answer{Status: 400, Code: "IncompleteSignature"}},
 		{name: "another algorithm", edit: inAuth("AWS4-HMAC-SHA256", "Bearer"), want: answer{400, "IncompleteSignature", "Unsupported AWS 'algorithm': 'Bearer'."}},
 		{name: "no signature", edit: inAuth("Signature=", "Signed="), want: answer{400, "IncompleteSignature", "Authorization header requires 'Signature' parameter."}},
 		{name: "short scope", edit: inAuth("/sts/aws4_request", ""), want: answer{Status: 400, Code: "IncompleteSignature"}},
-		{name: "5 minutes slow", at: at.Add(-5 * time.Minute), want: answer{Status: 200}},
-		{name: "5 minutes fast", at: at.Add(5 * time.Minute), want: answer{Status: 200}},
-		{name: "too slow", at: at.Add(-5*time.Minute - time.Second), want: answer{
+		{name: "clock 5 minutes behind", at: at.Add(-5 * time.Minute), want: answer{Status: 200}},
+		{name: "clock 5 minutes ahead", at: at.Add(5 * time.Minute), want: answer{Status: 200}},
+		{name: "clock too far behind", at: at.Add(-5*time.Minute - time.Second), want: answer{
 			403, "SignatureDoesNotMatch",
 			"Signature expired: 20260517T082459Z is now earlier than 20260517T082500Z (20260517T083000Z - 5 min.)",
 		}},
-		{name: "too fast", at: at.Add(5*time.Minute + time.Second), want: answer{
+		{name: "clock too far ahead", at: at.Add(5*time.Minute + time.Second), want: answer{
 			403, "SignatureDoesNotMatch",
 			"Signature not yet current: 20260517T083501Z is still later than 20260517T083500Z (20260517T083000Z + 5 min.)",
 		}},
@@ -179,7 +178,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// roundTrip changes the SDK's requests after they were signed.
+// roundTrip changes the SDK's requests after signing.
 type roundTrip func(*http.Request)
 
 func (f roundTrip) Do(r *http.Request) (*http.Response, error) {
@@ -187,19 +186,29 @@ func (f roundTrip) Do(r *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(r)
 }
 
-func TestSDKSignature(t *testing.T) {
+func TestVerify_SDKWithWrongCredentials(t *testing.T) {
+	s := stsfake.Start(t)
+	key := s.AddUser("dev")
+	for _, tt := range []struct {
+		name  string
+		creds aws.CredentialsProvider
+		want  answer
+	}{
+		{"wrong secret", credentials.NewStaticCredentialsProvider(key.AccessKeyID, "wrong", ""), answer{403, "SignatureDoesNotMatch", mismatchText}},
+		{"unknown key", credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "wrong", ""), answer{Status: 403, Code: "InvalidClientTokenId"}},
+		{"unsigned", aws.AnonymousCredentials{}, answer{403, "MissingAuthenticationToken", "Request is missing Authentication Token"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := whoami(t, client(s, tt.creds))
+			wantFault(t, err, tt.want)
+		})
+	}
+}
+
+func TestVerify_SDKRequestChangedOnTheWay(t *testing.T) {
 	s := stsfake.Start(t)
 	key := s.AddUser("dev")
 	s.AddRole(appRole)
-	s.AddRole(nextRole)
-
-	_, err := whoami(t, client(s, credentials.NewStaticCredentialsProvider(key.AccessKeyID, "wrong", "")))
-	wantFault(t, err, answer{403, "SignatureDoesNotMatch", mismatchText})
-	_, err = whoami(t, client(s, credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "wrong", "")))
-	wantFault(t, err, answer{Status: 403, Code: "InvalidClientTokenId"})
-	_, err = whoami(t, client(s, aws.AnonymousCredentials{}))
-	wantFault(t, err, answer{403, "MissingAuthenticationToken", "Request is missing Authentication Token"})
-
 	tamper := roundTrip(func(r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -208,12 +217,12 @@ func TestSDKSignature(t *testing.T) {
 		body = bytes.Replace(body, []byte("sessionA"), []byte("sessionB"), 1)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	})
-	_, err = assume(t, client(s, key, func(o *sts.Options) { o.HTTPClient = tamper }),
+	_, err := assume(t, client(s, key, func(o *sts.Options) { o.HTTPClient = tamper }),
 		sts.AssumeRoleInput{RoleSessionName: aws.String("sessionA")})
 	wantFault(t, err, answer{403, "SignatureDoesNotMatch", mismatchText})
 }
 
-func TestSessionToken(t *testing.T) {
+func TestVerify_SessionTokens(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	key := s.AddUser("dev")
@@ -231,33 +240,40 @@ func TestSessionToken(t *testing.T) {
 	for _, token := range []string{"", "unknown", *other.Credentials.SessionToken} {
 		wantFault(t, try(token), answer{Status: 403, Code: "InvalidClientTokenId"})
 	}
-	now.Add(time.Hour) // the SDK signs with the true time; expiry is judged first
+	now.Add(time.Hour) // the SDK's date is an hour behind now, but the expiry is checked first
 	wantFault(t, try(*out.Credentials.SessionToken),
 		answer{403, "ExpiredToken", "The security token included in the request is expired"})
 }
 
-func TestSkewedClock(t *testing.T) {
+// skewed is a server whose clock is two hours ahead.
+func skewed(t *testing.T) *stsfake.Server {
+	t.Helper()
 	now := newClock()
 	now.Add(2 * time.Hour)
-	s := stsfake.Start(t, stsfake.WithNow(now.Now))
-	key := s.AddUser("dev")
-	_, err := whoami(t, client(s, key))
+	return stsfake.Start(t, stsfake.WithNow(now.Now))
+}
+
+func TestVerify_SkewedClockIsASignatureError(t *testing.T) {
+	s := skewed(t)
+	_, err := whoami(t, client(s, s.AddUser("dev")))
 	wantFault(t, err, answer{Status: 403, Code: "SignatureDoesNotMatch"})
 	if !strings.Contains(err.Error(), "Signature expired: ") {
 		t.Error(err)
 	}
+}
 
-	// The Date header follows the server's clock, so an SDK that retries learns the skew and heals.
-	before := s.Calls("GetCallerIdentity")
-	healing := client(s, key, func(o *sts.Options) {
+// An SDK learns the skew from the Date header.
+func TestVerify_RetryCorrectsSkew(t *testing.T) {
+	s := skewed(t)
+	c := client(s, s.AddUser("dev"), func(o *sts.Options) {
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 		})
 	})
-	if _, err := healing.GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{}); err != nil {
+	if _, err := whoami(t, c); err != nil {
 		t.Error(err)
 	}
-	if got := s.Calls("GetCallerIdentity") - before; got != 2 {
+	if got := s.Calls("GetCallerIdentity"); got != 2 {
 		t.Errorf("%d calls, want 2", got)
 	}
 }

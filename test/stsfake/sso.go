@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// The one instance of IAM Identity Center that a Server plays, as profiles name it.
+// The instance of IAM Identity Center that a Server implements, as profiles name it.
 const (
 	SSOStartURL = "https://d-9067642ac7.awsapps.com/start"
 	SSORegion   = "us-east-1"
@@ -21,32 +21,32 @@ const (
 const (
 	portalPath = "/federation/credentials"
 	oidcPath   = "/token"
-	// How long access tokens, client registrations and the credentials of a permission set live.
+	// Lifetimes of access tokens, client registrations and credentials of a permission set.
 	ssoTokenLife        = time.Hour
 	ssoRegistrationLife = 90 * 24 * time.Hour
 	ssoRoleLife         = time.Hour
 )
 
-// ssoSession is one login. The tokens made of it die with it.
+// ssoSession is one login. Revoking it invalidates its tokens.
 type ssoSession struct {
 	user, client string
 	revoked      bool
 }
 
-// ssoToken is an access token's session and when the token expires.
+// ssoToken is an access token's session and expiry.
 type ssoToken struct {
 	session *ssoSession
 	expires time.Time
 }
 
-// ssoCredentials are those of a registered client.
+// ssoCredentials are the credentials of a registered client.
 type ssoCredentials struct {
 	secret  string
 	expires time.Time
 }
 
-// AddPermissionSet lets whoever logs in have the permission set called name in account, for an hour at a time. It gives
-// the ARN of the role behind it, for Callers; nobody can assume that role. A second call gives the same.
+// AddPermissionSet gives every user who logs in the permission set called name in account, in sessions of an hour. It
+// returns the ARN of its role, for Callers; AssumeRole does not accept that role. A second call returns the same ARN.
 func (s *Server) AddPermissionSet(account, name string) (roleARN string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +62,8 @@ func (s *Server) AddPermissionSet(account, name string) (roleARN string) {
 	return r.arn.String()
 }
 
-// LoginSSO logs user in, as `aws sso login` would with a browser. The access token lives for an hour, and can be had anew
-// by the refresh token, which is good once.
+// LoginSSO logs user in, as `aws sso login` does with a browser. The access token lasts an hour. The refresh token can be
+// used once.
 func (s *Server) LoginSSO(user string) SSOLogin {
 	now := s.now()
 	s.mu.Lock()
@@ -79,8 +79,7 @@ func (s *Server) LoginSSO(user string) SSOLogin {
 	}
 }
 
-// ExpireSSO makes l's access token expire a second ago. It gives l with that expiry, as a cache file would tell it.
-// Refreshing works still.
+// ExpireSSO makes l's access token expire a second ago and returns l with that expiry. The refresh token still works.
 func (s *Server) ExpireSSO(l SSOLogin) SSOLogin {
 	l.ExpiresAt = wholeSeconds(s.now().Add(-time.Second))
 	s.mu.Lock()
@@ -94,8 +93,7 @@ func (s *Server) ExpireSSO(l SSOLogin) SSOLogin {
 	return l
 }
 
-// RevokeSSO ends the session that l belongs to, whatever l and cache files say of expiry: no token of it is taken any
-// longer.
+// RevokeSSO ends l's session. The server rejects all its tokens, whatever expiry l and cache files have.
 func (s *Server) RevokeSSO(l SSOLogin) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +104,7 @@ func (s *Server) RevokeSSO(l SSOLogin) {
 	token.session.revoked = true
 }
 
-// mintSSO makes the next pair of tokens of a session. The caller holds the lock.
+// mintSSO makes the next pair of tokens of a session. The caller holds s.mu.
 func (s *Server) mintSSO(session *ssoSession, now time.Time) (access, refresh string, expires time.Time) {
 	access, refresh = "aoaAAAAA"+mintToken(), "aorAAAAA"+mintToken()
 	expires = wholeSeconds(now.Add(ssoTokenLife))
@@ -117,7 +115,7 @@ func (s *Server) mintSSO(session *ssoSession, now time.Time) (access, refresh st
 
 func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// getRoleCredentials is the portal's GetRoleCredentials. It gives role sessions that STS takes.
+// getRoleCredentials is the portal's GetRoleCredentials. STS accepts the credentials that it issues.
 func (s *Server) getRoleCredentials(_ http.ResponseWriter, r *http.Request) (action string, result any, err error) {
 	action = "GetRoleCredentials"
 	if r.Method != http.MethodGet {
@@ -125,7 +123,7 @@ func (s *Server) getRoleCredentials(_ http.ResponseWriter, r *http.Request) (act
 	}
 	form, now := r.URL.Query(), s.now()
 	s.record(Request{Action: action, Form: form, UserAgent: r.UserAgent(), Time: now})
-	if err := s.interfere(r.Context(), action, form, nil); err != nil {
+	if err := s.applyBehavior(r.Context(), action, form, nil); err != nil {
 		return action, nil, err
 	}
 	account, name := form.Get("account_id"), form.Get("role_name")
@@ -159,7 +157,7 @@ func (s *Server) getRoleCredentials(_ http.ResponseWriter, r *http.Request) (act
 	}}, nil
 }
 
-// createToken is the OIDC service's CreateToken, for the grant by which an SDK refreshes an access token.
+// createToken is the OIDC service's CreateToken, for the grant refresh_token only.
 func (s *Server) createToken(w http.ResponseWriter, r *http.Request) (action string, result any, err error) {
 	action = "CreateToken"
 	if r.Method != http.MethodPost {
@@ -177,7 +175,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) (action str
 		}
 	}
 	s.record(Request{Action: action, Form: form, UserAgent: r.UserAgent(), Time: now})
-	if err := s.interfere(r.Context(), action, form, nil); err != nil {
+	if err := s.applyBehavior(r.Context(), action, form, nil); err != nil {
 		return action, nil, err
 	}
 	bad := func(status int, code, message string) (string, any, error) {

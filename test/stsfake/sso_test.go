@@ -17,10 +17,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// ssoConfig has a profile that logs in by session and one in the old manner.
+// ssoConfig has a profile with sso_session and one in the legacy format.
 const ssoConfig = `[profile new]
 sso_session = corp
 sso_account_id = 123456789012
@@ -35,23 +36,17 @@ sso_start_url = ` + stsfake.SSOStartURL + `
 sso_region = ` + stsfake.SSORegion + `
 `
 
-// ssoHome makes a home with ssoConfig, points the SDK at it and at s, and names its cache folder.
+// ssoHome isolates the test, writes ssoConfig and points the SDK at s. It returns the cache directory.
 func ssoHome(t *testing.T, s *stsfake.Server) (cache string) {
 	t.Helper()
-	home := t.TempDir()
-	for name, value := range map[string]string{
-		"HOME": home, "AWS_CONFIG_FILE": filepath.Join(home, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(home, "none"),
-		"AWS_ENDPOINT_URL_SSO": s.URL(), "AWS_ENDPOINT_URL_SSO_OIDC": s.URL(),
-	} {
-		t.Setenv(name, value)
-	}
-	if err := os.WriteFile(filepath.Join(home, "config"), []byte(ssoConfig), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(home, ".aws", "sso", "cache")
+	dir := filepath.Join(testutil.IsolateHome(t), ".aws")
+	testutil.Write(t, filepath.Join(dir, "config"), ssoConfig)
+	t.Setenv("AWS_ENDPOINT_URL_SSO", s.URL())
+	t.Setenv("AWS_ENDPOINT_URL_SSO_OIDC", s.URL())
+	return filepath.Join(dir, "sso", "cache")
 }
 
-// profile is the SDK's own provider of the profile's credentials, fresh from the files.
+// profile is the SDK's provider of a profile's credentials, without caches.
 func profile(t *testing.T, name string) aws.CredentialsProvider {
 	t.Helper()
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithSharedConfigProfile(name),
@@ -62,13 +57,13 @@ func profile(t *testing.T, name string) aws.CredentialsProvider {
 	return cfg.Credentials
 }
 
-func TestSSO(t *testing.T) {
+func TestSSO_SDKGetsCredentialsThatSTSAccepts(t *testing.T) {
 	s := stsfake.Start(t)
 	cache := ssoHome(t, s)
 	role := s.AddPermissionSet("123456789012", "PowerUser")
 	match(t, "role", `arn:aws:iam::123456789012:role/aws-reserved/sso\.amazonaws\.com/AWSReservedSSO_PowerUser_[0-9a-f]{16}`, role)
 	if again := s.AddPermissionSet("123456789012", "PowerUser"); again != role {
-		t.Errorf("a second time it is %s", again)
+		t.Errorf("the second call returns %s", again)
 	}
 	s.AddRole(appRole, stsfake.MaxSession(12*time.Hour), stsfake.Callers(role))
 	login := s.LoginSSO("alice@example.com")
@@ -104,13 +99,13 @@ func TestSSO(t *testing.T) {
 				t.Errorf("expires %v", c.Expires)
 			}
 			_, err = assume(t, client(s, creds), sts.AssumeRoleInput{DurationSeconds: aws.Int32(3601)})
-			wantFault(t, err, answer{Status: 400, Code: "ValidationError"}) // it is chaining
+			wantFault(t, err, answer{Status: 400, Code: "ValidationError"}) // role chaining
 			mustAssume(t, client(s, creds), sts.AssumeRoleInput{})
 		})
 	}
 }
 
-func TestSSORefresh(t *testing.T) {
+func TestSSO_SDKRefreshesAnExpiredLogin(t *testing.T) {
 	s := stsfake.Start(t)
 	cache := ssoHome(t, s)
 	s.AddPermissionSet("123456789012", "PowerUser")
@@ -127,26 +122,26 @@ func TestSSORefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	if second.AccessToken == first.AccessToken || second.RefreshToken == first.RefreshToken {
-		t.Error("the tokens are the old ones")
+		t.Error("the file still has the old tokens")
 	}
 	if left := time.Until(second.ExpiresAt); left > time.Hour || left < 59*time.Minute {
 		t.Errorf("%v left", left)
 	}
 	second.AccessToken, second.RefreshToken, second.ExpiresAt = first.AccessToken, first.RefreshToken, first.ExpiresAt
 	if diff := cmp.Diff(first, second); diff != "" {
-		t.Errorf("what is no token (-want +got):\n%s", diff)
+		t.Errorf("the rest of the file (-want +got):\n%s", diff)
 	}
 	if _, err := first.WriteSession(cache, "corp"); err != nil {
 		t.Fatal(err)
 	}
 	_, err = profile(t, "new").Retrieve(t.Context())
-	wantFault(t, err, answer{Status: 400, Code: "InvalidGrantException"}) // a refresh token is good once
+	wantFault(t, err, answer{Status: 400, Code: "InvalidGrantException"}) // a refresh token can be used once
 	if got, want := s.Calls("CreateToken"), 2; got != want {
 		t.Errorf("%d calls of CreateToken, want %d", got, want)
 	}
 }
 
-func TestSSORefusals(t *testing.T) {
+func TestSSO_Refusals(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(*stsfake.Server, *clock, stsfake.SSOLogin) stsfake.SSOLogin
@@ -160,7 +155,7 @@ func TestSSORefusals(t *testing.T) {
 			want: answer{403, "ForbiddenException", "No access"},
 		},
 		{
-			name: "expired, though the file does not say so",
+			name: "expired, but valid according to the file",
 			prepare: func(s *stsfake.Server, _ *clock, l stsfake.SSOLogin) stsfake.SSOLogin {
 				s.ExpireSSO(l)
 				return l
@@ -192,7 +187,7 @@ func TestSSORefusals(t *testing.T) {
 			want: answer{400, "InvalidGrantException", ""},
 		},
 		{
-			name: "expired, client unknown",
+			name: "expired, wrong client secret",
 			prepare: func(s *stsfake.Server, _ *clock, l stsfake.SSOLogin) stsfake.SSOLogin {
 				l.ClientSecret += "x"
 				return s.ExpireSSO(l)
@@ -200,7 +195,7 @@ func TestSSORefusals(t *testing.T) {
 			want: answer{401, "InvalidClientException", ""},
 		},
 		{
-			name: "expired, client of somebody else",
+			name: "expired, client of another login",
 			prepare: func(s *stsfake.Server, _ *clock, l stsfake.SSOLogin) stsfake.SSOLogin {
 				other := s.LoginSSO("bob")
 				l.ClientID, l.ClientSecret = other.ClientID, other.ClientSecret
@@ -209,7 +204,7 @@ func TestSSORefusals(t *testing.T) {
 			want: answer{400, "InvalidGrantException", ""},
 		},
 		{
-			name: "registration expired",
+			name: "expired client registration",
 			prepare: func(s *stsfake.Server, now *clock, l stsfake.SSOLogin) stsfake.SSOLogin {
 				l = s.ExpireSSO(l)
 				now.Add(90 * 24 * time.Hour)
@@ -250,8 +245,8 @@ func TestSSORefusals(t *testing.T) {
 	}
 }
 
-// TestSSOOnTheWire is about what no SDK sends, and the form of answers.
-func TestSSOOnTheWire(t *testing.T) {
+// The requests include some that no SDK sends.
+func TestSSO_AnswersWithTheJSONOfTheServices(t *testing.T) {
 	s := stsfake.Start(t)
 	s.AddPermissionSet("123456789012", "PowerUser")
 	l := s.LoginSSO("alice")
@@ -261,10 +256,13 @@ func TestSSOOnTheWire(t *testing.T) {
 	}
 	const portal = "/federation/credentials?account_id=123456789012&role_name=PowerUser"
 	for _, tt := range []struct {
-		name, method, path, body string
-		status                   int
-		fault                    string // x-amzn-errortype
-		want                     map[string]any
+		name   string
+		method string
+		path   string
+		body   string
+		status int
+		fault  string         // x-amzn-errortype
+		want   map[string]any // an empty value matches any
 	}{
 		{
 			name: "portal by POST", method: http.MethodPost, path: portal, status: 404, fault: "UnknownOperationException",
@@ -298,7 +296,7 @@ func TestSSOOnTheWire(t *testing.T) {
 			want: map[string]any{"accessToken": "", "refreshToken": "", "tokenType": "Bearer", "expiresIn": ""},
 		},
 		{
-			name: "again", method: http.MethodPost, path: "/token", body: grant("refresh_token"), status: 400, fault: "InvalidGrantException",
+			name: "refresh token used twice", method: http.MethodPost, path: "/token", body: grant("refresh_token"), status: 400, fault: "InvalidGrantException",
 			want: map[string]any{"error": "invalid_grant", "error_description": "Invalid refresh token provided"},
 		},
 		{
@@ -338,7 +336,7 @@ func TestSSOOnTheWire(t *testing.T) {
 			}
 		})
 	}
-	// A wrong method is not recorded, as for STS.
+	// A wrong method is not recorded.
 	if got := s.Requests()[0].Form.Encode(); got != "account_id=1" {
 		t.Errorf("recorded %s", got)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// SSOLogin is a login as `aws sso login` keeps it in ~/.aws/sso/cache; it is that file's JSON.
+// SSOLogin is the JSON of a file that `aws sso login` writes to ~/.aws/sso/cache.
 type SSOLogin struct {
 	StartURL              string    `json:"startUrl"`
 	Region                string    `json:"region"`
@@ -22,13 +22,13 @@ type SSOLogin struct {
 	RefreshToken          string    `json:"refreshToken,omitempty"`
 }
 
-// WriteSession writes the file that a login for profiles with this sso_session leaves in folder cache, ~/.aws/sso/cache,
-// and gives its name. The folder is made if it is missing.
+// WriteSession writes the file of a login for profiles with this sso_session to the directory cache (~/.aws/sso/cache) and
+// returns its name. It makes the directory.
 func (l SSOLogin) WriteSession(cache, session string) (file string, err error) {
 	return l.write(cache, session)
 }
 
-// WriteLegacy is WriteSession for profiles that name sso_start_url themselves: nothing to refresh by is kept for them.
+// WriteLegacy is WriteSession for profiles that set sso_start_url themselves. Their file has no refresh token.
 func (l SSOLogin) WriteLegacy(cache string) (file string, err error) {
 	l.RefreshToken = ""
 	return l.write(cache, l.StartURL)
@@ -45,7 +45,7 @@ func ReadLogin(file string) (SSOLogin, error) {
 	return l, err
 }
 
-// write replaces the file that belongs to key, readable by its owner alone.
+// write replaces the file of key, of mode 0600, atomically.
 func (l SSOLogin) write(cache, key string) (file string, err error) {
 	content, err := json.Marshal(l)
 	if err != nil {

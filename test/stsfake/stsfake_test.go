@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -25,7 +26,7 @@ const (
 	nextRole = "arn:aws:iam::210987654321:role/next"
 )
 
-// clock is a server clock that tests move. It starts at a whole second, so that expiry falls on its ticks.
+// clock is a server clock that tests set. It starts at a whole second, as expiries are in whole seconds.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -45,14 +46,14 @@ func (c *clock) Add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// client is the real SDK's, aimed at s and without retries unless opts say otherwise.
+// client is an SDK client of s, without retries unless opts change that.
 func client(s *stsfake.Server, creds aws.CredentialsProvider, opts ...func(*sts.Options)) *sts.Client {
 	return sts.New(sts.Options{
 		Region: "eu-central-1", BaseEndpoint: aws.String(s.URL()), Credentials: creds, Retryer: aws.NopRetryer{},
 	}, opts...)
 }
 
-// session is a provider of credentials that STS handed out.
+// session is a provider of credentials that STS issued.
 func session(c *types.Credentials) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
 }
@@ -86,7 +87,7 @@ func whoami(t *testing.T, c *sts.Client) (string, error) {
 	return *out.Arn, nil
 }
 
-// answer is what tests expect of a refusal. An empty Message stands for any.
+// answer is an expected error answer. An empty Message matches any.
 type answer struct {
 	Status        int
 	Code, Message string
@@ -111,7 +112,7 @@ func wantFault(t *testing.T, err error, want answer) {
 	}
 }
 
-func TestServeUntilClose(t *testing.T) {
+func TestServe_EndsWithCloseDespiteHungRequests(t *testing.T) {
 	s := stsfake.New()
 	if s.URL() != "" {
 		t.Errorf("URL before Serve: %q", s.URL())
@@ -137,9 +138,7 @@ func TestServeUntilClose(t *testing.T) {
 		}
 		answered <- err
 	}()
-	for s.Calls("") == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	testutil.Eventually(t, "the request arrives", func() bool { return s.Calls("") > 0 })
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -151,7 +150,7 @@ func TestServeUntilClose(t *testing.T) {
 	}
 }
 
-func TestStartOn(t *testing.T) {
+func TestStartOn_ServesOnTheListener(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +165,7 @@ func TestStartOn(t *testing.T) {
 	}
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestServer_ConcurrentUse(t *testing.T) {
 	s := stsfake.Start(t)
 	key := s.AddUser("dev")
 	s.AddRole(appRole)

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// textRule is what the API reference says of a string parameter.
+// textRule is the constraint of a string parameter in the API reference.
 type textRule struct {
-	name     string // as in the form
-	min, max int
+	name     string         // as in the form
+	min, max int            // characters
 	pattern  *regexp.Regexp // nil: anything
 	required bool
 }
@@ -35,7 +35,7 @@ var (
 	}
 )
 
-// checks gathers what is wrong with a form, so that one answer tells it all.
+// checks collects all problems of a form for one answer.
 type checks struct {
 	form     url.Values
 	problems []string
@@ -46,7 +46,7 @@ func (c *checks) add(field, value, constraint string) {
 		fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value, field, constraint))
 }
 
-// text holds the form's value for rule.name against the rule. Messages call the field by its path.
+// text checks the form's value for rule.name. Messages name the field by path.
 func (c *checks) text(rule textRule, path string) {
 	values, given := c.form[rule.name]
 	if !given {
@@ -68,7 +68,7 @@ func (c *checks) text(rule textRule, path string) {
 	}
 }
 
-// seconds reads DurationSeconds, which must be within min and max.
+// seconds reads DurationSeconds, which must be between min and max.
 func (c *checks) seconds(fallback, min, max int) int {
 	value := c.form.Get("DurationSeconds")
 	if !c.form.Has("DurationSeconds") {
@@ -86,14 +86,14 @@ func (c *checks) seconds(fallback, min, max int) int {
 	return n
 }
 
-// count holds the length of a list against its limit.
+// count checks the length of a list.
 func (c *checks) count(path string, n, max int) {
 	if n > max {
 		c.add(path, fmt.Sprintf("'[%d members]'", n), fmt.Sprintf("Member must have length less than or equal to %d", max))
 	}
 }
 
-// err is nil, or the ValidationError with all problems.
+// err returns a ValidationError with all problems, or nil.
 func (c *checks) err() error {
 	if len(c.problems) == 0 {
 		return nil
@@ -110,10 +110,10 @@ func invalid(message string) Fault {
 	return Fault{Status: http.StatusBadRequest, Code: "ValidationError", Message: message}
 }
 
-// lowerFirst turns a parameter's name into the form messages use: RoleArn, roleArn.
+// lowerFirst turns the name of a parameter into the one of messages: RoleArn into roleArn.
 func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }
 
-// members lists the indexes under which the form has prefix.member.N, in order from 1, until one is missing.
+// members lists the names prefix.member.N, from 1 up to the first that the form does not have.
 func members(form url.Values, prefix, suffix string) []string {
 	var found []string
 	for i := 1; form.Has(prefix + ".member." + strconv.Itoa(i) + suffix); i++ {

@@ -14,7 +14,7 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-func TestAssumeRoleForm(t *testing.T) {
+func TestAssumeRole_ValidatesTheForm(t *testing.T) {
 	const one = "1 validation error detected: Value "
 	long := func(n int) string { return strings.Repeat("a", n) }
 	tags := func(n int) url.Values {
@@ -35,17 +35,17 @@ func TestAssumeRoleForm(t *testing.T) {
 	validation := func(message string) answer { return answer{400, "ValidationError", message} }
 	for _, tt := range []struct {
 		name string
-		form url.Values // an empty list takes the parameter away
+		form url.Values // an empty list removes the parameter
 		want answer
 	}{
-		{name: "plain", want: answer{Status: 200}},
+		{name: "minimal", want: answer{Status: 200}},
 		{name: "shortest", form: url.Values{"DurationSeconds": {"900"}, "RoleSessionName": {"ab"}}, want: answer{Status: 200}},
 		{name: "longest", form: url.Values{"DurationSeconds": {"7200"}, "RoleSessionName": {long(64)}}, want: answer{Status: 200}},
 		{name: "full tags", form: tags(50), want: answer{Status: 200}},
 		{name: "full policies", form: arns(10), want: answer{Status: 200}},
 		{name: "empty tag value", form: url.Values{"Tags.member.1.Key": {"team"}, "Tags.member.1.Value": {""}}, want: answer{Status: 200}},
 		{
-			name: "beyond the role", form: url.Values{"DurationSeconds": {"7201"}},
+			name: "longer than the role allows", form: url.Values{"DurationSeconds": {"7201"}},
 			want: validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
 		},
 		{
@@ -56,7 +56,7 @@ func TestAssumeRoleForm(t *testing.T) {
 			name: "too long", form: url.Values{"DurationSeconds": {"43201"}},
 			want: validation(one + "'43201' at 'durationSeconds' failed to satisfy constraint: Member must have value less than or equal to 43200"),
 		},
-		{name: "no number", form: url.Values{"DurationSeconds": {"1h"}}, want: answer{Status: 400, Code: "ValidationError"}},
+		{name: "duration that is no number", form: url.Values{"DurationSeconds": {"1h"}}, want: answer{Status: 400, Code: "ValidationError"}},
 		{
 			name: "no session name", form: url.Values{"RoleSessionName": {}},
 			want: validation(one + "null at 'roleSessionName' failed to satisfy constraint: Member must not be null"),
@@ -85,7 +85,7 @@ func TestAssumeRoleForm(t *testing.T) {
 		{name: "serial", form: url.Values{"SerialNumber": {"short"}, "TokenCode": {"123456"}}, want: answer{Status: 400, Code: "ValidationError"}},
 		{name: "code", form: url.Values{"SerialNumber": {"GAHT12345678"}, "TokenCode": {"12345x"}}, want: answer{Status: 400, Code: "ValidationError"}},
 		{name: "policy too long", form: url.Values{"Policy": {long(2049)}}, want: answer{Status: 400, Code: "ValidationError"}},
-		{name: "policy is no JSON", form: url.Values{"Policy": {"{"}}, want: answer{Status: 400, Code: "MalformedPolicyDocument"}},
+		{name: "policy that is no JSON", form: url.Values{"Policy": {"{"}}, want: answer{Status: 400, Code: "MalformedPolicyDocument"}},
 		{name: "policies", form: arns(11), want: answer{Status: 400, Code: "ValidationError"}},
 		{name: "policy arn", form: url.Values{"PolicyArns.member.1.arn": {"x"}}, want: answer{Status: 400, Code: "ValidationError"}},
 		{name: "tags", form: tags(51), want: answer{Status: 400, Code: "ValidationError"}},
@@ -133,13 +133,14 @@ func TestAssumeRoleForm(t *testing.T) {
 	}
 }
 
-func TestOtherRequests(t *testing.T) {
+func TestServeHTTP_RefusesOtherRequests(t *testing.T) {
 	s := stsfake.Start(t)
 	key := s.AddUser("dev")
 	for _, tt := range []struct {
-		name, form string
-		edit       func(*http.Request)
-		want       answer
+		name string
+		form string
+		edit func(*http.Request)
+		want answer
 	}{
 		{name: "method", edit: func(r *http.Request) { r.Method = http.MethodPut }, want: answer{Status: 404, Code: "UnknownOperationException"}},
 		{name: "path", edit: func(r *http.Request) { r.URL.Path = "/x" }, want: answer{Status: 404, Code: "UnknownOperationException"}},
@@ -159,7 +160,7 @@ func TestOtherRequests(t *testing.T) {
 	}
 }
 
-func TestCheckRoleARN(t *testing.T) {
+func TestCheckRoleARN_AcceptsOnlyRoles(t *testing.T) {
 	for roleARN, want := range map[string]bool{
 		appRole: true,
 		"arn:aws-us-gov:iam::123456789012:role/x": true,
@@ -168,8 +169,10 @@ func TestCheckRoleARN(t *testing.T) {
 		"arn:aws:iam:::role/x":                    false,
 		"app":                                     false,
 	} {
-		if err := stsfake.CheckRoleARN(roleARN); (err == nil) != want {
-			t.Errorf("%s: %v", roleARN, err)
-		}
+		t.Run(roleARN, func(t *testing.T) {
+			if err := stsfake.CheckRoleARN(roleARN); (err == nil) != want {
+				t.Errorf("got %v, want accepted %v", err, want)
+			}
+		})
 	}
 }

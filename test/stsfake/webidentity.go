@@ -11,13 +11,13 @@ import (
 
 const (
 	webIdentityAction = "AssumeRoleWithWebIdentity"
-	// What the made-up identity provider puts into its tokens.
+	// Claims in the tokens of the fake identity provider.
 	webIssuer   = "oidc.example.com"
 	webAudience = "sts.amazonaws.com"
 	webSubject  = "system:serviceaccount:default:app"
 )
 
-// webRules are the texts of AssumeRoleWithWebIdentity.
+// webRules are the string parameters of AssumeRoleWithWebIdentity.
 var webRules = []textRule{
 	{name: "RoleArn", min: 20, max: 2048, required: true},
 	{name: "RoleSessionName", min: 2, max: 64, pattern: nameChars, required: true},
@@ -26,15 +26,14 @@ var webRules = []textRule{
 	{name: "Policy", min: 1, max: 2048},
 }
 
-// webIdentity is what the server knows of a token that an identity provider issued.
+// webIdentity is a token of the fake identity provider.
 type webIdentity struct {
 	roles   []string
-	expired time.Time // zero while it is good
+	expired time.Time // zero while it is valid
 }
 
-// AddWebIdentity makes token one that its identity provider vouches for and that roleARN trusts: the role needs no
-// Callers for that, nor do its ExternalID and MFA matter. A token may be added for several roles; adding it again makes
-// an expired one good.
+// AddWebIdentity makes token valid and lets it assume roleARN, whatever the role's Callers, ExternalID and MFA. It may be
+// called for several roles. It makes an expired token valid again.
 func (s *Server) AddWebIdentity(token, roleARN string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +45,7 @@ func (s *Server) AddWebIdentity(token, roleARN string) {
 	known.roles, known.expired = append(known.roles, roleARN), time.Time{}
 }
 
-// ExpireWebIdentity makes a token, which must have been added, expire now.
+// ExpireWebIdentity makes a known token expire now.
 func (s *Server) ExpireWebIdentity(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,10 +56,9 @@ func (s *Server) ExpireWebIdentity(token string) {
 	known.expired = s.now()
 }
 
-// assumeRoleWithWebIdentity takes the token in place of a signature. The session is no chained one: its duration is
-// limited by the role alone.
+// assumeRoleWithWebIdentity authenticates by the token. The session is not chained: only the role limits its duration.
 func (s *Server) assumeRoleWithWebIdentity(c call) (any, error) {
-	c.caller = &credential{} // a signature, if there is one, does not matter
+	c.caller = &credential{} // ignore a signature
 	want, err := parseSession(c, webRules)
 	if err != nil {
 		return nil, err
@@ -90,7 +88,7 @@ func (s *Server) assumeRoleWithWebIdentity(c call) (any, error) {
 	}, nil
 }
 
-// webRole finds the role that token opens.
+// webRole returns the role if token is valid for it.
 func (s *Server) webRole(token, roleARN string, now time.Time) (*role, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

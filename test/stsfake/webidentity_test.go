@@ -29,7 +29,7 @@ func assumeWeb(t *testing.T, s *stsfake.Server, in sts.AssumeRoleWithWebIdentity
 	return client(s, aws.AnonymousCredentials{}).AssumeRoleWithWebIdentity(t.Context(), &in)
 }
 
-func TestWebIdentity(t *testing.T) {
+func TestWebIdentity_IssuesCredentialsOfTheRole(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	s.AddRole(appRole, stsfake.MaxSession(12*time.Hour), stsfake.Callers("999999999999"), stsfake.ExternalID("x"), stsfake.MFA())
@@ -61,7 +61,7 @@ func TestWebIdentity(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 
-	// The session is a role's: going on from it is chaining.
+	// Assuming another role with this session is role chaining.
 	c := client(s, session(out.Credentials))
 	if got, err := whoami(t, c); err != nil || got != want {
 		t.Errorf("got %q, %v", got, err)
@@ -74,7 +74,7 @@ func TestWebIdentity(t *testing.T) {
 	mustAssume(t, c, sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
 }
 
-func TestWebIdentityRefusals(t *testing.T) {
+func TestWebIdentity_ChecksTokenAndRole(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))
 	s.AddRole(appRole)
@@ -93,8 +93,8 @@ func TestWebIdentityRefusals(t *testing.T) {
 		in   sts.AssumeRoleWithWebIdentityInput
 		want answer
 	}{
-		{name: "good"},
-		{name: "good again", in: sts.AssumeRoleWithWebIdentityInput{WebIdentityToken: aws.String("again")}},
+		{name: "valid"},
+		{name: "valid again", in: sts.AssumeRoleWithWebIdentityInput{WebIdentityToken: aws.String("again")}},
 		{name: "for another role too", in: sts.AssumeRoleWithWebIdentityInput{WebIdentityToken: aws.String("again"), RoleArn: aws.String(nextRole)}},
 		{
 			name: "unknown", in: sts.AssumeRoleWithWebIdentityInput{WebIdentityToken: aws.String("forged")},
@@ -106,7 +106,7 @@ func TestWebIdentityRefusals(t *testing.T) {
 				"Token expired: current date/time N must be before the expiration date/time N", "N", unix)},
 		},
 		{
-			name: "role of others", in: sts.AssumeRoleWithWebIdentityInput{RoleArn: aws.String(nextRole)},
+			name: "role without the token", in: sts.AssumeRoleWithWebIdentityInput{RoleArn: aws.String(nextRole)},
 			want: answer{403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
 		},
 		{
@@ -114,7 +114,7 @@ func TestWebIdentityRefusals(t *testing.T) {
 			want: answer{403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
 		},
 		{
-			name: "beyond the role", in: sts.AssumeRoleWithWebIdentityInput{DurationSeconds: aws.Int32(3601)},
+			name: "longer than the role allows", in: sts.AssumeRoleWithWebIdentityInput{DurationSeconds: aws.Int32(3601)},
 			want: answer{400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."},
 		},
 		{
@@ -132,6 +132,10 @@ func TestWebIdentityRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWebIdentity_FailHasTheMessageOfTheAction(t *testing.T) {
+	s := stsfake.Start(t)
 	s.Fail(stsfake.AccessDenied, "AssumeRoleWithWebIdentity")
 	_, err := assumeWeb(t, s, sts.AssumeRoleWithWebIdentityInput{})
 	wantFault(t, err, answer{403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"})

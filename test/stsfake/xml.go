@@ -54,7 +54,7 @@ type sessionTokenResult struct {
 	tokenSize
 }
 
-// tokenSize tells how large the session token is, in bytes and in percent of what is allowed.
+// tokenSize is the size of a session token in bytes and in percent of maxPacked.
 type tokenSize struct {
 	SessionTokenSize        int
 	SessionTokenUtilization int
@@ -64,7 +64,7 @@ func newTokenSize(c *credential) tokenSize {
 	return tokenSize{SessionTokenSize: len(c.token), SessionTokenUtilization: percent(len(c.token))}
 }
 
-// percent is what share of maxPacked n is, rounded up.
+// percent is n in percent of maxPacked, rounded up.
 func percent(n int) int { return (n*100 + maxPacked - 1) / maxPacked }
 
 type callerIdentityResult struct {
@@ -93,14 +93,14 @@ func newResponse(action string, result any, id string) response {
 }
 
 func newErrorResponse(f Fault, id string) errorResponse {
-	side := "Sender"
+	kind := "Sender"
 	if f.Status >= http.StatusInternalServerError {
-		side = "Receiver"
+		kind = "Receiver"
 	}
-	return errorResponse{Type: side, Code: f.Code, Message: f.Message, RequestID: id}
+	return errorResponse{Type: kind, Code: f.Code, Message: f.Message, RequestID: id}
 }
 
-// writeXML writes v as STS does: indented, no XML declaration.
+// writeXML writes v as STS does: indented, without XML declaration.
 func writeXML(w http.ResponseWriter, status int, v any) {
 	body, err := xml.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -111,5 +111,5 @@ func writeXML(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that left is no concern of the fake
+	_, _ = w.Write(body) // an error means that the client has left
 }

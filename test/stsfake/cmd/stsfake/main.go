@@ -1,4 +1,4 @@
-// Command stsfake runs the fake STS on its own, for tests that are not Go programs or sit in another network namespace.
+// Command stsfake runs the fake STS as a process, for tests that are not Go programs or run in another network namespace.
 // It makes one user and the given roles, prints its URL once it listens, and serves until SIGTERM or SIGINT.
 //
 //	stsfake -listen 127.0.0.1:0 -role arn:aws:iam::123456789012:role/app -profile-file /tmp/credentials
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then returns nil.
+// run serves until ctx is done and then returns nil.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("stsfake", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	profile := flags.String("profile-file", "", "`path` to write the user's key to, as an AWS credentials file")
 	region := flags.String("region", "us-east-1", "region to put in the profile file")
 	fake := stsfake.New()
-	flags.Func("role", "`ARN` of a role that may be assumed; may be repeated", func(roleARN string) error {
+	flags.Func("role", "`ARN` of a role to make; repeatable", func(roleARN string) error {
 		if err := stsfake.CheckRoleARN(roleARN); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 }
 
-// writeProfile replaces path by a credentials file with key as the default profile, readable by its owner alone.
+// writeProfile replaces path by a credentials file, of mode 0600, with key as the default profile.
 func writeProfile(path string, key stsfake.Key, region string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".stsfake-*") // mode 0600
 	if err != nil {

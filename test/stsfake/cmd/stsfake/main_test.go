@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-func TestRun(t *testing.T) {
+func TestRun_ServesTheUserAndTheRoles(t *testing.T) {
 	for _, name := range []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
 		"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS",
@@ -73,16 +73,18 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunRefuses(t *testing.T) {
-	for _, args := range [][]string{
-		{"-role", "app"},
-		{"-listen", "nowhere"},
-		{"extra"},
-		{"-profile-file", filepath.Join(t.TempDir(), "missing", "credentials")},
+func TestRun_WrongArgumentsAreErrors(t *testing.T) {
+	for name, args := range map[string][]string{
+		"malformed role":       {"-role", "app"},
+		"malformed address":    {"-listen", "nowhere"},
+		"argument":             {"extra"},
+		"no directory of file": {"-profile-file", filepath.Join(t.TempDir(), "missing", "credentials")},
 	} {
-		var stdout bytes.Buffer
-		if err := run(t.Context(), args, &stdout, io.Discard); err == nil || stdout.Len() > 0 {
-			t.Errorf("%v: error %v, stdout %q", args, err, stdout.String())
-		}
+		t.Run(name, func(t *testing.T) {
+			var stdout bytes.Buffer
+			if err := run(t.Context(), args, &stdout, io.Discard); err == nil || stdout.Len() > 0 {
+				t.Errorf("error %v, stdout %q", err, stdout.String())
+			}
+		})
 	}
 }
