@@ -8,23 +8,22 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// timeLayout is the one that botocore parses with: UTC, whole seconds (imds-reference section 6).
+// timeLayout is the layout that botocore parses: UTC, whole seconds (imds-reference section 6).
 const timeLayout = "2006-01-02T15:04:05Z"
 
-// Credentials is a ready-made credentials document: encoded once, then sent byte for byte until the next renewal.
+// Credentials is an encoded credentials document. It is encoded once per refresh of the credentials.
 type Credentials struct {
 	document document
 	extended document
-	modified []string // Last-Modified
+	modified []string // header Last-Modified
 }
 
 type document struct {
 	body   []byte
-	length []string // Content-Length
+	length []string // header Content-Length
 }
 
-// NewCredentials encodes credentials in the form of imds-reference section 6.1. accountID goes into the extended document
-// alone.
+// NewCredentials encodes credentials as in imds-reference section 6.1. Only the extended document has the accountID.
 func NewCredentials(accessKeyID, secretAccessKey, sessionToken, accountID string, expiration, lastUpdated time.Time) *Credentials {
 	fields := fmt.Appendf(nil, `{
   "Code" : "Success",
@@ -37,29 +36,29 @@ func NewCredentials(accessKeyID, secretAccessKey, sessionToken, accountID string
 		lastUpdated.UTC().Format(timeLayout),
 		quote(accessKeyID), quote(secretAccessKey), quote(sessionToken),
 		expiration.UTC().Format(timeLayout))
-	made := func(format string, args ...any) document {
+	encode := func(format string, args ...any) document {
 		body := fmt.Appendf(nil, format, args...)
 		return document{body, web.Length(body)}
 	}
 	return &Credentials{
-		document: made("%s\n}", fields),
-		extended: made("%s,\n  \"AccountId\" : %s\n}", fields, quote(accountID)),
+		document: encode("%s\n}", fields),
+		extended: encode("%s,\n  \"AccountId\" : %s\n}", fields, quote(accountID)),
 		modified: LastModified(lastUpdated),
 	}
 }
 
-// CredentialError is why there are no valid credentials to hand out.
+// CredentialError says why there are no valid credentials.
 type CredentialError struct {
-	Code        string // anything but Success
-	Message     string // what is wrong and what to do
+	Code        string // not Success
+	Message     string // the problem and the fix
 	LastUpdated time.Time
-	// Temporary failures are answered 503, which SDKs retry; others 200, as the service does.
+	// Temporary errors get status 503, which SDKs retry; others get 200, as from the service.
 	Temporary bool
 }
 
 func (e *CredentialError) Error() string { return e.Code + ": " + e.Message }
 
-// document is the error form of imds-reference section 6.1.
+// document encodes the error as in imds-reference section 6.1.
 func (e *CredentialError) document() []byte {
 	return fmt.Appendf(nil, `{
   "Code" : %s,
@@ -69,7 +68,7 @@ func (e *CredentialError) document() []byte {
 		quote(e.Code), quote(e.Message), e.LastUpdated.UTC().Format(timeLayout))
 }
 
-// quote is the JSON string s.
+// quote encodes s as a JSON string.
 func quote(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {

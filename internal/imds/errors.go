@@ -6,7 +6,7 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// notFoundPage is the service's 404 page, 339 bytes, byte for byte (imds-reference section 4).
+// notFoundPage is the service's 404 page, 339 bytes (imds-reference section 4).
 const notFoundPage = `<?xml version="1.0" encoding="iso-8859-1"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
 ` + "\t\t " + `"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
@@ -25,7 +25,7 @@ var (
 	notFoundLength = web.Length(notFoundBody)
 )
 
-// render writes an error as the service does: a page for 404, an empty body for all others.
+// render writes an error as the service does: a page for 404, otherwise an empty body.
 func render(w http.ResponseWriter, _ *http.Request, e *web.Error) {
 	if e.Allow != "" {
 		w.Header().Set("Allow", e.Allow)

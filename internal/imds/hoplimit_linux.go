@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// setHopLimit sets both limits, since a socket of IPv6 may carry IPv4 as well; one that only does IPv4 refuses the other.
+// setHopLimit sets both limits, since an IPv6 socket may carry IPv4. An IPv4 socket refuses the limit of IPv6.
 func setHopLimit(conn net.Conn, hops int) error {
 	c, ok := conn.(syscall.Conn)
 	if !ok {
-		return fmt.Errorf("no socket in a %T", conn)
+		return fmt.Errorf("cannot set the hop limit: %T is not a socket", conn)
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {

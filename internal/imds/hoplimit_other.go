@@ -7,5 +7,5 @@ import (
 	"net"
 )
 
-// setHopLimit is never reached: the configuration refuses a hop limit here.
-func setHopLimit(net.Conn, int) error { return errors.New("a hop limit takes Linux") }
+// setHopLimit is not called: the configuration allows a hop limit on Linux only.
+func setHopLimit(net.Conn, int) error { return errors.New("cannot set the hop limit: not Linux") }

@@ -12,19 +12,21 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// TestHopLimit looks at the socket of each answer: the token's alone is limited, and closed.
-func TestHopLimit(t *testing.T) {
-	for _, network := range []string{"tcp4", "tcp6"} {
-		t.Run(network, func(t *testing.T) {
+func TestHopLimit_HoldsForTokenAnswersOnly(t *testing.T) {
+	for _, tt := range []struct{ network, address string }{
+		{"tcp4", "127.0.0.1:0"},
+		{"tcp6", "[::1]:0"},
+	} {
+		t.Run(tt.network, func(t *testing.T) {
 			target := newTarget()
 			target.HopLimit = 3
 			h := newRouter(&selector{target: target}, never)
 			hops := make(chan int, 1)
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				h.ServeHTTP(w, req)
-				hops <- hopsOf(t, web.Conn(req), network)
+				hops <- hopsOf(t, web.Conn(req), tt.network)
 			}))
-			l, err := net.Listen(network, map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"}[network])
+			l, err := net.Listen(tt.network, tt.address)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,27 +35,27 @@ func TestHopLimit(t *testing.T) {
 			srv.Start()
 			defer srv.Close()
 
-			for _, tt := range []struct {
+			for _, step := range []struct {
 				method, path string
 				hops         int
 				closes       bool
 			}{
-				{http.MethodGet, "/latest/meta-data/instance-id", 64, false},
-				{http.MethodPut, "/latest/api/token", 3, true},
-				{http.MethodGet, "/latest/meta-data/instance-id", 64, false},
+				{method: http.MethodGet, path: "/latest/meta-data/instance-id", hops: 64},
+				{method: http.MethodPut, path: "/latest/api/token", hops: 3, closes: true},
+				{method: http.MethodGet, path: "/latest/meta-data/instance-id", hops: 64},
 			} {
-				req, _ := http.NewRequestWithContext(t.Context(), tt.method, srv.URL+tt.path, nil)
+				req, _ := http.NewRequestWithContext(t.Context(), step.method, srv.URL+step.path, nil)
 				req.Header.Set("X-aws-ec2-metadata-token-ttl-seconds", "60")
 				resp, err := srv.Client().Do(req)
 				if err != nil {
 					t.Fatal(err)
 				}
 				_ = resp.Body.Close()
-				if resp.StatusCode != http.StatusOK || resp.Close != tt.closes {
-					t.Errorf("%s: %s, closes %v, want 200, %v", tt.method, resp.Status, resp.Close, tt.closes)
+				if resp.StatusCode != http.StatusOK || resp.Close != step.closes {
+					t.Errorf("%s: %s, closes %v, want 200, %v", step.method, resp.Status, resp.Close, step.closes)
 				}
-				if got := <-hops; got != tt.hops {
-					t.Errorf("%s: hop limit %d, want %d", tt.method, got, tt.hops)
+				if got := <-hops; got != step.hops {
+					t.Errorf("%s: hop limit %d, want %d", step.method, got, step.hops)
 				}
 			}
 		})
