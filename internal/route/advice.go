@@ -5,7 +5,7 @@ import (
 	"net/url"
 )
 
-// HowTo is the command that puts a daemon at the service's address, on a system with the name that GOOS has.
+// HowTo returns the command that gives a daemon the service's address on the system goos.
 func HowTo(goos string) string {
 	switch goos {
 	case "linux":
@@ -17,7 +17,7 @@ func HowTo(goos string) string {
 	}
 }
 
-// URL is where clients ask the service at one of its addresses.
+// URL returns the base URL of the service at one of its addresses.
 func URL(a netip.Addr) *url.URL {
 	host := a.String()
 	if a.Is6() {
