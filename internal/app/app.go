@@ -18,6 +18,7 @@ import (
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/server"
+	"mock-ec2-metadata/internal/sts"
 )
 
 // keyDelay is how long after its start the daemon makes the identity key pair, in the background: that takes the processor
@@ -87,9 +88,12 @@ func (a *App) prepare(ctx context.Context) error {
 	a.networks = guard.NewNetworks(a.log, a.opt.Networks...)
 	a.guard = guard.New(a.networks, a.log, a.opt.Now)
 	a.server.Limit(a.guard.Limit)
+	opt := sts.Options{Origin: a.origin, HTTP: a.opt.HTTP, Log: a.log, Now: a.opt.Now}.WithDefaults() // all providers share its sessions
 	a.pool = credentials.NewPool(credentials.PoolOptions{
-		Options:  credentials.Options{Origin: a.origin, HTTP: a.opt.HTTP, Log: a.log, Now: a.opt.Now},
+		Provide:  func(s credentials.Spec) credentials.Provider { return sts.NewProvider(s, opt) },
 		NeedsMFA: a.needsMFA,
+		Log:      a.log,
+		Now:      a.opt.Now,
 	})
 	a.builder = builder{pool: a.pool, secret: make([]byte, 32), now: a.opt.Now, start: a.opt.Config.Config}
 	_, _ = rand.Read(a.builder.secret) // never fails

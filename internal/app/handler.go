@@ -8,8 +8,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/sts"
 	"mock-ec2-metadata/internal/web"
 )
 
@@ -52,7 +52,7 @@ func (a *App) handler() http.Handler {
 
 // isOwn tells whether the daemon itself asks: its profile takes credentials from a metadata service, which is this one.
 func (a *App) isOwn(r *http.Request) bool {
-	return slices.Contains(r.Header[credentials.OriginHeader], a.origin)
+	return slices.Contains(r.Header[sts.OriginHeader], a.origin)
 }
 
 // selector selects the same instance for every client.

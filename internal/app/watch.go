@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"slices"
 
-	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/filewatch"
+	"mock-ec2-metadata/internal/sts"
 )
 
 // watch is a watch on a list of files that may change.
@@ -41,7 +41,7 @@ func (a *App) watchConfig(s *State) {
 // watchCredentials watches the files that the credentials of a state depend on. It is called with a.mu held, while the
 // daemon runs.
 func (a *App) watchCredentials(s *State) {
-	files := credentials.Files(a.running, s.Config.Config.Credentials.SourceProfile)
+	files := sts.Files(a.running, s.Config.Config.Credentials.SourceProfile)
 	a.unwatched(a.credentialsWatch.on(a.running, a.log, files, a.credentialsChanged))
 }
 

@@ -16,6 +16,7 @@ import (
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/sts"
 	"mock-ec2-metadata/internal/terminal"
 )
 
@@ -88,7 +89,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	}
 	ctx := cmd.Context()
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	got, err := retrieve(ctx, cmd, credentials.NewProvider(app.SpecOf(c), credentials.Options{Log: log}))
+	got, err := retrieve(ctx, cmd, sts.NewProvider(app.SpecOf(c), sts.Options{Log: log}))
 	if err != nil {
 		return fmt.Errorf("no credentials: %w", err)
 	}
@@ -98,7 +99,7 @@ func checkCredentials(cmd *cobra.Command, c *config.Config) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	arn, err := credentials.NewSTS(app.SpecOf(c), credentials.Options{Log: log}).CallerIdentity(ctx, got)
+	arn, err := sts.New(app.SpecOf(c), sts.Options{Log: log}).CallerIdentity(ctx, got)
 	if err != nil {
 		return fmt.Errorf("STS issued credentials, but refuses them: %w", err)
 	}

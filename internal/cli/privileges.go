@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"mock-ec2-metadata/internal/config"
-	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/privileges"
+	"mock-ec2-metadata/internal/sts"
 )
 
 // leaveRoot makes a process that was started as root the user of server.user or, without it, the one that is most likely
@@ -52,14 +52,14 @@ func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, bef
 
 // ownedFiles are files whose owner is most likely the user to become.
 func ownedFiles() []string {
-	files := credentials.ProfileFiles()
+	files := sts.ProfileFiles()
 	home, _ := os.UserHomeDir()
 	return append(files, filepath.Join(home, ".aws"))
 }
 
 // filesToRead are the files and directories that credentials and the configuration come from.
 func filesToRead(ctx context.Context, loaded *config.Loaded) []string {
-	files := append(credentials.Files(ctx, loaded.Config.Credentials.SourceProfile), loaded.Files...)
+	files := append(sts.Files(ctx, loaded.Config.Credentials.SourceProfile), loaded.Files...)
 	for _, file := range []string{loaded.File, os.Getenv("AWS_CA_BUNDLE")} {
 		if file != "" {
 			files = append(files, file)

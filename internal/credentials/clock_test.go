@@ -80,7 +80,7 @@ func TestKeeper_CallsThatTimeOutCountAsPauses(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		for i := range began[1:] {
-			if gap := began[i+1].Sub(began[i]); gap < retrieveTimeout+minBackoff || gap > maxBackoff {
+			if gap := began[i+1].Sub(began[i]); gap < RetrieveTimeout+minBackoff || gap > maxBackoff {
 				t.Errorf("call %d begins %v after the previous one", i+2, gap)
 			}
 		}

@@ -1,6 +1,5 @@
-// Package credentials obtains temporary credentials from the AWS SDK's profiles and STS. A Spec says which ones, a
-// Provider makes the calls, and a Keeper caches the result, refreshes it before it expires and explains failures. A
-// Pool owns the keepers of all Specs in use.
+// Package credentials keeps temporary credentials. A Spec says which ones, a Provider gets them, and a Keeper caches
+// them and refreshes them before they expire. A Pool owns the keepers of all Specs in use. It calls no AWS service.
 package credentials
 
 import (
@@ -9,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 // Credentials are temporary credentials of a role. No way of printing them shows the secret parts.
@@ -44,13 +45,22 @@ type Provider interface {
 	Retrieve(ctx context.Context) (*Credentials, error)
 }
 
-// NewProvider makes the provider of the credentials that s describes. It calls no service yet.
-func NewProvider(s Spec, opt Options) Provider {
-	if s.Mock {
-		return &Mock{ARN: s.SessionARN(), Lifetime: s.Duration, Now: opt.withDefaults().Now}
-	}
-	return NewSTS(s, opt)
+// Codes of the error documents of the metadata service (imds-reference section 6.1).
+const (
+	CodeUnauthorized = "AssumeRoleUnauthorizedAccess"
+	CodeProfile      = "InvalidProfile"
+	CodeFailed       = "Failed"
+)
+
+// Error says why there are no credentials. It holds no secret and wraps no error, since an SDK error may contain secrets.
+type Error struct {
+	Code    string
+	Message string // the problem and the fix
+	// Temporary says that a retry may succeed without a fix.
+	Temporary bool
 }
+
+func (e *Error) Error() string { return e.Message }
 
 // Mock makes up credentials and calls no service. No AWS service accepts them.
 type Mock struct {
@@ -64,6 +74,7 @@ type Mock struct {
 // Retrieve never fails.
 func (m *Mock) Retrieve(context.Context) (*Credentials, error) {
 	now := m.Now().UTC().Truncate(time.Second)
+	session, _ := arn.Parse(m.ARN)
 	return &Credentials{ //nolint:gosec // made up
 		AccessKeyID:     "ASIAMOCKEDCREDENTIAL",
 		SecretAccessKey: "mocked/secret/that/no/AWS/service/takes0",
@@ -71,6 +82,6 @@ func (m *Mock) Retrieve(context.Context) (*Credentials, error) {
 		Expiration:      now.Add(m.Lifetime),
 		LastUpdated:     now,
 		ARN:             m.ARN,
-		AccountID:       accountOf(m.ARN),
+		AccountID:       session.AccountID,
 	}, nil
 }

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
+// RetrieveTimeout bounds one call of a Provider, including credential_process and SSO.
+const RetrieveTimeout = 30 * time.Second
+
 const (
-	// retrieveTimeout bounds one call, including credential_process and SSO.
-	retrieveTimeout = 30 * time.Second
 	// answerWait bounds how long Get waits for the call in flight. Most SDKs time out after one second.
 	answerWait = 900 * time.Millisecond
 	// readyWait bounds how long Settled waits.
@@ -118,7 +119,7 @@ func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	default:
 	}
 	k.mu.Unlock()
-	call, cancel := context.WithTimeout(ctx, retrieveTimeout)
+	call, cancel := context.WithTimeout(ctx, RetrieveTimeout)
 	defer cancel()
 	if code != nil {
 		call = WithMFACode(call, code.text)
@@ -129,7 +130,7 @@ func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	}
 	var e *Error
 	if err != nil && !errors.As(err, &e) {
-		e = &Error{Code: codeFailed, Message: err.Error(), Temporary: true}
+		e = &Error{Code: CodeFailed, Message: err.Error(), Temporary: true}
 	}
 	k.mu.Lock()
 	if e == nil {
@@ -232,7 +233,7 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 	if k.State().MFASerial == "" {
 		return noCodeWanted()
 	}
-	stopped := &Error{Code: codeFailed, Message: "the configuration has been reloaded; if a code is still wanted, give the next one"}
+	stopped := &Error{Code: CodeFailed, Message: "the configuration has been reloaded; if a code is still wanted, give the next one"}
 	ended := make(chan *Error, 1)
 	select {
 	case k.answers <- answer{code, ended}:
@@ -254,7 +255,7 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 	}
 }
 
-func noCodeWanted() *Error { return &Error{Code: codeFailed, Message: "no MFA code is wanted now"} }
+func noCodeWanted() *Error { return &Error{Code: CodeFailed, Message: "no MFA code is wanted now"} }
 
 // takeOver copies another keeper's credentials if they expire later than k's own. Both have the same holder. It must not be
 // called once Run has begun.
@@ -320,7 +321,7 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 			if lastErr != nil {
 				return nil, lastErr
 			}
-			return nil, &Error{Code: codeFailed, Temporary: true, Message: "credentials are still being fetched; retry"}
+			return nil, &Error{Code: CodeFailed, Temporary: true, Message: "credentials are still being fetched; retry"}
 		}
 	}
 }

@@ -48,8 +48,8 @@ func (s *scripted) Retrieve(ctx context.Context) (*Credentials, error) {
 }
 
 var (
-	transient = &Error{Code: codeFailed, Message: "down", Temporary: true}
-	denied    = &Error{Code: codeUnauthorized, Message: "denied"}
+	transient = &Error{Code: CodeFailed, Message: "down", Temporary: true}
+	denied    = &Error{Code: CodeUnauthorized, Message: "denied"}
 )
 
 // run starts a keeper of s within a bubble. It stops with the test.
@@ -323,10 +323,10 @@ func TestKeeper_HangingCallFailsClientsAfter900ms(t *testing.T) {
 func TestKeeper_HangingCallTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := run(t, &scripted{delay: time.Hour})
-		time.Sleep(retrieveTimeout)
+		time.Sleep(RetrieveTimeout)
 		synctest.Wait()
 		if state := k.State(); state.LastError == nil || !state.LastError.Temporary {
-			t.Errorf("state %+v, want a temporary failure after %v", state, retrieveTimeout)
+			t.Errorf("state %+v, want a temporary failure after %v", state, RetrieveTimeout)
 		}
 	})
 }

@@ -2,17 +2,22 @@ package credentials
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"time"
 )
 
 // PoolOptions are what a Pool is made with.
 type PoolOptions struct {
-	Options
+	// Provide makes the provider of a Spec; required. It must not call the Pool.
+	Provide func(Spec) Provider
 	// NeedsMFA, if set, is called when a keeper waits for an MFA code, once for each reason; Keeper.Answer gives the
 	// code. The keeper's goroutine calls it: it must not wait, nor call Close.
 	NeedsMFA func(*Keeper, *NeedsMFA)
-	// Provide replaces NewProvider in tests. It must not call the Pool.
-	Provide func(Spec) Provider
+	// Log; nil: none.
+	Log *slog.Logger
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
 }
 
 // Pool owns the keepers of all Specs in use, and their goroutines. Equal Specs share a keeper. Its methods may be called
@@ -40,9 +45,11 @@ type member struct {
 
 // NewPool makes an empty Pool. It starts nothing.
 func NewPool(opt PoolOptions) *Pool {
-	opt.Options = opt.withDefaults() // here, so that all providers share the sessions
-	if opt.Provide == nil {
-		opt.Provide = func(s Spec) Provider { return NewProvider(s, opt.Options) }
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
 	}
 	return &Pool{opt: opt, members: map[string]*member{}}
 }

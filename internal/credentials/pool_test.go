@@ -8,14 +8,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"mock-ec2-metadata/test/stsfake"
 )
 
 // scripts provides a scripted provider for each Spec, by session name.
 type scripts map[string]*scripted
 
 func (s scripts) provide(spec Spec) Provider { return s[spec.SessionName] }
+
+func mocked(Spec) Provider { return &Mock{Lifetime: time.Hour, Now: time.Now} }
 
 // poolOf makes a Pool that has begun and ends with the test. It is called within a bubble.
 func poolOf(t *testing.T, s scripts) *Pool {
@@ -32,7 +32,7 @@ func session(name string) Spec {
 }
 
 func TestPool_EqualSpecsShareOneKeeper(t *testing.T) {
-	p := NewPool(PoolOptions{})
+	p := NewPool(PoolOptions{Provide: mocked})
 	if first, second := p.Keeper(fullSpec()), p.Keeper(fullSpec()); first != second {
 		t.Error("two keepers of equal Specs")
 	}
@@ -46,7 +46,7 @@ func TestPool_KeeperRunsOnlyWhenRetainedAndStarted(t *testing.T) {
 		s := scripts{"retained": {lifetime: time.Hour}, "made": {lifetime: time.Hour}}
 		var reads atomic.Int32 // of the clock
 		now := func() time.Time { reads.Add(1); return time.Now() }
-		p := NewPool(PoolOptions{Provide: s.provide, Options: Options{Now: now}})
+		p := NewPool(PoolOptions{Provide: s.provide, Now: now})
 		defer p.Close()
 		made, retained := p.Keeper(session("made")), p.Keeper(session("retained"))
 		p.Retain([]Spec{session("retained")})
@@ -213,7 +213,7 @@ func TestPool_EndOfContextStopsKeepers(t *testing.T) {
 }
 
 func TestPool_CloseBeforeStart(t *testing.T) {
-	p := NewPool(PoolOptions{})
+	p := NewPool(PoolOptions{Provide: mocked})
 	k := p.Keeper(session("a"))
 	p.Retain([]Spec{session("a")})
 	p.Close()
@@ -253,7 +253,7 @@ func TestPool_NeedsMFASaysWhichKeeper(t *testing.T) {
 
 // TestPool_ConcurrentUse is for the race detector: readers of an old and a new state, and changes.
 func TestPool_ConcurrentUse(t *testing.T) {
-	p := NewPool(PoolOptions{Provide: func(Spec) Provider { return &Mock{Lifetime: time.Hour, Now: time.Now} }})
+	p := NewPool(PoolOptions{Provide: mocked})
 	p.Start(t.Context())
 	specs := []Spec{session("a"), session("b"), session("c")}
 	other := session("a")
@@ -279,42 +279,4 @@ func TestPool_ConcurrentUse(t *testing.T) {
 	}
 	users.Wait()
 	p.Close()
-}
-
-func TestPool_ProvidersShareSessionsOfMFACodes(t *testing.T) {
-	sts, key := mfaSTS(t)
-	home(t, sts, "", keys("default", key))
-	p := NewPool(PoolOptions{})
-	first, second := roleSpec(), roleSpec()
-	first.MFASerial, second.MFASerial = mfaDevice, mfaDevice
-	second.Duration = 2 * time.Hour
-	if _, err := p.Keeper(first).provider.Retrieve(WithMFACode(t.Context(), "123456")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Keeper(second).provider.Retrieve(t.Context()); err != nil {
-		t.Errorf("another code is wanted: %v", err)
-	}
-}
-
-func TestNewProvider(t *testing.T) {
-	sts := stsfake.Start(t)
-	home(t, sts, "", keys("default", sts.AddUser("developer")))
-	sts.AddRole(roleARN)
-	for _, mock := range []bool{true, false} {
-		spec := roleSpec()
-		spec.Mock = mock
-		c, err := NewProvider(spec, Options{}).Retrieve(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.ARN != sessionARN || c.AccountID != "123456789012" {
-			t.Errorf("mock %v: credentials of %s in %s", mock, c.ARN, c.AccountID)
-		}
-		if made := c.AccessKeyID == "ASIAMOCKEDCREDENTIAL"; made != mock {
-			t.Errorf("mock %v: made up %v", mock, made)
-		}
-	}
-	if got := len(sts.Requests()); got != 1 {
-		t.Errorf("%d requests to STS, want 1", got)
-	}
 }

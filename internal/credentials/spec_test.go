@@ -11,12 +11,14 @@ import (
 	"time"
 )
 
+const roleARN = "arn:aws:iam::123456789012:role/some/path/myrole"
+
 // fullSpec has a value in each field, and shares none with other calls.
 func fullSpec() Spec {
 	return Spec{
 		Profile: "work", Region: "us-east-1", RoleARN: roleARN, SessionName: "session", Duration: time.Hour, ExternalID: "hunter2hunter2",
 		SourceIdentity: "alice", SessionTags: map[string]string{"a": "1", "b": "2", "c": "3"}, TransitiveTagKeys: []string{"a", "b"},
-		Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, MFASerial: mfaDevice, Mock: true,
+		Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, MFASerial: "arn:aws:iam::123456789012:mfa/developer", Mock: true,
 		RefreshBefore: 15 * time.Minute,
 	}
 }

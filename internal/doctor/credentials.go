@@ -11,6 +11,7 @@ import (
 	"mock-ec2-metadata/internal/app"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/sts"
 )
 
 // maxSkew is the clock skew that gets no note. AWS refuses signatures from five minutes on.
@@ -30,7 +31,7 @@ func (d *doctor) examineProfile(ctx context.Context) Finding {
 			Text: "not used: credentials are made up (credentials.mock), and no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role",
 		}
 	}
-	profile, err := credentials.NewSTS(app.SpecOf(c), credentials.Options{Log: d.opt.Log, Now: d.opt.Now}).Profile(ctx)
+	profile, err := sts.New(app.SpecOf(c), sts.Options{Log: d.opt.Log, Now: d.opt.Now}).Profile(ctx)
 	if err != nil {
 		return failure(err)
 	}
@@ -40,7 +41,7 @@ func (d *doctor) examineProfile(ctx context.Context) Finding {
 
 // searchedFiles names the files that profiles are read from, and those that do not exist.
 func searchedFiles() string {
-	files := credentials.ProfileFiles()
+	files := sts.ProfileFiles()
 	for i, file := range files {
 		if _, err := os.Stat(file); err != nil {
 			files[i] += " (does not exist)"

@@ -13,7 +13,7 @@ import (
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/app"
 	"mock-ec2-metadata/internal/config"
-	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/sts"
 )
 
 // Limits of a walk, from its start.
@@ -75,8 +75,8 @@ type doctor struct {
 	service service
 
 	loaded   *config.Loaded // nil: the configuration is wrong
-	profile  *credentials.Profile
-	identity credentials.Identity
+	profile  *sts.Profile
+	identity sts.Identity
 	skew     time.Duration // of this machine's clock: ahead of STS's if positive
 	found    string        // address where the daemon listens, or should
 	daemon   *api.Status   // nil: none has answered

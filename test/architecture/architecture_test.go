@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/privileges":  nil,
 	"internal/route":       nil,
 	"internal/server":      {"internal/web"},
+	"internal/sts":         {"internal/credentials"},
 	"internal/testutil":    nil,
 	"internal/web":         nil,
 }

@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"context"
@@ -16,18 +16,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"mock-ec2-metadata/internal/credentials"
 )
 
 // Profile is a profile that has been read. Its methods are the single steps of Retrieve, with the same errors.
 type Profile struct {
-	sts    *STS
-	cfg    aws.Config
-	shared *awsconfig.SharedConfig // nil: not in the shared config files
+	provider *Provider
+	cfg      aws.Config
+	shared   *awsconfig.SharedConfig // nil: not in the shared config files
 }
 
 // Profile reads the profile and calls no service. An MFA code for the profile's own role must be in this ctx.
-func (a *STS) Profile(ctx context.Context) (*Profile, error) {
+func (a *Provider) Profile(ctx context.Context) (*Profile, error) {
 	cfg, shared, err := a.load(ctx)
 	if err != nil {
 		return nil, a.describe(ctx, &loadError{err})
@@ -36,10 +38,12 @@ func (a *STS) Profile(ctx context.Context) (*Profile, error) {
 }
 
 // Name names the profile, e.g. profile "default".
-func (p *Profile) Name() string { return p.sts.profile() }
+func (p *Profile) Name() string { return p.provider.profile() }
 
 // Format redacts under every verb: a profile may hold keys.
-func (p Profile) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.sts.profile()+" [redacted]") }
+func (p Profile) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, p.provider.profile()+" [redacted]")
+}
 
 // Source describes the profile's own credentials, which sign the calls of STS.
 type Source struct {
@@ -66,18 +70,18 @@ func (p *Profile) Source(ctx context.Context) (Source, error) {
 func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 	retrieve := func() (aws.Credentials, error) { return p.cfg.Credentials.Retrieve(ctx) }
 	get := retrieve
-	if p.sts.spec.RoleARN != "" && usesMFA(p.shared) {
+	if p.provider.spec.RoleARN != "" && usesMFA(p.shared) {
 		get = func() (aws.Credentials, error) {
-			return p.sts.opt.Sessions.get(fingerprint("profile", p.shared), p.sts.opt.Now, retrieve)
+			return p.provider.opt.Sessions.get(fingerprint("profile", p.shared), p.provider.opt.Now, retrieve)
 		}
 	}
 	c, err := get()
 	if err != nil {
-		return aws.Credentials{}, p.sts.describe(ctx, &sourceError{err})
+		return aws.Credentials{}, p.provider.describe(ctx, &sourceError{err})
 	}
 	if !c.HasKeys() {
-		return aws.Credentials{}, &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
-			"the credential source of %s answered without a complete key; see its log", p.sts.profile())}
+		return aws.Credentials{}, &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf(
+			"the credential source of %s answered without a complete key; see its log", p.provider.profile())}
 	}
 	return c, nil
 }
@@ -123,29 +127,29 @@ func (p *Profile) Identity(ctx context.Context) (Identity, error) {
 	}
 	cfg := p.cfg
 	cfg.Credentials = static(source)
-	return p.sts.identity(ctx, cfg)
+	return p.provider.identity(ctx, cfg)
 }
 
 // Issue fetches the credentials to hand out.
-func (p *Profile) Issue(ctx context.Context) (*Credentials, error) {
+func (p *Profile) Issue(ctx context.Context) (*credentials.Credentials, error) {
 	source, err := p.source(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.sts.issue(ctx, p.cfg, source)
+	c, err := p.provider.issue(ctx, p.cfg, source)
 	if err != nil {
-		return nil, p.sts.describe(ctx, err)
+		return nil, p.provider.describe(ctx, err)
 	}
 	return c, nil
 }
 
-func (a *STS) identity(ctx context.Context, cfg aws.Config) (Identity, error) {
-	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
+func (a *Provider) identity(ctx context.Context, cfg aws.Config) (Identity, error) {
+	out, err := awssts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
 		return Identity{}, a.describe(ctx, err)
 	}
 	if aws.ToString(out.Arn) == "" {
-		return Identity{}, &Error{Code: codeFailed, Temporary: true, Message: "STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
+		return Identity{}, &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: "STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
 	}
 	at, _ := awsmiddleware.GetServerTime(out.ResultMetadata)
 	return Identity{ARN: *out.Arn, Time: at}, nil

@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"

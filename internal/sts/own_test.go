@@ -1,7 +1,6 @@
-package credentials
+package sts
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -63,25 +63,25 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 		config      string
 		credentials string // KEYS stands for the user's
 		prepare     func(*stsfake.Server)
-		want        Error // NOW stands for the time
+		want        failure // NOW stands for the time
 	}{
 		{
 			name: "no expiry", credentials: "[default]\naws_access_key_id = ASIA\naws_secret_access_key = hunter2\naws_session_token = hunter2\n",
-			want: Error{codeProfile, `profile "default" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume`, false},
+			want: failure{credentials.CodeProfile, `profile "default" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume`, false},
 		},
 		{
 			name: "expired", config: process("2020-01-02T03:04:05Z"),
-			want: Error{codeProfile, `the credentials of profile "default" expired at 2020-01-02T03:04:05Z; renew them, or set this machine's clock (NOW)`, false},
+			want: failure{credentials.CodeProfile, `the credentials of profile "default" expired at 2020-01-02T03:04:05Z; renew them, or set this machine's clock (NOW)`, false},
 		},
 		{
 			name: "denied", credentials: "KEYS",
 			prepare: func(s *stsfake.Server) { s.Fail(stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"}) },
-			want:    Error{codeUnauthorized, `profile "default" may not get a session of its own (AccessDenied: no); set credentials.iam_role to a role that it may assume`, false},
+			want:    failure{credentials.CodeUnauthorized, `profile "default" may not get a session of its own (AccessDenied: no); set credentials.iam_role to a role that it may assume`, false},
 		},
 		{
 			name: "refused", credentials: "KEYS",
 			prepare: func(s *stsfake.Server) { s.Fail(stsfake.Fault{Code: "ValidationError", Message: "no"}) },
-			want:    Error{codeFailed, `GetSessionToken with profile "default" was refused (ValidationError: no)`, false},
+			want:    failure{credentials.CodeFailed, `GetSessionToken with profile "default" was refused (ValidationError: no)`, false},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,11 +94,8 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 			now := time.Now()
 			a.opt.Now = func() time.Time { return now }
 			_, err := a.Retrieve(t.Context())
-			var got *Error
-			tt.want.Message = strings.Replace(tt.want.Message, "NOW", now.UTC().Format(time.RFC3339), 1)
-			if !errors.As(err, &got) || *got != tt.want {
-				t.Errorf("got  %v\nwant %v", err, &tt.want)
-			}
+			tt.want.message = strings.Replace(tt.want.message, "NOW", now.UTC().Format(time.RFC3339), 1)
+			expectFailure(t, err, tt.want)
 		})
 	}
 }
@@ -106,11 +103,11 @@ credential_process = /bin/echo '{"Version": 1, "AccessKeyId": "ASIAOWN", "Secret
 func TestOwnCredentials_IncompleteOnesAreNotHandedOut(t *testing.T) {
 	for _, tt := range []struct {
 		missing string
-		want    Error
+		want    failure
 	}{
-		{"AccessKeyId", Error{codeFailed, `the credential source of profile "default" answered without a complete key; see its log`, true}},
-		{"SecretAccessKey", Error{codeFailed, `the credential source of profile "default" answered without a complete key; see its log`, true}},
-		{"Token", Error{codeProfile, `the credentials of profile "default" are wrong or expired (InvalidClientTokenId: The security token included in the request is invalid.); renew them (aws configure --profile default, or aws sso login --profile default)`, false}},
+		{"AccessKeyId", failure{credentials.CodeFailed, `the credential source of profile "default" answered without a complete key; see its log`, true}},
+		{"SecretAccessKey", failure{credentials.CodeFailed, `the credential source of profile "default" answered without a complete key; see its log`, true}},
+		{"Token", failure{credentials.CodeProfile, `the credentials of profile "default" are wrong or expired (InvalidClientTokenId: The security token included in the request is invalid.); renew them (aws configure --profile default, or aws sso login --profile default)`, false}},
 	} {
 		t.Run(tt.missing, func(t *testing.T) {
 			w := newSources(t)
@@ -118,11 +115,8 @@ func TestOwnCredentials_IncompleteOnesAreNotHandedOut(t *testing.T) {
 			w.container(t, func(rw http.ResponseWriter, _ *http.Request) {
 				_, _ = rw.Write([]byte(w.printed(map[string]any{tt.missing: nil})))
 			})
-			c, err := provider(ownSpec()).Retrieve(t.Context())
-			var got *Error
-			if !errors.As(err, &got) || *got != tt.want {
-				t.Errorf("got  %v, %v\nwant %v", c, err, &tt.want)
-			}
+			_, err := provider(ownSpec()).Retrieve(t.Context())
+			expectFailure(t, err, tt.want)
 		})
 	}
 }

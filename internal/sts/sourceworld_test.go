@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
@@ -54,8 +54,8 @@ func newSources(t *testing.T) *sources {
 	for _, role := range []string{baseRole, midRole, taskRole, roleARN} {
 		w.AddRole(role)
 	}
-	client := sdksts.New(sdksts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.URL()), Credentials: w.key})
-	out, err := client.AssumeRole(t.Context(), &sdksts.AssumeRoleInput{RoleArn: aws.String(taskRole), RoleSessionName: aws.String("task")})
+	client := awssts.New(awssts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.URL()), Credentials: w.key})
+	out, err := client.AssumeRole(t.Context(), &awssts.AssumeRoleInput{RoleArn: aws.String(taskRole), RoleSessionName: aws.String("task")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,6 @@
-package credentials
+// Package sts gets credentials from a profile of ~/.aws: by AssumeRole, by GetSessionToken, or the profile's own. Its errors
+// name the problem and the fix.
+package sts
 
 import (
 	"cmp"
@@ -17,23 +19,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	awscreds "github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mock-ec2-metadata/internal/credentials"
 )
 
 // chainedDuration is STS's maximum for a caller with a role's credentials (role chaining, SSO).
 const chainedDuration = time.Hour
 
 // processTimeout bounds a credential_process.
-const processTimeout = retrieveTimeout - 5*time.Second
+const processTimeout = credentials.RetrieveTimeout - 5*time.Second
 
 // Options are what getting credentials needs of the process, whatever the Spec.
 type Options struct {
@@ -49,7 +53,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults returns o with every nil field set. Providers made with the result share one Sessions and one HTTP client.
+func (o Options) WithDefaults() Options {
 	if o.Sessions == nil {
 		o.Sessions = &Sessions{}
 	}
@@ -66,22 +71,30 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// STS fetches a role's credentials by AssumeRole, or those of the profile itself. Each call reads the profile files again.
-type STS struct {
-	spec Spec
+// Provider fetches a role's credentials by AssumeRole, or those of the profile itself. Each call reads the profile files again.
+type Provider struct {
+	spec credentials.Spec
 	opt  Options
 	// reduced says that STS has refused Spec.Duration; calls use at most chainedDuration from then on.
 	reduced atomic.Bool
 }
 
-// NewSTS makes an STS. It calls and reads nothing yet.
-func NewSTS(spec Spec, opt Options) *STS {
-	return &STS{spec: spec, opt: opt.withDefaults()}
+// New makes a Provider. It calls and reads nothing yet.
+func New(spec credentials.Spec, opt Options) *Provider {
+	return &Provider{spec: spec, opt: opt.WithDefaults()}
+}
+
+// NewProvider makes the provider of the credentials that spec describes: a credentials.Mock, or one that calls STS.
+func NewProvider(spec credentials.Spec, opt Options) credentials.Provider {
+	if spec.Mock {
+		return &credentials.Mock{ARN: spec.SessionARN(), Lifetime: spec.Duration, Now: opt.WithDefaults().Now}
+	}
+	return New(spec, opt)
 }
 
 // Retrieve calls STS once, or twice if STS refuses the duration or an MFA code opens a session first. It fails with
 // *NeedsMFA if it needs a code that is not in ctx, or if STS refuses the code.
-func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
+func (a *Provider) Retrieve(ctx context.Context) (*credentials.Credentials, error) {
 	p, err := a.Profile(ctx)
 	if err != nil {
 		return nil, err
@@ -90,20 +103,20 @@ func (a *STS) Retrieve(ctx context.Context) (*Credentials, error) {
 }
 
 // issue calls STS with the profile's own credentials.
-func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*Credentials, error) {
+func (a *Provider) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*credentials.Credentials, error) {
 	cfg.Credentials = static(source)
 	if a.spec.RoleARN == "" {
-		return a.ownCredentials(ctx, sts.NewFromConfig(cfg), source)
+		return a.ownCredentials(ctx, awssts.NewFromConfig(cfg), source)
 	}
 	in := a.input()
 	if a.spec.MFASerial != "" {
-		session, err := a.authenticated(ctx, sts.NewFromConfig(cfg), source, in)
+		session, err := a.authenticated(ctx, awssts.NewFromConfig(cfg), source, in)
 		if err != nil {
 			return nil, err
 		}
 		cfg.Credentials = static(session)
 	}
-	client := sts.NewFromConfig(cfg)
+	client := awssts.NewFromConfig(cfg)
 	out, err := client.AssumeRole(ctx, in)
 	if durationRefused(err) && a.spec.Duration > chainedDuration && !a.reduced.Swap(true) {
 		a.opt.Log.Warn("STS refuses the session duration; using 1h", "duration", a.spec.Duration, "role", a.spec.RoleARN)
@@ -116,21 +129,21 @@ func (a *STS) issue(ctx context.Context, cfg aws.Config, source aws.Credentials)
 		}
 		return nil, err
 	}
-	return a.credentials(out)
+	return a.fromAssumeRole(out)
 }
 
 // static is a provider of given credentials.
 func static(c aws.Credentials) aws.CredentialsProvider {
-	return credentials.StaticCredentialsProvider{Value: c}
+	return awscreds.StaticCredentialsProvider{Value: c}
 }
 
 // CallerIdentity calls GetCallerIdentity with c.
-func (a *STS) CallerIdentity(ctx context.Context, c *Credentials) (arn string, err error) {
+func (a *Provider) CallerIdentity(ctx context.Context, c *credentials.Credentials) (arn string, err error) {
 	cfg, _, err := a.load(ctx)
 	if err != nil {
 		return "", a.describe(ctx, &loadError{err})
 	}
-	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+	cfg.Credentials = awscreds.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 	id, err := a.identity(ctx, cfg)
 	return id.ARN, err
 }
@@ -159,7 +172,7 @@ func CacheDirs() []string {
 }
 
 // load reads the profile. MFA codes for its own role come from ctx.
-func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
+func (a *Provider) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
 	profile, files := sharedProfile(ctx, a.spec.Profile), ProfileFiles()
 	opts := []func(*awsconfig.LoadOptions) error{
 		// The SDK's defaults do not follow a change of HOME in this process.
@@ -188,12 +201,12 @@ func (a *STS) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, er
 	return cfg, profile, err
 }
 
-func (a *STS) input() *sts.AssumeRoleInput {
+func (a *Provider) input() *awssts.AssumeRoleInput {
 	duration := a.spec.Duration
 	if a.reduced.Load() {
 		duration = min(duration, chainedDuration)
 	}
-	in := &sts.AssumeRoleInput{
+	in := &awssts.AssumeRoleInput{
 		RoleArn:           aws.String(a.spec.RoleARN),
 		RoleSessionName:   aws.String(a.spec.SessionName),
 		DurationSeconds:   aws.Int32(int32(duration / time.Second)), //nolint:gosec // at most 12 h
@@ -212,43 +225,35 @@ func (a *STS) input() *sts.AssumeRoleInput {
 	return in
 }
 
-// credentials converts a response of AssumeRole and checks it.
-func (a *STS) credentials(out *sts.AssumeRoleOutput) (*Credentials, error) {
+// fromAssumeRole converts a response of AssumeRole and checks it.
+func (a *Provider) fromAssumeRole(out *awssts.AssumeRoleOutput) (*credentials.Credentials, error) {
 	c, err := a.fromSTS(out.Credentials)
 	if err == nil && out.AssumedRoleUser != nil {
 		c.ARN = aws.ToString(out.AssumedRoleUser.Arn)
-		c.AccountID = accountOf(c.ARN)
+		session, _ := arn.Parse(c.ARN)
+		c.AccountID = session.AccountID
 	}
 	return c, err
 }
 
 // fromSTS converts credentials that STS has just issued. It fails if they are incomplete or expired.
-func (a *STS) fromSTS(c *types.Credentials) (*Credentials, error) {
+func (a *Provider) fromSTS(c *types.Credentials) (*credentials.Credentials, error) {
 	if c == nil || c.Expiration == nil ||
 		aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" {
-		return nil, &Error{Code: codeFailed, Temporary: true, Message: "STS answered without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
+		return nil, &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: "STS answered without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
 	}
 	now := a.opt.Now()
 	if !c.Expiration.After(now) {
-		return nil, &Error{Code: codeFailed, Temporary: true, Message: "the credentials that STS has just issued are expired already by this machine's clock (" +
+		return nil, &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: "the credentials that STS has just issued are expired already by this machine's clock (" +
 			now.UTC().Format(time.RFC3339) + "); set the clock"}
 	}
-	return &Credentials{
+	return &credentials.Credentials{
 		AccessKeyID:     *c.AccessKeyId,
 		SecretAccessKey: *c.SecretAccessKey,
 		SessionToken:    *c.SessionToken,
 		Expiration:      *c.Expiration,
 		LastUpdated:     now.UTC().Truncate(time.Second),
 	}, nil
-}
-
-// accountOf returns the account of an ARN; "" if text is no ARN.
-func accountOf(text string) string {
-	parsed, err := arn.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return parsed.AccountID
 }
 
 // durationRefused reports whether STS refused the duration only, by one of its two texts (imds-reference section 9).

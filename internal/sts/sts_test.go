@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
@@ -47,18 +48,18 @@ func keys(profile string, key stsfake.Key) string {
 }
 
 // roleSpec is the Spec of most tests: profile "default" assumes roleARN.
-func roleSpec() Spec {
-	return Spec{
+func roleSpec() credentials.Spec {
+	return credentials.Spec{
 		Profile: "default", Region: "ap-southeast-2", RoleARN: roleARN, SessionName: "i-0123456789abcdef0", Duration: time.Hour,
 	}
 }
 
 // ownSpec has no role: the profile's own credentials are handed out.
-func ownSpec() Spec {
-	return Spec{Profile: "default", Region: "ap-southeast-2", Duration: 2 * time.Hour}
+func ownSpec() credentials.Spec {
+	return credentials.Spec{Profile: "default", Region: "ap-southeast-2", Duration: 2 * time.Hour}
 }
 
-func provider(spec Spec) *STS { return NewSTS(spec, Options{}) }
+func provider(spec credentials.Spec) *Provider { return New(spec, Options{}) }
 
 // debugLog is a logger of all levels.
 func debugLog(w io.Writer) *slog.Logger {
@@ -66,7 +67,7 @@ func debugLog(w io.Writer) *slog.Logger {
 }
 
 // expectLeft fails the test unless c is valid for want, give or take a minute.
-func expectLeft(t *testing.T, c *Credentials, want time.Duration) {
+func expectLeft(t *testing.T, c *credentials.Credentials, want time.Duration) {
 	t.Helper()
 	if left := time.Until(c.Expiration); (left - want).Abs() > time.Minute {
 		t.Errorf("%v left, want %v", left, want)
@@ -148,7 +149,7 @@ func TestRetrieve_SignatureErrorNamesAWrongClock(t *testing.T) {
 	sts.AddRole(roleARN)
 	home(t, sts, "", keys("default", key))
 	_, err := provider(roleSpec()).Retrieve(t.Context())
-	var e *Error
+	var e *credentials.Error
 	if !errors.As(err, &e) || !e.Temporary || !strings.HasPrefix(e.Message, "this machine's clock is 2h0m0s ahead of STS's; set it (SignatureDoesNotMatch: ") {
 		t.Errorf("got %v", err)
 	}
@@ -226,5 +227,28 @@ func TestRetrieve_TrustsTheCABundle(t *testing.T) {
 	t.Setenv("AWS_CA_BUNDLE", testutil.Write(t, filepath.Join(dir, "ca.pem"), string(bundle)))
 	if _, err := provider(roleSpec()).Retrieve(t.Context()); err != nil {
 		t.Errorf("with the bundle: %v", err)
+	}
+}
+
+func TestNewProvider_MocksOrCallsSTS(t *testing.T) {
+	sts := stsfake.Start(t)
+	home(t, sts, "", keys("default", sts.AddUser("developer")))
+	sts.AddRole(roleARN)
+	for _, mock := range []bool{true, false} {
+		spec := roleSpec()
+		spec.Mock = mock
+		c, err := NewProvider(spec, Options{}).Retrieve(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.ARN != sessionARN || c.AccountID != "123456789012" {
+			t.Errorf("mock %v: credentials of %s in %s", mock, c.ARN, c.AccountID)
+		}
+		if made := c.AccessKeyID == "ASIAMOCKEDCREDENTIAL"; made != mock {
+			t.Errorf("mock %v: made up %v", mock, made)
+		}
+	}
+	if got := len(sts.Requests()); got != 1 {
+		t.Errorf("%d requests to STS, want 1", got)
 	}
 }

@@ -1,7 +1,6 @@
-package credentials
+package sts
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
@@ -154,42 +152,40 @@ func TestProfile_SourceNamesItsKind(t *testing.T) {
 	}
 }
 
-// identityError calls GetCallerIdentity, which must fail.
-func identityError(t *testing.T) *Error {
+// identityFailure calls GetCallerIdentity, which must fail.
+func identityFailure(t *testing.T) failure {
 	t.Helper()
 	p, err := provider(roleSpec()).Profile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = p.Identity(t.Context())
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		t.Fatalf("got %v, want an *Error", err)
-	}
-	return e
+	return failureOf(t, err)
 }
 
 func TestProfile_IdentityErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		fault stsfake.Fault
-		want  Error
+		want  failure
 	}{
 		{
-			"denied", stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"},
-			Error{codeUnauthorized, `STS does not tell profile "default" who it is (AccessDenied: no); no IAM policy can deny that, but a VPC endpoint policy can`, false},
+			"denied",
+			stsfake.Fault{Status: 403, Code: "AccessDenied", Message: "no"},
+			failure{credentials.CodeUnauthorized, `STS does not tell profile "default" who it is (AccessDenied: no); no IAM policy can deny that, but a VPC endpoint policy can`, false},
 		},
 		{
-			"unknown action", stsfake.Fault{Code: "InvalidAction", Message: "no"},
-			Error{codeFailed, `GetCallerIdentity with profile "default" was refused (InvalidAction: no); if AWS_ENDPOINT_URL_STS is set, check that it is an STS`, false},
+			"unknown action",
+			stsfake.Fault{Code: "InvalidAction", Message: "no"},
+			failure{credentials.CodeFailed, `GetCallerIdentity with profile "default" was refused (InvalidAction: no); if AWS_ENDPOINT_URL_STS is set, check that it is an STS`, false},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sts := stsfake.Start(t)
 			sts.Fail(tt.fault)
 			home(t, sts, "", keys("default", sts.AddUser("developer")))
-			if diff := cmp.Diff(&tt.want, identityError(t)); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
+			if got := identityFailure(t); got != tt.want {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
 			}
 		})
 	}
@@ -203,7 +199,7 @@ func TestProfile_IdentityWithoutARNIsAnError(t *testing.T) {
 	home(t, nil, "", keys("default", stsfake.New().AddUser("developer")))
 	t.Setenv("AWS_ENDPOINT_URL_STS", blank.URL)
 	want := "STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"
-	if got := identityError(t).Message; got != want {
+	if got := identityFailure(t).message; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

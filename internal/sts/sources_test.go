@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"bytes"
@@ -219,7 +219,7 @@ func TestRetrieve_WorksWithEverySource(t *testing.T) {
 				spec.Profile = ""
 			}
 			var log bytes.Buffer
-			a := NewSTS(spec, Options{Log: debugLog(&log)})
+			a := New(spec, Options{Log: debugLog(&log)})
 			c, err := a.Retrieve(t.Context())
 			if err != nil {
 				t.Fatal(err)

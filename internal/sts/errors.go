@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"context"
@@ -18,24 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mock-ec2-metadata/internal/credentials"
 )
-
-// Codes of the error documents of the metadata service (imds-reference section 6.1).
-const (
-	codeUnauthorized = "AssumeRoleUnauthorizedAccess"
-	codeProfile      = "InvalidProfile"
-	codeFailed       = "Failed"
-)
-
-// Error says why there are no credentials. It holds no secret and wraps no error, since an SDK error may contain secrets.
-type Error struct {
-	Code    string
-	Message string // the problem and the fix
-	// Temporary says that a retry may succeed without a fix.
-	Temporary bool
-}
-
-func (e *Error) Error() string { return e.Message }
 
 // loadError marks a failure to load the shared config files.
 type loadError struct{ err error }
@@ -53,12 +38,12 @@ func redactedText(err error) string {
 	return strings.TrimSpace(spaces.ReplaceAllString(userinfo.ReplaceAllString(err.Error(), "://[redacted]@"), " "))
 }
 
-// describe turns an error of the SDK into an *Error that names the problem and the fix.
-func (a *STS) describe(ctx context.Context, err error) error {
+// describe turns an error of the SDK into an *credentials.Error that names the problem and the fix.
+func (a *Provider) describe(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*credentials.Error](err); ok {
 		return e
 	}
 	if e := a.describeMFA(ctx, err); e != nil {
@@ -76,7 +61,7 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		return a.describeAPI(err, api)
 	}
 	if errors.Is(err, context.DeadlineExceeded) && isSource(err) {
-		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s did not answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
+		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf("%s did not answer in time; if it is a credential_process, run its command by hand to see why, else check the network",
 			a.endpoint(err))}
 	}
 	if unreadable(err) {
@@ -85,19 +70,19 @@ func (a *STS) describe(ctx context.Context, err error) error {
 		if !isSource(err) {
 			check = "check AWS_ENDPOINT_URL_STS, and for a proxy or a login page in between"
 		}
-		return &Error{Code: codeFailed, Temporary: true, Message: a.endpoint(err) + " sent an unreadable or truncated answer; " + check}
+		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: a.endpoint(err) + " sent an unreadable or truncated answer; " + check}
 	}
 	if reason, ok := unreachable(err); ok && isSource(err) {
-		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network", a.endpoint(err), reason)}
+		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network", a.endpoint(err), reason)}
 	} else if ok {
-		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
+		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf("%s cannot be reached: %s; check the network, aws.region (%s) and AWS_ENDPOINT_URL_STS",
 			a.endpoint(err), reason, a.spec.Region)}
 	}
-	return &Error{Code: codeFailed, Message: fmt.Sprintf("%s cannot make the call: %s", a.profile(), redactedText(err))}
+	return &credentials.Error{Code: credentials.CodeFailed, Message: fmt.Sprintf("%s cannot make the call: %s", a.profile(), redactedText(err))}
 }
 
 // describeProfile explains a problem of the profile itself; nil if err has another cause.
-func (a *STS) describeProfile(err error) error {
+func (a *Provider) describeProfile(err error) error {
 	var (
 		missing awsconfig.SharedConfigProfileNotExistError
 		unread  awsconfig.SharedConfigLoadError
@@ -125,7 +110,7 @@ func (a *STS) describeProfile(err error) error {
 	case calledMetadataService(err) && isLoop(err):
 		message = a.profile() + " takes its credentials from EC2's metadata service, which here is this daemon itself; set AWS_EC2_METADATA_SERVICE_ENDPOINT to the real one, or name a profile with keys or SSO"
 	case calledMetadataService(err) && !metadataServiceDisabled(err):
-		return &Error{Code: codeFailed, Temporary: true, Message: a.profile() + " takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO"}
+		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: a.profile() + " takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO"}
 	case calledMetadataService(err):
 		message = a.profile() + " holds no credentials; add keys (aws configure" + a.profileFlag() +
 			"), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon"
@@ -134,7 +119,7 @@ func (a *STS) describeProfile(err error) error {
 	default:
 		return nil
 	}
-	return &Error{Code: codeProfile, Message: message}
+	return &credentials.Error{Code: credentials.CodeProfile, Message: message}
 }
 
 // calledMetadataService reports whether the SDK fell back to EC2's metadata service, at any depth of a chain of profiles.
@@ -161,8 +146,8 @@ func metadataServiceDisabled(err error) bool {
 }
 
 // describeAPI explains an error response of STS or of the credential source.
-func (a *STS) describeAPI(err error, api smithy.APIError) error {
-	e := &Error{Code: codeFailed}
+func (a *Provider) describeAPI(err error, api smithy.APIError) error {
+	e := &credentials.Error{Code: credentials.CodeFailed}
 	said := apiText(api)
 	if isTransient(err, api) {
 		e.Temporary = true
@@ -172,7 +157,7 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 	fromSource := isSource(err)
 	switch code := api.ErrorCode(); {
 	case code == "AccessDenied":
-		e.Code = codeUnauthorized
+		e.Code = credentials.CodeUnauthorized
 		if isIdentityCall(err) {
 			e.Message = fmt.Sprintf("STS does not tell %s who it is (%s); no IAM policy can deny that, but a VPC endpoint policy can", a.profile(), said)
 			break
@@ -191,11 +176,11 @@ func (a *STS) describeAPI(err error, api smithy.APIError) error {
 			e.Message += "; if it asks for MFA, set credentials.mfa_serial"
 		}
 	case keysRefused(api), code == "UnauthorizedException":
-		e.Code = codeProfile
+		e.Code = credentials.CodeProfile
 		e.Message = fmt.Sprintf("the credentials of %s are wrong or expired (%s); renew them (aws configure%[3]s, or aws sso login%[3]s)",
 			a.profile(), said, a.profileFlag())
 	case code == "SignatureDoesNotMatch":
-		e.Code = codeProfile
+		e.Code = credentials.CodeProfile
 		e.Message = fmt.Sprintf("the secret key of %s is wrong (%s); fix it (aws configure%s)", a.profile(), said, a.profileFlag())
 		if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 			e = a.describeClock(e, response, said)
@@ -226,7 +211,7 @@ func keysRefused(api smithy.APIError) bool {
 }
 
 // describeClock replaces e if this machine's clock differs by more than the five minutes that a signature allows.
-func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said string) *Error {
+func (a *Provider) describeClock(e *credentials.Error, response *smithyhttp.ResponseError, said string) *credentials.Error {
 	date, err := http.ParseTime(response.Response.Header.Get("Date"))
 	if err != nil {
 		return e
@@ -238,7 +223,7 @@ func (a *STS) describeClock(e *Error, response *smithyhttp.ResponseError, said s
 	if skew < 5*time.Minute {
 		return e
 	}
-	return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf("this machine's clock is %v %s STS's; set it (%s)", skew.Round(time.Minute), direction, said)}
+	return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf("this machine's clock is %v %s STS's; set it (%s)", skew.Round(time.Minute), direction, said)}
 }
 
 // unreadable reports whether a response arrived that is truncated or not the service's.
@@ -268,7 +253,7 @@ var environmentSources = []string{
 }
 
 // endpoint names the service that was called.
-func (a *STS) endpoint(err error) string {
+func (a *Provider) endpoint(err error) string {
 	if isSource(err) {
 		return "the credential source of " + a.profile()
 	}
@@ -276,7 +261,7 @@ func (a *STS) endpoint(err error) string {
 }
 
 // profile names the profile that makes the call.
-func (a *STS) profile() string {
+func (a *Provider) profile() string {
 	named, variable := namedByEnvironment()
 	switch {
 	case a.spec.Profile != "":
@@ -290,7 +275,7 @@ func (a *STS) profile() string {
 	}
 }
 
-func (a *STS) profileFlag() string {
+func (a *Provider) profileFlag() string {
 	if a.spec.Profile == "" {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -28,21 +29,21 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 		{
 			name:    "no login",
 			prepare: sso(func(*testing.T, *sources) {}),
-			want:    Error{codeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile default`, false},
+			want:    failure{credentials.CodeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile default`, false},
 		},
 		{
 			name: "no aws login",
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\nlogin_session = arn:aws:iam::123456789012:user/me\n")
 			},
-			want: Error{codeProfile, `the login of profile "default" cannot be used (token file not found); run: aws login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the login of profile "default" cannot be used (token file not found); run: aws login --profile default`, false},
 		},
 		{
 			name: "no login of the source_profile",
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\n"+assumesBase+"source_profile = sso\n[profile sso]\nsso_session = corp\n"+ssoRole+ssoSessionCorp)
 			},
-			want: Error{codeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile sso`, false},
+			want: failure{credentials.CodeProfile, `profile "default" has no SSO session (CACHE/ee0bfd2552fbd840c02cc48b6e823320543c450f.json: no such file or directory); run: aws sso login --profile sso`, false},
 		},
 		{
 			name: "expired without refresh token",
@@ -54,7 +55,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" has expired; run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" has expired; run: aws sso login --profile default`, false},
 		},
 		{
 			name: "expired and revoked",
@@ -63,7 +64,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.login = w.ExpireSSO(w.login)
 				w.loggedIn(t)
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" cannot be renewed (InvalidGrantException); run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" cannot be renewed (InvalidGrantException); run: aws sso login --profile default`, false},
 		},
 		{
 			name: "expired client registration",
@@ -72,7 +73,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.login.ClientSecret = "hunter2hunter2"
 				w.loggedIn(t)
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" cannot be renewed (InvalidClientException); run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" cannot be renewed (InvalidClientException); run: aws sso login --profile default`, false},
 		},
 		{
 			name: "revoked",
@@ -80,7 +81,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.RevokeSSO(w.login)
 				w.loggedIn(t)
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" has ended (UnauthorizedException: Session token not found or invalid); run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" has ended (UnauthorizedException: Session token not found or invalid); run: aws sso login --profile default`, false},
 		},
 		{
 			name: "no such permission set",
@@ -88,12 +89,12 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.config(t, "[default]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Admin\n"+ssoSessionCorp)
 				w.loggedIn(t)
 			},
-			want: Error{codeProfile, `SSO gives profile "default" no credentials (ForbiddenException: No access); check sso_account_id and sso_role_name`, false},
+			want: failure{credentials.CodeProfile, `SSO gives profile "default" no credentials (ForbiddenException: No access); check sso_account_id and sso_role_name`, false},
 		},
 		{
 			name:    "missing sso-session section",
 			prepare: func(t *testing.T, w *sources) { w.config(t, "[default]\nsso_session = corp\n"+ssoRole) },
-			want:    Error{codeProfile, `profile "default" cannot be used: failed to find SSO session section, corp; fix it in DIR/config or DIR/credentials`, false},
+			want:    failure{credentials.CodeProfile, `profile "default" cannot be used: failed to find SSO session section, corp; fix it in DIR/config or DIR/credentials`, false},
 		},
 		{
 			name: "truncated cache file",
@@ -102,7 +103,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" has expired; run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" has expired; run: aws sso login --profile default`, false},
 		},
 		{
 			name: "throttled",
@@ -110,7 +111,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Fail(stsfake.Fault{Status: 429, Code: "TooManyRequestsException", Message: "HTTP 429 Unknown Code"}, "GetRoleCredentials")
 			}),
-			want: Error{codeFailed, `the credential source of profile "default" is failing (TooManyRequestsException: HTTP 429 Unknown Code); retrying`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" is failing (TooManyRequestsException: HTTP 429 Unknown Code); retrying`, true},
 		},
 		{
 			name: "internal error",
@@ -118,7 +119,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Fail(stsfake.InternalFailure, "GetRoleCredentials")
 			}),
-			want: Error{codeFailed, `the credential source of profile "default" is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); retrying`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); retrying`, true},
 		},
 		{
 			name: "SSO refresh fails",
@@ -127,7 +128,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Fail(stsfake.Fault{Status: 500, Code: "InternalServerException", Message: "oops"}, "CreateToken")
 			}),
-			want: Error{codeFailed, `the credential source of profile "default" is failing (InternalServerException); retrying`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" is failing (InternalServerException); retrying`, true},
 		},
 		{
 			name: "SSO refresh asked too often",
@@ -136,7 +137,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Fail(stsfake.Fault{Status: 400, Code: "SlowDownException", Message: "slow down"}, "CreateToken")
 			}),
-			want: Error{codeFailed, `the credential source of profile "default" is failing (SlowDownException); retrying`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" is failing (SlowDownException); retrying`, true},
 		},
 		{
 			name: "hanging",
@@ -144,7 +145,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Hang("GetRoleCredentials")
 			}),
-			want: Error{codeFailed, `the credential source of profile "default" did not answer in time; if it is a credential_process, run its command by hand to see why, else check the network`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" did not answer in time; if it is a credential_process, run its command by hand to see why, else check the network`, true},
 		},
 		{
 			name: "connection refused",
@@ -152,12 +153,12 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				t.Setenv("AWS_ENDPOINT_URL_SSO", closedPort(t))
 			}),
-			want: Error{codeFailed, `the credential source of profile "default" cannot be reached: dial tcp ADDRESS: connect: connection refused; check the network`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" cannot be reached: dial tcp ADDRESS: connect: connection refused; check the network`, true},
 		},
 		{
 			name:    "legacy: no login",
 			prepare: legacy(func(*testing.T, *sources) {}),
-			want:    Error{codeProfile, `profile "default" has no SSO session (CACHE/9e104e67bc03709422c341f8e7b917448969b3a1.json: no such file or directory); run: aws sso login --profile default`, false},
+			want:    failure{credentials.CodeProfile, `profile "default" has no SSO session (CACHE/9e104e67bc03709422c341f8e7b917448969b3a1.json: no such file or directory); run: aws sso login --profile default`, false},
 		},
 		{
 			name: "legacy: expired",
@@ -167,7 +168,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" has expired; run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" has expired; run: aws sso login --profile default`, false},
 		},
 		{
 			name: "legacy: revoked",
@@ -177,14 +178,14 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}),
-			want: Error{codeProfile, `the SSO session of profile "default" has ended (UnauthorizedException: Session token not found or invalid); run: aws sso login --profile default`, false},
+			want: failure{credentials.CodeProfile, `the SSO session of profile "default" has ended (UnauthorizedException: Session token not found or invalid); run: aws sso login --profile default`, false},
 		},
 		{
 			name: "legacy: incomplete profile",
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\nsso_start_url = https://x.awsapps.com/start\n")
 			},
-			want: Error{codeProfile, `profile "default" cannot be used: profile "default" is configured to use SSO but is missing required configuration: sso_region, sso_account_id, sso_role_name; fix it in DIR/config or DIR/credentials`, false},
+			want: failure{credentials.CodeProfile, `profile "default" cannot be used: profile "default" is configured to use SSO but is missing required configuration: sso_region, sso_account_id, sso_role_name; fix it in DIR/config or DIR/credentials`, false},
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -199,7 +200,7 @@ func TestRetrieve_SSOLoginThatCannotBeSavedIsAnError(t *testing.T) {
 			got := provider(roleSpec()).describe(t.Context(), &sourceError{fmt.Errorf("refreshing: %w", err)})
 			want := `the SSO login of profile "default" cannot be renewed (/home/.aws/sso/cache/x.json.tmp-1: ` + reason.Error() +
 				`); let the daemon's user write there, then run: aws sso login --profile default`
-			if e, ok := errors.AsType[*Error](got); !ok || e.Message != want {
+			if e, ok := errors.AsType[*credentials.Error](got); !ok || e.Message != want {
 				t.Errorf("got  %v\nwant %s", got, want)
 			}
 		})

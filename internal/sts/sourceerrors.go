@@ -1,4 +1,4 @@
-package credentials
+package sts
 
 import (
 	"cmp"
@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mock-ec2-metadata/internal/credentials"
 )
 
 // sourceError marks a failure of the credential source: of getting the profile's credentials, before the call of STS.
@@ -31,7 +33,7 @@ func isSource(err error) bool {
 }
 
 // describeSource explains a failure of SSO, aws login, a web identity or container credentials; nil if it is none of them.
-func (a *STS) describeSource(ctx context.Context, err error) error {
+func (a *Provider) describeSource(ctx context.Context, err error) error {
 	called := innermost(err)
 	_, answered := errors.AsType[smithy.APIError](err)
 	_, byService := errors.AsType[*smithyhttp.ResponseError](err)
@@ -39,11 +41,11 @@ func (a *STS) describeSource(ctx context.Context, err error) error {
 	switch {
 	case unread:
 		_, reason, _ := strings.Cut(noToken, ": open ") // the reason repeats the file's name
-		return &Error{Code: codeProfile, Message: fmt.Sprintf(
+		return &credentials.Error{Code: credentials.CodeProfile, Message: fmt.Sprintf(
 			"the web identity token of %s cannot be read (%s); create the file, or fix web_identity_token_file or AWS_WEB_IDENTITY_TOKEN_FILE", a.profile(), reason)}
 	case answered && !byService:
 		// Only container errors have no ResponseError. Their text is the whole response, which may contain credentials.
-		return &Error{Code: codeFailed, Temporary: true, Message: fmt.Sprintf(
+		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf(
 			"the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", a.profile())}
 	case called == nil:
 		return cmp.Or(a.describeLogin(ctx, err), a.describeSSO(ctx, err, nil))
@@ -52,7 +54,7 @@ func (a *STS) describeSource(ctx context.Context, err error) error {
 		if !ok || isTransient(err, api) {
 			return nil
 		}
-		return &Error{Code: codeProfile, Message: fmt.Sprintf("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
+		return &credentials.Error{Code: credentials.CodeProfile, Message: fmt.Sprintf("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
 			a.profile(), apiText(api))}
 	default:
 		return a.describeSSO(ctx, err, called)
@@ -60,7 +62,7 @@ func (a *STS) describeSource(ctx context.Context, err error) error {
 }
 
 // describeSSO explains an SSO login that is missing, expired or without access.
-func (a *STS) describeSSO(ctx context.Context, err error, called *smithy.OperationError) error {
+func (a *Provider) describeSSO(ctx context.Context, err error, called *smithy.OperationError) error {
 	var path *fs.PathError
 	api, answered := errors.AsType[smithy.APIError](err)
 	_, invalid := errors.AsType[*ssocreds.InvalidTokenError](err)
@@ -83,17 +85,17 @@ func (a *STS) describeSSO(ctx context.Context, err error, called *smithy.Operati
 	default:
 		return nil
 	}
-	return &Error{Code: codeProfile, Message: message}
+	return &credentials.Error{Code: credentials.CodeProfile, Message: message}
 }
 
 // describeLogin explains an unusable session of aws login.
-func (a *STS) describeLogin(ctx context.Context, err error) error {
+func (a *Provider) describeLogin(ctx context.Context, err error) error {
 	for _, said := range []string{
 		"token file not found", "login session has expired", "login session password has changed",
 		"insufficient permissions, you may be missing permissions for the CreateOAuth2Token action",
 	} {
 		if strings.Contains(err.Error(), said) {
-			return &Error{Code: codeProfile, Message: fmt.Sprintf("the login of %s cannot be used (%s); run: aws login%s",
+			return &credentials.Error{Code: credentials.CodeProfile, Message: fmt.Sprintf("the login of %s cannot be used (%s); run: aws login%s",
 				a.profile(), said, a.loginFlag(ctx, func(p *awsconfig.SharedConfig) bool { return p.LoginSession != "" }))}
 		}
 	}
@@ -101,7 +103,7 @@ func (a *STS) describeLogin(ctx context.Context, err error) error {
 }
 
 // loginFlag returns the option that names the profile to log in with: the profile of the chain that has the login.
-func (a *STS) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
+func (a *Provider) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
 	for p := range chain(sharedProfile(ctx, a.spec.Profile)) {
 		if has(p) && p.Source == nil {
 			return " --profile " + p.Profile
