@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -39,23 +38,19 @@ func takeCode(ctx context.Context, serial string) (string, error) {
 }
 
 // describeMFA explains a code that is missing or was refused; nil if err has another cause.
-func (a *Provider) describeMFA(ctx context.Context, err error) error {
+func (p *Provider) describeMFA(ctx context.Context, err error) error {
 	const way = "mock-ec2-metadata mfa CODE (in Docker: docker exec mock-ec2-metadata /mock-ec2-metadata mfa CODE)"
 	if needed, ok := errors.AsType[*codeNeeded](err); ok {
-		return &credentials.NeedsMFA{Serial: needed.serial, Reason: &credentials.Error{
-			Code:    credentials.CodeUnauthorized,
-			Message: fmt.Sprintf("waiting for MFA: %s needs a code of the device %s; run: %s", a.profile(), needed.serial, way),
-		}}
+		return &credentials.NeedsMFA{Serial: needed.serial, Reason: unauthorized("waiting for MFA: %s needs a code of the device %s; run: %s",
+			p.profile(), needed.serial, way)}
 	}
 	serial := credentials.MFACodeTakenFor(ctx)
 	api, ok := errors.AsType[smithy.APIError](err)
 	if serial == "" || !ok || api.ErrorCode() != "AccessDenied" || !strings.Contains(api.ErrorMessage(), "MultiFactorAuthentication") {
 		return nil
 	}
-	return &credentials.NeedsMFA{Serial: serial, Reason: &credentials.Error{
-		Code:    credentials.CodeUnauthorized,
-		Message: fmt.Sprintf("STS refuses the code of the MFA device %s (%s); run again, with the next code: %s", serial, apiText(api), way),
-	}}
+	return &credentials.NeedsMFA{Serial: serial, Reason: unauthorized("STS refuses the code of the MFA device %s (%s); run again, with the next code: %s",
+		serial, apiText(api), way)}
 }
 
 // profileMFA passes the context's code to the SDK when the profile assumes a role of its own. It also raises the
@@ -86,18 +81,14 @@ func usesMFA(profile *awsconfig.SharedConfig) bool {
 // authenticated returns the credentials that call AssumeRole when credentials.mfa_serial is set. Long-lived keys open a
 // session with the code, which outlives the role's: renewals need no further code. Temporary keys cannot, so that in
 // gets the code.
-func (a *Provider) authenticated(ctx context.Context, client *awssts.Client, source aws.Credentials, in *awssts.AssumeRoleInput) (aws.Credentials, error) {
+func (p *Provider) authenticated(ctx context.Context, client *awssts.Client, source aws.Credentials, in *awssts.AssumeRoleInput) (aws.Credentials, error) {
 	if source.SessionToken != "" {
-		code, err := takeCode(ctx, a.spec.MFASerial)
-		in.SerialNumber, in.TokenCode = aws.String(a.spec.MFASerial), aws.String(code)
+		code, err := takeCode(ctx, p.spec.MFASerial)
+		in.SerialNumber, in.TokenCode = aws.String(p.spec.MFASerial), aws.String(code)
 		return source, err
 	}
-	return a.opt.Sessions.get(fingerprint("credentials.mfa_serial", a.spec.MFASerial, source), a.opt.Now, func() (aws.Credentials, error) {
-		out, err := a.getSessionToken(ctx, client, mfaSession)
-		if err != nil {
-			return aws.Credentials{}, err
-		}
-		c, err := a.fromSTS(out.Credentials)
+	return p.opt.Sessions.get(fingerprint("credentials.mfa_serial", p.spec.MFASerial, source), p.opt.Now, func() (aws.Credentials, error) {
+		c, err := p.getSessionToken(ctx, client, mfaSession)
 		if err != nil {
 			return aws.Credentials{}, err
 		}

@@ -12,30 +12,26 @@ import (
 
 // ownCredentials turns the profile's own credentials into ones to hand out. Long-lived keys never leave the daemon:
 // GetSessionToken exchanges them for those of a session. Temporary ones are handed out unchanged.
-func (a *Provider) ownCredentials(ctx context.Context, client *awssts.Client, source aws.Credentials) (*credentials.Credentials, error) {
+func (p *Provider) ownCredentials(ctx context.Context, client *awssts.Client, source aws.Credentials) (*credentials.Credentials, error) {
 	if source.SessionToken == "" {
-		out, err := a.getSessionToken(ctx, client, a.spec.Duration)
-		if err != nil {
-			return nil, err
-		}
-		c, err := a.fromSTS(out.Credentials)
+		c, err := p.getSessionToken(ctx, client, p.spec.Duration)
 		if err == nil {
 			c.AccountID = source.AccountID
 		}
 		return c, err
 	}
-	if a.spec.MFASerial != "" {
-		return nil, &credentials.Error{Code: credentials.CodeProfile, Message: a.profile() +
-			" has temporary keys, for which STS accepts no MFA code; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume"}
+	if p.spec.MFASerial != "" {
+		return nil, badProfile("%s has temporary keys, for which STS accepts no MFA code; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume",
+			p.profile())
 	}
 	if !source.CanExpire {
-		return nil, &credentials.Error{Code: credentials.CodeProfile, Message: a.profile() +
-			" has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume"}
+		return nil, badProfile("%s has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; "+
+			"use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume", p.profile())
 	}
-	now, expires := a.opt.Now(), source.Expires.UTC().Truncate(time.Second) // as clients will read it
+	now, expires := p.opt.Now(), source.Expires.UTC().Truncate(time.Second) // as clients will read it
 	if !expires.After(now) {
-		return nil, &credentials.Error{Code: credentials.CodeProfile, Message: "the credentials of " + a.profile() + " expired at " +
-			expires.Format(time.RFC3339) + "; renew them, or set this machine's clock (" + now.UTC().Format(time.RFC3339) + ")"}
+		return nil, badProfile("the credentials of %s expired at %s; renew them, or set this machine's clock (%s)",
+			p.profile(), expires.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return &credentials.Credentials{
 		AccessKeyID:     source.AccessKeyID,
@@ -49,14 +45,18 @@ func (a *Provider) ownCredentials(ctx context.Context, client *awssts.Client, so
 
 // getSessionToken opens a session of the long-lived keys that client signs with, using an MFA code if a device is
 // configured.
-func (a *Provider) getSessionToken(ctx context.Context, client *awssts.Client, d time.Duration) (*awssts.GetSessionTokenOutput, error) {
+func (p *Provider) getSessionToken(ctx context.Context, client *awssts.Client, d time.Duration) (*credentials.Credentials, error) {
 	in := &awssts.GetSessionTokenInput{DurationSeconds: aws.Int32(int32(d / time.Second))} //nolint:gosec // at most 12 h
-	if a.spec.MFASerial != "" {
-		code, err := takeCode(ctx, a.spec.MFASerial)
+	if p.spec.MFASerial != "" {
+		code, err := takeCode(ctx, p.spec.MFASerial)
 		if err != nil {
 			return nil, err
 		}
-		in.SerialNumber, in.TokenCode = aws.String(a.spec.MFASerial), aws.String(code)
+		in.SerialNumber, in.TokenCode = aws.String(p.spec.MFASerial), aws.String(code)
 	}
-	return client.GetSessionToken(ctx, in)
+	out, err := client.GetSessionToken(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return p.fromSTS(out.Credentials)
 }

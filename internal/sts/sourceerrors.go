@@ -4,15 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -32,8 +30,72 @@ func isSource(err error) bool {
 	return ok
 }
 
+// describeProfile explains a problem of the profile itself; nil if err has another cause.
+func (p *Provider) describeProfile(err error) *credentials.Error {
+	var (
+		missing awsconfig.SharedConfigProfileNotExistError
+		unread  awsconfig.SharedConfigLoadError
+		process *processcreds.ProviderError
+		assume  awsconfig.SharedConfigAssumeRoleError
+		path    *fs.PathError
+		load    *loadError
+	)
+	switch {
+	case errors.As(err, &missing):
+		return badProfile("profile %q is in neither of %s; create it (aws configure --profile %[1]s) or name another one in credentials.source_profile",
+			missing.Profile, strings.Join(ProfileFiles(), ", "))
+	case errors.As(err, &unread):
+		reason := "it is not in the format of AWS's config files"
+		if errors.As(unread.Err, &path) {
+			reason = path.Err.Error()
+		}
+		return badProfile("%s cannot be read: %s", unread.Filename, reason)
+	case errors.As(err, &assume):
+		return badProfile("%s assumes a role with source_profile %q, which is missing, has no credential source, or refers back to itself; fix source_profile",
+			p.profile(), assume.Profile)
+	case errors.As(err, &process):
+		// The error is not quoted: it may contain the process's output, which is credentials.
+		return badProfile("%s: its credential_process failed or printed something other than credentials; run the command by hand to see why", p.profile())
+	case calledMetadataService(err) && isLoop(err):
+		return badProfile("%s takes its credentials from EC2's metadata service, which here is this daemon itself; "+
+			"set AWS_EC2_METADATA_SERVICE_ENDPOINT to the real one, or name a profile with keys or SSO", p.profile())
+	case calledMetadataService(err) && !metadataServiceDisabled(err):
+		return temporary("%s takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO", p.profile())
+	case calledMetadataService(err):
+		return badProfile("%s holds no credentials; add keys (aws configure%s), sso_session, role_arn or credential_process to it. "+
+			"EC2's own metadata service is not asked: it would be this daemon", p.profile(), p.profileFlag())
+	case errors.As(err, &load):
+		return badProfile("%s cannot be used: %s; fix it in %s", p.profile(), redactedText(load.err), strings.Join(ProfileFiles(), " or "))
+	default:
+		return nil
+	}
+}
+
+// calledMetadataService reports whether the SDK fell back to EC2's metadata service, at any depth of a chain of profiles.
+func calledMetadataService(err error) bool {
+	var op *smithy.OperationError
+	for errors.As(err, &op) {
+		if op.ServiceID == "ec2imds" {
+			return true
+		}
+		err = op.Err
+	}
+	return false
+}
+
+// isLoop reports whether the daemon asked itself and refused.
+func isLoop(err error) bool {
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() == http.StatusLoopDetected
+}
+
+// metadataServiceDisabled reports whether the SDK was configured not to call the metadata service.
+func metadataServiceDisabled(err error) bool {
+	return strings.Contains(err.Error(), "access disabled to EC2 IMDS")
+}
+
 // describeSource explains a failure of SSO, aws login, a web identity or container credentials; nil if it is none of them.
-func (a *Provider) describeSource(ctx context.Context, err error) error {
+func (p *Provider) describeSource(ctx context.Context, err error) *credentials.Error {
 	called := innermost(err)
 	_, answered := errors.AsType[smithy.APIError](err)
 	_, byService := errors.AsType[*smithyhttp.ResponseError](err)
@@ -41,104 +103,72 @@ func (a *Provider) describeSource(ctx context.Context, err error) error {
 	switch {
 	case unread:
 		_, reason, _ := strings.Cut(noToken, ": open ") // the reason repeats the file's name
-		return &credentials.Error{Code: credentials.CodeProfile, Message: fmt.Sprintf(
-			"the web identity token of %s cannot be read (%s); create the file, or fix web_identity_token_file or AWS_WEB_IDENTITY_TOKEN_FILE", a.profile(), reason)}
+		return badProfile("the web identity token of %s cannot be read (%s); create the file, or fix web_identity_token_file or AWS_WEB_IDENTITY_TOKEN_FILE",
+			p.profile(), reason)
 	case answered && !byService:
 		// Only container errors have no ResponseError. Their text is the whole response, which may contain credentials.
-		return &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf(
-			"the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", a.profile())}
+		return temporary("the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", p.profile())
 	case called == nil:
-		return cmp.Or(a.describeLogin(ctx, err), a.describeSSO(ctx, err, nil))
+		return cmp.Or(p.describeLogin(ctx, err), p.describeSSO(ctx, err, nil))
 	case called.OperationName == "AssumeRoleWithWebIdentity":
 		api, ok := errors.AsType[smithy.APIError](err)
 		if !ok || isTransient(err, api) {
 			return nil
 		}
-		return &credentials.Error{Code: credentials.CodeProfile, Message: fmt.Sprintf("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
-			a.profile(), apiText(api))}
+		return badProfile("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
+			p.profile(), apiText(api))
 	default:
-		return a.describeSSO(ctx, err, called)
+		return p.describeSSO(ctx, err, called)
 	}
 }
 
 // describeSSO explains an SSO login that is missing, expired or without access.
-func (a *Provider) describeSSO(ctx context.Context, err error, called *smithy.OperationError) error {
+func (p *Provider) describeSSO(ctx context.Context, err error, called *smithy.OperationError) *credentials.Error {
 	var path *fs.PathError
 	api, answered := errors.AsType[smithy.APIError](err)
 	_, invalid := errors.AsType[*ssocreds.InvalidTokenError](err)
-	login := "; run: aws sso login" + a.loginFlag(ctx, func(p *awsconfig.SharedConfig) bool { return p.SSOSession != nil || p.SSOStartURL != "" })
-	message := ""
+	login := "run: aws sso login" + p.loginFlag(ctx, func(c *awsconfig.SharedConfig) bool { return c.SSOSession != nil || c.SSOStartURL != "" })
 	switch {
 	case errors.As(err, &path) && inCache(path) && strings.Contains(filepath.Base(path.Path), ".tmp"):
-		message = fmt.Sprintf("the SSO login of %s cannot be renewed (%s: %v); let the daemon's user write there, then", a.profile(), path.Path, path.Err) +
-			strings.TrimPrefix(login, ";")
+		return badProfile("the SSO login of %s cannot be renewed (%s: %v); let the daemon's user write there, then %s", p.profile(), path.Path, path.Err, login)
 	case errors.As(err, &path) && inCache(path):
-		message = fmt.Sprintf("%s has no SSO session (%s: %v)", a.profile(), path.Path, path.Err) + login
+		return badProfile("%s has no SSO session (%s: %v); %s", p.profile(), path.Path, path.Err, login)
 	case called != nil && called.ServiceID == "SSO OIDC" && answered && !isTransient(err, api):
-		message = fmt.Sprintf("the SSO session of %s cannot be renewed (%s)", a.profile(), api.ErrorCode()) + login
+		return badProfile("the SSO session of %s cannot be renewed (%s); %s", p.profile(), api.ErrorCode(), login)
 	case called != nil && called.ServiceID == "SSO" && answered && api.ErrorCode() == "UnauthorizedException":
-		message = fmt.Sprintf("the SSO session of %s has ended (%s)", a.profile(), apiText(api)) + login
+		return badProfile("the SSO session of %s has ended (%s); %s", p.profile(), apiText(api), login)
 	case called != nil && called.ServiceID == "SSO" && answered && !isTransient(err, api):
-		message = fmt.Sprintf("SSO gives %s no credentials (%s); check sso_account_id and sso_role_name", a.profile(), apiText(api))
+		return badProfile("SSO gives %s no credentials (%s); check sso_account_id and sso_role_name", p.profile(), apiText(api))
 	case called == nil && (invalid || strings.Contains(err.Error(), "SSO token")):
-		message = fmt.Sprintf("the SSO session of %s has expired", a.profile()) + login
+		return badProfile("the SSO session of %s has expired; %s", p.profile(), login)
 	default:
 		return nil
 	}
-	return &credentials.Error{Code: credentials.CodeProfile, Message: message}
 }
 
 // describeLogin explains an unusable session of aws login.
-func (a *Provider) describeLogin(ctx context.Context, err error) error {
+func (p *Provider) describeLogin(ctx context.Context, err error) *credentials.Error {
 	for _, said := range []string{
 		"token file not found", "login session has expired", "login session password has changed",
 		"insufficient permissions, you may be missing permissions for the CreateOAuth2Token action",
 	} {
 		if strings.Contains(err.Error(), said) {
-			return &credentials.Error{Code: credentials.CodeProfile, Message: fmt.Sprintf("the login of %s cannot be used (%s); run: aws login%s",
-				a.profile(), said, a.loginFlag(ctx, func(p *awsconfig.SharedConfig) bool { return p.LoginSession != "" }))}
+			return badProfile("the login of %s cannot be used (%s); run: aws login%s",
+				p.profile(), said, p.loginFlag(ctx, func(c *awsconfig.SharedConfig) bool { return c.LoginSession != "" }))
 		}
 	}
 	return nil
 }
 
 // loginFlag returns the option that names the profile to log in with: the profile of the chain that has the login.
-func (a *Provider) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
-	for p := range chain(sharedProfile(ctx, a.spec.Profile)) {
-		if has(p) && p.Source == nil {
-			return " --profile " + p.Profile
+func (p *Provider) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
+	for c := range chain(sharedProfile(ctx, p.spec.Profile)) {
+		if has(c) && c.Source == nil {
+			return " --profile " + c.Profile
 		}
 	}
-	return a.profileFlag()
+	return p.profileFlag()
 }
 
 // inCache reports whether a file is in the cache directory of logins.
 func inCache(path *fs.PathError) bool { return filepath.Base(filepath.Dir(path.Path)) == "cache" }
-
-// innermost returns the failed call: in a chain of profiles, errors of outer calls wrap it. nil if no call was made.
-func innermost(err error) *smithy.OperationError {
-	var last, op *smithy.OperationError
-	for errors.As(err, &op) {
-		last, err = op, op.Err
-	}
-	return last
-}
-
-// isTransient reports whether a retry of the call may succeed.
-func isTransient(err error, api smithy.APIError) bool {
-	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	return answered && (response.HTTPStatusCode() >= 500 || response.HTTPStatusCode() == http.StatusTooManyRequests) ||
-		strings.HasPrefix(api.ErrorCode(), "Throttling") ||
-		slices.Contains([]string{"TooManyRequestsException", "SlowDownException", "RequestLimitExceeded", "IDPCommunicationError"}, api.ErrorCode())
-}
-
-// quoted matches the values of secret parameters, which STS quotes if it finds them malformed.
-var quoted = regexp.MustCompile(`Value '.+?' at '(webIdentityToken|externalId|tokenCode)'`)
-
-// apiText returns the code and the message of an error response on one line, without secrets and cut to 500 bytes.
-func apiText(api smithy.APIError) string {
-	const most = 500
-	text := strings.TrimSpace(spaces.ReplaceAllString(api.ErrorCode()+": "+api.ErrorMessage(), " "))
-	text = quoted.ReplaceAllString(text, "Value '[redacted]' at '$1'")
-	return strings.TrimSuffix(text[:min(len(text), most)], ":")
-}

@@ -29,12 +29,12 @@ type Profile struct {
 }
 
 // Profile reads the profile and calls no service. An MFA code for the profile's own role must be in this ctx.
-func (a *Provider) Profile(ctx context.Context) (*Profile, error) {
-	cfg, shared, err := a.load(ctx)
+func (p *Provider) Profile(ctx context.Context) (*Profile, error) {
+	cfg, shared, err := p.load(ctx)
 	if err != nil {
-		return nil, a.describe(ctx, &loadError{err})
+		return nil, p.describe(ctx, &loadError{err})
 	}
-	return &Profile{a, cfg, shared}, nil
+	return &Profile{p, cfg, shared}, nil
 }
 
 // Name names the profile, e.g. profile "default".
@@ -80,8 +80,7 @@ func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, p.provider.describe(ctx, &sourceError{err})
 	}
 	if !c.HasKeys() {
-		return aws.Credentials{}, &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: fmt.Sprintf(
-			"the credential source of %s answered without a complete key; see its log", p.provider.profile())}
+		return aws.Credentials{}, temporary("the credential source of %s answered without a complete key; see its log", p.provider.profile())
 	}
 	return c, nil
 }
@@ -143,20 +142,14 @@ func (p *Profile) Issue(ctx context.Context) (*credentials.Credentials, error) {
 	return c, nil
 }
 
-func (a *Provider) identity(ctx context.Context, cfg aws.Config) (Identity, error) {
+func (p *Provider) identity(ctx context.Context, cfg aws.Config) (Identity, error) {
 	out, err := awssts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return Identity{}, a.describe(ctx, err)
+		return Identity{}, p.describe(ctx, err)
 	}
 	if aws.ToString(out.Arn) == "" {
-		return Identity{}, &credentials.Error{Code: credentials.CodeFailed, Temporary: true, Message: "STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS"}
+		return Identity{}, temporary("STS answered without an identity; if AWS_ENDPOINT_URL_STS is set, check that it is an STS")
 	}
 	at, _ := awsmiddleware.GetServerTime(out.ResultMetadata)
 	return Identity{ARN: *out.Arn, Time: at}, nil
-}
-
-// isIdentityCall reports whether GetCallerIdentity failed.
-func isIdentityCall(err error) bool {
-	called := innermost(err)
-	return called != nil && called.OperationName == "GetCallerIdentity"
 }
