@@ -41,6 +41,8 @@ type App struct {
 	control  Control
 	changed  chan struct{} // holds one: a change or a reload has ended
 
+	reloading sync.Mutex // held by Reload, so that its result and its notifications are of one reload
+
 	// mu serialises changes and guards the fields below.
 	mu               sync.Mutex
 	running          context.Context //nolint:containedctx // Run's background context; nil when it does not run

@@ -7,10 +7,11 @@ import (
 // Reload reads the configuration again and puts it in force. On an error the old one stays, and the log and /status say
 // why. The parameter why is for the log.
 func (a *App) Reload(why string) error {
-	a.notify(reloading())
-	defer a.noteReload()
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	var old *State
 	err := a.change(func(in *Inputs) error {
+		a.notify(reloading())
 		old = a.State()
 		loaded, err := in.Config.Reload()
 		if err != nil {
@@ -21,6 +22,7 @@ func (a *App) Reload(why string) error {
 	if errors.Is(err, errNotRunning) {
 		return err
 	}
+	defer a.noteReload()
 	a.reloadErr.Store(&err)
 	if err != nil {
 		a.log.Error("configuration not reloaded, the old one stays", "why", why, "error", err)
