@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"net/http"
@@ -9,14 +9,14 @@ import (
 	"mock-ec2-metadata/test/bench"
 )
 
-// TestScale asks configurations that are larger than any should be for every value and directory.
-func TestScale(t *testing.T) {
+// TestScale_LargeConfigurationsServeEveryValue asks for every value and directory of configurations larger than any should be.
+func TestScale_LargeConfigurationsServeEveryValue(t *testing.T) {
 	for _, s := range bench.Scales() {
 		t.Run(s.Name, func(t *testing.T) {
 			p := newInProcess(t, s.Config)
 			get := func(path string) string {
 				e := newReused(http.MethodGet, path, nil)
-				e.do(p.handler)
+				e.do(p.http)
 				if e.status != http.StatusOK {
 					t.Fatalf("%s: %d %s", path, e.status, e.body)
 				}
@@ -42,7 +42,7 @@ func TestScale(t *testing.T) {
 func BenchmarkLookup(b *testing.B) {
 	for _, s := range bench.Scales() {
 		b.Run(s.Name, func(b *testing.B) {
-			tree := newInProcess(b, s.Config).current.Load().target.Tree
+			tree := newInProcess(b, s.Config).State().Target.Tree
 			i := 0
 			for b.Loop() {
 				if tree.Lookup(s.Leaves[i].Path) == nil {
@@ -62,10 +62,9 @@ func BenchmarkReload(b *testing.B) {
 		b.Run(s.Name, func(b *testing.B) {
 			p := newInProcess(b, s.Config)
 			for b.Loop() {
-				p.reload(b.Context(), "a benchmark")
-			}
-			if p.reloadErr != nil {
-				b.Fatal(p.reloadErr)
+				if err := p.Reload("a benchmark"); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -10,52 +10,49 @@ import (
 	"testing"
 	"time"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestNoNetwork has a real dialer, in real time, find nobody at STS's address, and no address of STS.
-func TestNoNetwork(t *testing.T) {
+// TestSTS_UnreachableAnswersWithTheReason uses a real dialer, in real time.
+func TestSTS_UnreachableAnswersWithTheReason(t *testing.T) {
 	for _, tt := range []struct {
-		name, host string
-		dialer     net.Dialer
-		want       string
+		name   string
+		host   string // of STS
+		dialer net.Dialer
+		want   string
 	}{
-		{"connection refused", closedPort(t), net.Dialer{}, "dial tcp HOST: connect: connection refused"},
-		{"DNS failure", "sts.invalid", net.Dialer{Resolver: nameless(t)}, "dial tcp: lookup HOST on SERVER: no such host"},
+		{name: "connection refused", host: testutil.FreeAddr(t), want: "dial tcp HOST: connect: connection refused"},
+		{
+			name: "DNS failure", host: "sts.invalid", dialer: net.Dialer{Resolver: nameless(t)},
+			want: "dial tcp: lookup HOST on SERVER: no such host",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			isolate(t)
-			write(t, ".aws/credentials", profile(stsfake.New().AddUser("developer")))
+			testutil.IsolateHome(t)
+			testutil.Write(t, ".aws/credentials", profile(stsfake.New().AddUser("developer")))
 			t.Setenv("AWS_ENDPOINT_URL_STS", "http://"+tt.host)
-			handler, keeper := handOut(t, dialing(tt.dialer.DialContext), time.Now)
-			go keeper.Run(t.Context())
-			status, body, took := askPage(handler)
-			var d document
-			if err := json.Unmarshal([]byte(body), &d); err != nil {
+			opt := options(load(t, "", "credentials.source_profile=default", "credentials.iam_role="+roleARN))
+			opt.HTTP = dialing(tt.dialer.DialContext)
+			d := startWith(t, opt)
+			asked := time.Now()
+			status, body := d.get(t, rolePath)
+			took := time.Since(asked)
+			var doc document
+			if err := json.Unmarshal([]byte(body), &doc); err != nil {
 				t.Fatal(err)
 			}
-			got := nameServer.ReplaceAllString(d.Message, " on SERVER: ")
+			got := nameServer.ReplaceAllString(doc.Message, " on SERVER: ")
 			want := "STS cannot be reached: " + strings.ReplaceAll(tt.want, "HOST", tt.host) +
 				"; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS"
-			if status != http.StatusServiceUnavailable || d.Code != "Failed" || got != want {
-				t.Errorf("got  %d %s: %s\nwant 503 Failed: %s", status, d.Code, got, want)
+			if status != http.StatusServiceUnavailable || doc.Code != "Failed" || got != want {
+				t.Errorf("got  %d %s: %s\nwant 503 Failed: %s", status, doc.Code, got, want)
 			}
 			if took > time.Second {
 				t.Errorf("answered after %v", took)
 			}
 		})
 	}
-}
-
-// closedPort is an address of this machine where nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	return l.Addr().String()
 }
 
 // nameServer is that of this machine's configuration, which is named even though nameless does not ask it.

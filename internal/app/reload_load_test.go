@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -13,32 +13,33 @@ import (
 	"testing"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// generationOf makes a configuration that has n, of three digits, in all that the paths of generationPaths answer. It is one
-// line, so that a part of it is no configuration: it may be written in place.
+// generationOf makes a configuration that has n, of three digits, in all answers of generationPaths. It is one line, so that a
+// part of it is no configuration: it may be written in place.
 func generationOf(n int) string {
 	return fmt.Sprintf(`{credentials: {mock: true, iam_role: '%s'}, ec2: {image_id: ami-%d, instance_type: t3.%d,`+
 		` tags: {a%d: v, b%d: v, c%d: v}, user_data: '%s'}}`+"\n",
 		roleARN, n, n, n, n, n, strings.Repeat(fmt.Sprintf("%d ", n), 4000))
 }
 
-// generationPaths are answers that are made of several values, and what in them names the generation.
+// generationPaths are answers that hold several values, and what in them names the generation.
 var generationPaths = map[string]*regexp.Regexp{
 	"latest/dynamic/instance-identity/document": regexp.MustCompile(`"(?:ami-|t3\.)([0-9]+)"`),
 	"latest/meta-data/tags/instance/":           regexp.MustCompile(`(?m)^[abc]([0-9]+)$`),
 	"latest/user-data":                          regexp.MustCompile(`([0-9]+) `),
 }
 
-// TestRequestsDuringReloads asks without a pause while the configuration is rewritten, in place and by renaming in turn: every
-// answer is wholly of one configuration, and none goes back to an older one.
-func TestRequestsDuringReloads(t *testing.T) {
-	isolate(t)
+// TestReload_EachAnswerIsOfOneState asks without a pause while the configuration is rewritten, in place and by a rename in turn.
+// No answer is of an older configuration than the one before.
+func TestReload_EachAnswerIsOfOneState(t *testing.T) {
+	testutil.IsolateHome(t)
 	const first, last = 100, 150
-	write(t, config.DefaultFile, generationOf(first))
-	d := start(t, "--set", "log.access=false")
+	testutil.Write(t, config.DefaultFile, generationOf(first))
+	d := start(t, "log.access=false")
 	token := d.token(t)
-	_, credentials := d.get(t, "latest/meta-data/iam/security-credentials/myrole")
+	_, credentials := d.get(t, rolePath)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -74,21 +75,21 @@ func TestRequestsDuringReloads(t *testing.T) {
 		if n%2 == 0 {
 			name += ".new"
 		}
-		write(t, name, generationOf(n))
+		testutil.Write(t, name, generationOf(n))
 		if n%2 == 0 {
 			if err := os.Rename(name, config.DefaultFile); err != nil {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "the new configuration is in use", func() bool {
+		testutil.Eventually(t, "the new configuration is in use", func() bool {
 			_, image := d.get(t, "latest/meta-data/ami-id")
 			return image == fmt.Sprintf("ami-%d", n)
 		})
 	}
 	cancel()
 	clients.Wait()
-	if _, again := d.get(t, "latest/meta-data/iam/security-credentials/myrole"); again != credentials {
-		t.Error("reloads that change nothing about credentials renewed them")
+	if _, again := d.get(t, rolePath); again != credentials {
+		t.Error("reloads that change nothing about credentials refreshed them")
 	}
 	if answers.Load() < last-first {
 		t.Error("hardly anything was asked meanwhile")
@@ -97,7 +98,7 @@ func TestRequestsDuringReloads(t *testing.T) {
 }
 
 // token gets a session token.
-func (d *running) token(t *testing.T) string {
+func (d *daemon) token(t *testing.T) string {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPut, d.url+"latest/api/token", nil)
 	if err != nil {
@@ -116,7 +117,7 @@ func (d *running) token(t *testing.T) string {
 	return string(token)
 }
 
-// askWith gives the body of a 200 that is got with a session token.
+// askWith sends a GET with a session token and returns the body of a 200.
 func askWith(url, token string) (string, error) {
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"io"
@@ -13,15 +13,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// What may befall the world.
+// Errors of connecting to STS.
 var (
 	refused = &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	noName  = &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "sts.invalid", Server: "192.0.2.53:53", IsNotFound: true}}
 )
 
+// Events of a world.
 func unreachable(err error) func(*world)    { return func(w *world) { w.network.fail(err) } }
 func failing(f stsfake.Fault) func(*world)  { return func(w *world) { w.Fail(f) } }
 func slow(d time.Duration) func(*world)     { return func(w *world) { w.Delay(d) } }
@@ -33,7 +35,7 @@ func spoiling(spoil func([]byte) ([]byte, error)) func(*world) {
 	return func(w *world) { w.calls.spoil.Store(&spoil) }
 }
 
-// jump sets this machine's clock wrong. It signs by the right time all the same, so STS is told to refuse.
+// jump sets this machine's clock. The SDK signs by the right time all the same, so the fake STS is told to refuse.
 func jump(d time.Duration) func(*world) {
 	return func(w *world) {
 		w.ahead.Store(int64(d))
@@ -41,7 +43,8 @@ func jump(d time.Duration) func(*world) {
 	}
 }
 
-func mended(w *world) {
+// fixed undoes all other events.
+func fixed(w *world) {
 	w.Recover()
 	w.AddRole(roleARN)
 	w.network.fail(nil)
@@ -50,9 +53,9 @@ func mended(w *world) {
 	w.stsAhead.Store(0)
 }
 
-// TestFaults asks once a second, whatever happens to STS and on the way there. Expiry is an hour after issue; renewal is
-// due 40 to 45 minutes after it.
-func TestFaults(t *testing.T) {
+// TestFaults_ClientsSeeTheBestAnswer asks once a second while STS or the network fails. Credentials expire an hour after issue;
+// the refresh is due 40 to 45 minutes after it.
+func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		length      time.Duration
@@ -84,7 +87,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "hanging from the start", length: 15 * time.Minute, least: 10, most: 30,
-			events: []event{{0, hanging}, {10 * time.Minute, mended}},
+			events: []event{{0, hanging}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: credentials are still being fetched; ask again
 				30s      503 Failed: STS cannot be reached: no answer in time; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
@@ -92,7 +95,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "500 across an expiry", length: 90 * time.Minute, least: 30, most: 300,
-			events: []event{{30 * time.Minute, failing(stsfake.InternalFailure)}, {80 * time.Minute, mended}},
+			events: []event{{30 * time.Minute, failing(stsfake.InternalFailure)}, {80 * time.Minute, fixed}},
 			want: `
 				0s       200 Success A
 				1h       503 Failed: STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); trying again
@@ -100,21 +103,21 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "throttled from the start", length: 15 * time.Minute, least: 14, most: 100,
-			events: []event{{0, failing(stsfake.Throttled)}, {10 * time.Minute, mended}},
+			events: []event{{0, failing(stsfake.Throttled)}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: STS is failing (Throttling: Rate exceeded); trying again
 				10m..11m 200 Success A`,
 		},
 		{
 			name: "denied from the start", length: 15 * time.Minute, least: 11, most: 22,
-			events: []event{{0, denied}, {10 * time.Minute, mended}},
+			events: []event{{0, denied}, {10 * time.Minute, fixed}},
 			want: `
 				0s       200 AssumeRoleUnauthorizedAccess: profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it; if it asks for MFA, set credentials.mfa_serial
 				10m..11m 200 Success A`,
 		},
 		{
 			name: "denied across an expiry", length: 90 * time.Minute, least: 37, most: 83,
-			events: []event{{30 * time.Minute, denied}, {80 * time.Minute, mended}},
+			events: []event{{30 * time.Minute, denied}, {80 * time.Minute, fixed}},
 			want: `
 				0s       200 Success A
 				1h       200 AssumeRoleUnauthorizedAccess: profile "default" may not assume ` + roleARN + ` (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: ` + roleARN + `); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it; if it asks for MFA, set credentials.mfa_serial
@@ -122,14 +125,14 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "connection refused from the start", length: 15 * time.Minute, least: 14, most: 100,
-			events: []event{{0, unreachable(refused)}, {10 * time.Minute, mended}},
+			events: []event{{0, unreachable(refused)}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: STS cannot be reached: dial tcp 192.0.2.1:443: connect: connection refused; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
 				10m..11m 200 Success A`,
 		},
 		{
 			name: "no DNS from the start", length: 15 * time.Minute, least: 14, most: 100,
-			events: []event{{0, unreachable(noName)}, {10 * time.Minute, mended}},
+			events: []event{{0, unreachable(noName)}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: STS cannot be reached: dial tcp: lookup sts.invalid on 192.0.2.53:53: no such host; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
 				10m..11m 200 Success A`,
@@ -146,21 +149,21 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "clock an hour behind from the start", length: 15 * time.Minute, least: 14, most: 100,
-			events: []event{{0, stsAhead(time.Hour)}, {10 * time.Minute, mended}},
+			events: []event{{0, stsAhead(time.Hour)}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: this machine's clock is 1h0m0s behind STS's; set it (SignatureDoesNotMatch: Signature expired: TIME is now earlier than TIME (TIME - 5 min.))
 				10m..11m 200 Success A`,
 		},
 		{
 			name: "clock an hour ahead from the start", length: 15 * time.Minute, least: 14, most: 100,
-			events: []event{{0, stsAhead(-time.Hour)}, {10 * time.Minute, mended}},
+			events: []event{{0, stsAhead(-time.Hour)}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: this machine's clock is 1h0m0s ahead of STS's; set it (SignatureDoesNotMatch: Signature not yet current: TIME is still later than TIME (TIME + 5 min.))
 				10m..11m 200 Success A`,
 		},
 		{
 			name: "clock set back by an hour, and right after two", length: 150 * time.Minute, least: 30, most: 300,
-			events: []event{{30 * time.Minute, jump(-time.Hour)}, {130 * time.Minute, mended}},
+			events: []event{{30 * time.Minute, jump(-time.Hour)}, {130 * time.Minute, fixed}},
 			want: `
 				0s         200 Success A
 				1h         503 Failed: this machine's clock is 1h0m0s behind STS's; set it (SignatureDoesNotMatch: Signature not yet current)
@@ -168,7 +171,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "clock set forward by an hour, and right after ten minutes", length: 50 * time.Minute, least: 10, most: 300,
-			events: []event{{30 * time.Minute, jump(time.Hour)}, {40 * time.Minute, mended}},
+			events: []event{{30 * time.Minute, jump(time.Hour)}, {40 * time.Minute, fixed}},
 			want: `
 				0s       200 Success A
 				30m      503 Failed: this machine's clock is 1h0m0s ahead of STS's; set it (SignatureDoesNotMatch: Signature not yet current)
@@ -177,7 +180,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "dies for two hours across an expiry", length: 3 * time.Hour, least: 30, most: 1000,
-			events: []event{{20 * time.Minute, unreachable(refused)}, {140 * time.Minute, mended}},
+			events: []event{{20 * time.Minute, unreachable(refused)}, {140 * time.Minute, fixed}},
 			want: `
 				0s         200 Success A
 				1h         503 Failed: STS cannot be reached: dial tcp 192.0.2.1:443: connect: connection refused; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
@@ -185,7 +188,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "dies and returns before an expiry", length: 90 * time.Minute, least: 6, most: 100,
-			events: []event{{10 * time.Minute, hanging}, {55 * time.Minute, mended}},
+			events: []event{{10 * time.Minute, hanging}, {55 * time.Minute, fixed}},
 			want: `
 				0s       200 Success A
 				55m..56m 200 Success B`,
@@ -194,7 +197,7 @@ func TestFaults(t *testing.T) {
 			name: "answers cut off", length: 15 * time.Minute, least: 14, most: 100,
 			events: []event{
 				{0, spoiling(func(body []byte) ([]byte, error) { return body[:len(body)/2], io.ErrUnexpectedEOF })},
-				{10 * time.Minute, mended},
+				{10 * time.Minute, fixed},
 			},
 			want: `
 				0s       503 Failed: STS gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page) and AWS_ENDPOINT_URL_STS
@@ -204,7 +207,7 @@ func TestFaults(t *testing.T) {
 			name: "answers of a captive portal", length: 15 * time.Minute, least: 14, most: 100,
 			events: []event{
 				{0, spoiling(func([]byte) ([]byte, error) { return []byte("<!DOCTYPE html><title>Hotel</title><p>Log in"), nil })},
-				{10 * time.Minute, mended},
+				{10 * time.Minute, fixed},
 			},
 			want: `
 				0s       503 Failed: STS gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page) and AWS_ENDPOINT_URL_STS
@@ -216,7 +219,7 @@ func TestFaults(t *testing.T) {
 				{0, spoiling(func(body []byte) ([]byte, error) {
 					return sessionToken.ReplaceAll(body, []byte("<SessionToken></SessionToken>")), nil
 				})},
-				{10 * time.Minute, mended},
+				{10 * time.Minute, fixed},
 			},
 			want: `
 				0s       503 Failed: STS answered without credentials; if AWS_ENDPOINT_URL_STS is set, check that it is an STS
@@ -224,7 +227,7 @@ func TestFaults(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			isolate(t)
+			testutil.IsolateHome(t)
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				saw := w.run(t, tt.length, tt.events)
@@ -238,9 +241,8 @@ func TestFaults(t *testing.T) {
 
 var sessionToken = regexp.MustCompile(`<SessionToken>[^<]*</SessionToken>`)
 
-// TestColdStart has a thousand clients ask at once, before there are credentials: each gets the same answer in time, and
-// STS one call.
-func TestColdStart(t *testing.T) {
+// TestColdStart_ClientsShareOneCall has a thousand clients ask at once, before there are credentials.
+func TestColdStart_ClientsShareOneCall(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		fault  func(*world)
@@ -248,20 +250,20 @@ func TestColdStart(t *testing.T) {
 		code   string
 		took   time.Duration
 	}{
-		{"slow", slow(700 * time.Millisecond), http.StatusOK, "Success", 700 * time.Millisecond},
-		{"hanging", hanging, http.StatusServiceUnavailable, "Failed", patience},
+		{name: "slow", fault: slow(700 * time.Millisecond), status: http.StatusOK, code: "Success", took: 700 * time.Millisecond},
+		{name: "hanging", fault: hanging, status: http.StatusServiceUnavailable, code: "Failed", took: patience},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			isolate(t)
+			testutil.IsolateHome(t)
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				tt.fault(w)
-				go w.keeper.Run(t.Context())
+				w.app.begin(t)
 				var clients sync.WaitGroup
 				bodies := make(chan string, 1000)
 				for range cap(bodies) {
 					clients.Go(func() {
-						status, body, took := askPage(w.handler)
+						status, body, took := w.askPage()
 						if status != tt.status || took != tt.took || !strings.Contains(body, `"Code" : "`+tt.code+`"`) {
 							t.Errorf("%d after %v: %s; want %d after %v", status, took, body, tt.status, tt.took)
 						}

@@ -1,5 +1,5 @@
 //go:build race
 
-package main
+package app
 
 const raceAllocations = 4 // the race detector has pools drop some of what they hold, at random

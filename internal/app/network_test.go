@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -16,12 +16,12 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// dialing is the SDK's client with a dialer of ours.
+// dialing is the SDK's client with a dialer of its own.
 func dialing(dial func(ctx context.Context, network, addr string) (net.Conn, error)) aws.HTTPClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DialContext, t.Proxy = dial, nil })
 }
 
-// network is a listener that only its own dial can reach.
+// network is a listener in memory, which only its own dial reaches.
 type network struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -66,10 +66,10 @@ func (n *network) Close() error { n.close(); return nil }
 
 func (n *network) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9} }
 
-// calls passes the daemon's calls on and notes them.
+// calls passes the daemon's calls on and records them.
 type calls struct {
 	to    aws.HTTPClient
-	spoil atomic.Pointer[func(body []byte) ([]byte, error)] // changes STS's answers on their way; the error comes after them
+	spoil atomic.Pointer[func(body []byte) ([]byte, error)] // changes STS's answers on their way; its error follows the body
 
 	mu   sync.Mutex
 	made []call
@@ -97,8 +97,7 @@ func (c *calls) Do(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// check holds the calls against the back-off: at least a second between two of them, and, after one that failed, the next
-// one a minute after it at the latest.
+// check compares the calls with the back-off: at least a second between two of them, and at most a minute after a failed one.
 func (c *calls) check(t *testing.T, least, most int) {
 	t.Helper()
 	c.mu.Lock()
@@ -117,7 +116,7 @@ func (c *calls) check(t *testing.T, least, most int) {
 	}
 }
 
-// spoilt is an answer after somebody between STS and this machine has spoilt it.
+// spoilt is an answer that was changed between STS and this machine.
 func spoilt(body io.ReadCloser, spoil func([]byte) ([]byte, error)) io.ReadCloser {
 	defer func() { _ = body.Close() }()
 	whole, err := io.ReadAll(body)

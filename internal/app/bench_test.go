@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -10,44 +10,36 @@ import (
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/internal/web"
 	"mock-ec2-metadata/test/bench"
 )
 
-// inProcess is the daemon's handler with all that a request passes in it: guard, access log and routes, as serve wires them.
+// inProcess is a daemon with credentials, whose handler is called without net/http: guard, access log and routes.
 type inProcess struct {
-	*daemon
-	handler http.Handler
-	token   string
+	*unserved
+	token string
 }
 
-// newInProcess makes a daemon of a configuration, "" for the embedded default, which ends with the test. Its log is
-// formatted line by line, and goes nowhere.
+// newInProcess makes a daemon of a configuration, "" for the embedded default, which ends with the test. Its access log is
+// formatted line by line and discarded.
 func newInProcess(tb testing.TB, configuration string) *inProcess {
 	tb.Helper()
-	isolate(tb)
+	testutil.IsolateHome(tb)
 	if configuration != "" {
-		write(tb, config.DefaultFile, configuration)
+		testutil.Write(tb, config.DefaultFile, configuration)
 	}
-	loaded, err := config.Load(config.Sources{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	log := newLogs(io.Discard, "text")
-	ctx, cancel := context.WithCancel(context.Background())
-	d, err := newDaemon(ctx, log.Logger, log.level, config.Sources{}, loaded)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { cancel(); d.wait(); log.lines.Close() })
-	g := d.current.Load()
-	if g.keeper != nil {
-		g.keeper.Settled(tb.Context())
-	}
-	return &inProcess{d, d.routes(log.lines), string(g.target.Tokens.Issue(imds.MaxTokenTTL))}
+	opt := options(load(tb, ""))
+	lines := web.NewLineWriter(io.Discard)
+	tb.Cleanup(lines.Close)
+	opt.AccessLog = lines
+	u := newUnserved(tb, opt)
+	u.begin(tb)
+	u.Settle(tb.Context())
+	return &inProcess{u, string(u.State().Target.Tokens.Issue(imds.MaxTokenTTL))}
 }
 
-// reused is one request and room for its answer, to be used again and again: what is allocated then is the handler's.
+// reused is one request and room for its answer, used again and again, so that only the handler allocates.
 type reused struct {
 	request *http.Request
 	header  http.Header
@@ -73,32 +65,32 @@ func (e *reused) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// do has handler answer.
+// do lets handler answer.
 func (e *reused) do(handler http.Handler) {
 	clear(e.header)
 	e.status, e.body = 0, e.body[:0]
 	handler.ServeHTTP(e, e.request)
 }
 
-// answered is a case that has been answered once, and the bare handler that answers the same.
+// answered is a case that was answered once, and the bare handler that gives the same answer.
 func (p *inProcess) answered(tb testing.TB, c bench.Case) (*reused, http.Handler) {
 	e := newReused(c.Method, c.Path, c.Header(p.token))
-	e.do(p.handler)
+	e.do(p.http)
 	if e.status != http.StatusOK || len(e.body) == 0 {
 		tb.Fatalf("%s: %d %q", c.Name, e.status, e.body)
 	}
 	return e, &bench.Answer{Status: e.status, Header: e.header.Clone(), Body: bytes.Clone(e.body)}
 }
 
-// ownAllocations is the most that we allocate on the heap for a GET, beyond what a bare handler does. Lower it, never raise it.
+// ownAllocations is how many heap allocations a GET may take beyond those of a bare handler. Lower it, never raise it.
 const ownAllocations = 0
 
-// TestOwnAllocations counts, which no other load on the machine disturbs.
-func TestOwnAllocations(t *testing.T) {
+// TestHandler_GetAllocatesNothing counts allocations: other load on the machine does not change them.
+func TestHandler_GetAllocatesNothing(t *testing.T) {
 	p := newInProcess(t, "")
 	for _, c := range bench.Cases() {
 		e, bare := p.answered(t, c)
-		ours := testing.AllocsPerRun(1000, func() { e.do(p.handler) })
+		ours := testing.AllocsPerRun(1000, func() { e.do(p.http) })
 		theirs := testing.AllocsPerRun(1000, func() { e.do(bare) })
 		t.Logf("%s: %v allocations, a bare handler %v", c.What, ours, theirs)
 		if c.Method == http.MethodGet && ours-theirs > ownAllocations+raceAllocations {
@@ -107,7 +99,7 @@ func TestOwnAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkHandler is our handler beside the bare one that writes the same, without net/http.
+// BenchmarkHandler compares our handler with a bare one that writes the same, without net/http.
 func BenchmarkHandler(b *testing.B) {
 	p := newInProcess(b, "")
 	for _, c := range bench.Cases() {
@@ -115,7 +107,7 @@ func BenchmarkHandler(b *testing.B) {
 		for _, bb := range []struct {
 			name    string
 			handler http.Handler
-		}{{"bare", bare}, {"ours", p.handler}} {
+		}{{"bare", bare}, {"ours", p.http}} {
 			b.Run(c.Name+"/"+bb.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
