@@ -63,7 +63,7 @@ func TestChange_ErrorKeepsOldState(t *testing.T) {
 			edit: func(t *testing.T) func(*Inputs) error {
 				return otherConfig(t, "metadata.meta-data/instance-id/x=y")
 			},
-			want: "--set metadata.meta-data/instance-id/x: meta-data/instance-id above it is a value, not a directory; remove that first by null",
+			want: "--set metadata.meta-data/instance-id/x: meta-data/instance-id is a value, not a directory; remove it first with null",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

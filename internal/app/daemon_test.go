@@ -18,7 +18,7 @@ import (
 
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/config"
-	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/sts"
 	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
@@ -151,7 +151,7 @@ func (u *unserved) begin(t testing.TB) {
 	t.Helper()
 	s := u.State()
 	u.configWatch.files = s.Config.WatchFiles() // as if they were watched
-	u.credentialsWatch.files = credentials.Files(t.Context(), s.Config.Config.Credentials.SourceProfile)
+	u.credentialsWatch.files = sts.Files(t.Context(), s.Config.Config.Credentials.SourceProfile)
 	u.startChanges(t.Context())
 	t.Cleanup(u.stopChanges)
 }

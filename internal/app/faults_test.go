@@ -81,7 +81,7 @@ func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 			name: "slower than clients wait", length: time.Hour, least: 2, most: 2,
 			events: []event{{0, slow(2500 * time.Millisecond)}},
 			want: `
-				0s       503 Failed: credentials are still being fetched; ask again
+				0s       503 Failed: credentials are still being fetched; retry
 				2s       200 Success A
 				40m..46m 200 Success B`,
 		},
@@ -89,7 +89,7 @@ func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 			name: "hanging from the start", length: 15 * time.Minute, least: 10, most: 30,
 			events: []event{{0, hanging}, {10 * time.Minute, fixed}},
 			want: `
-				0s       503 Failed: credentials are still being fetched; ask again
+				0s       503 Failed: credentials are still being fetched; retry
 				30s      503 Failed: STS cannot be reached: no answer in time; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
 				10m..11m 200 Success A`,
 		},
@@ -98,14 +98,14 @@ func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 			events: []event{{30 * time.Minute, failing(stsfake.InternalFailure)}, {80 * time.Minute, fixed}},
 			want: `
 				0s       200 Success A
-				1h       503 Failed: STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); trying again
+				1h       503 Failed: STS is failing (InternalFailure: The request processing has failed because of an unknown error, exception or failure.); retrying
 				80m..81m 200 Success B`,
 		},
 		{
 			name: "throttled from the start", length: 15 * time.Minute, least: 14, most: 100,
 			events: []event{{0, failing(stsfake.Throttled)}, {10 * time.Minute, fixed}},
 			want: `
-				0s       503 Failed: STS is failing (Throttling: Rate exceeded); trying again
+				0s       503 Failed: STS is failing (Throttling: Rate exceeded); retrying
 				10m..11m 200 Success A`,
 		},
 		{
@@ -200,7 +200,7 @@ func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 				{10 * time.Minute, fixed},
 			},
 			want: `
-				0s       503 Failed: STS gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page) and AWS_ENDPOINT_URL_STS
+				0s       503 Failed: STS sent an unreadable or truncated answer; check AWS_ENDPOINT_URL_STS, and for a proxy or a login page in between
 				10m..11m 200 Success A`,
 		},
 		{
@@ -210,7 +210,7 @@ func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 				{10 * time.Minute, fixed},
 			},
 			want: `
-				0s       503 Failed: STS gave an answer that cannot be read, or half of one; check what is in between (a proxy, a login page) and AWS_ENDPOINT_URL_STS
+				0s       503 Failed: STS sent an unreadable or truncated answer; check AWS_ENDPOINT_URL_STS, and for a proxy or a login page in between
 				10m..11m 200 Success A`,
 		},
 		{

@@ -159,7 +159,7 @@ func TestNew_ErrorLeavesNothing(t *testing.T) {
 		},
 		{
 			name: "tree", set: []string{"metadata.meta-data/instance-id/x=y"},
-			want: "--set metadata.meta-data/instance-id/x: meta-data/instance-id above it is a value, not a directory; remove that first by null",
+			want: "--set metadata.meta-data/instance-id/x: meta-data/instance-id is a value, not a directory; remove it first with null",
 		},
 		{
 			name: "identity file", set: []string{"identity.key_file=key.pem", "identity.cert_file=cert.pem"},

@@ -80,7 +80,7 @@ func TestDescribeRules_NamesEachRule(t *testing.T) {
 	}{
 		{
 			name: "defaults", networks: []string{"docker0 172.17.0.0/16", "virbr0 192.168.122.0/24"},
-			want: `clients (server.allow_clients): this machine itself, and the networks of virtual interfaces (auto), now docker0 172.17.0.0/16, virbr0 192.168.122.0/24
+			want: `clients (server.allow_clients): this machine, and the networks of virtual interfaces (auto), now docker0 172.17.0.0/16, virbr0 192.168.122.0/24
 Host names (server.allow_hosts): IP addresses, names without a dot, localhost, *.localhost, *.internal, *.local
 web pages (server.allow_origins): none
 proxies (server.allow_proxies): get no session tokens
@@ -88,11 +88,11 @@ limits (server.limits): 2048 connections, 512 of one client, URLs of 2048 bytes,
 		},
 		{
 			name: "no virtual networks",
-			want: `clients (server.allow_clients): this machine itself, and the networks of virtual interfaces (auto), of which there are none now`,
+			want: `clients (server.allow_clients): this machine, and the networks of virtual interfaces (auto), now none`,
 		},
 		{
 			name: "no other machine", set: []string{"server.allow_clients=[]"},
-			want: `clients (server.allow_clients): this machine itself alone`,
+			want: `clients (server.allow_clients): this machine only`,
 		},
 		{
 			name: "lists",
@@ -100,7 +100,7 @@ limits (server.limits): 2048 connections, 512 of one client, URLs of 2048 bytes,
 				"server.allow_clients=[10.0.0.0/8, fd00::/8]", "server.allow_hosts=[metadata.example]",
 				"server.allow_origins=['http://localhost:3000']", "server.allow_proxies=true",
 			},
-			want: `clients (server.allow_clients): this machine itself, and 10.0.0.0/8, fd00::/8
+			want: `clients (server.allow_clients): this machine, and 10.0.0.0/8, fd00::/8
 Host names (server.allow_hosts): IP addresses, names without a dot, localhost, *.localhost, *.internal, *.local, metadata.example
 web pages (server.allow_origins): http://localhost:3000
 proxies (server.allow_proxies): get session tokens`,
