@@ -76,10 +76,10 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 
 // instanceOf makes the instance and the tree that a configuration describes. Its errors name file, line and key.
 func instanceOf(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
-	in := instance.New(&l.Config.Instance, l.UserData)
-	if e, ok := errors.AsType[*instance.KeyError](in.Check()); ok {
-		return nil, nil, l.Problem(e.Key, "%s", e.Reason)
+	if err := l.Problems(instance.Check(&l.Config.Instance)); err != nil {
+		return nil, nil, err
 	}
+	in := instance.New(&l.Config.Instance, l.UserData)
 	snapshot, err := tree.New(in, l.Config.Metadata)
 	if e, ok := errors.AsType[*tree.PathError](err); ok {
 		err = l.Problem("metadata."+e.Path, "%s", e.Reason)

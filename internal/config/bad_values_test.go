@@ -153,6 +153,20 @@ f.yaml:4: ec2.network_interfaces[1].device_number: -1 is not from 0 to 255
 f.yaml:5: ec2.network_interfaces[1].mac: "x" is not a MAC address in lower case; write e.g. 0a:1b:2c:3d:4e:5f
 f.yaml:6: ec2.network_interfaces[1].ipv6s: "y" is not an IPv6 address
 f.yaml:7: ec2.network_interfaces[1].speed: unknown key; allowed in ec2.network_interfaces[1]: device_number, network_card, mac, interface_id, local_ipv4s, public_ipv4s, public_hostname, ipv6s, ipv4_prefixes, ipv6_prefixes, vpc_id, subnet_id, vpc_ipv4_cidr_blocks, vpc_ipv6_cidr_blocks, subnet_ipv4_cidr_block, subnet_ipv6_cidr_blocks, security_groups, security_group_ids`},
+		{"addresses and networks of the instance", `
+ec2: {local_ipv4: 10.0.1.5, ipv6: x, subnet_ipv4_cidr_block: 10.0.0.0, vpc_ipv4_cidr_blocks: [a], subnet_ipv6_cidr_blocks: ["2001:db8::/64"]}`, `
+f.yaml:1: ec2.ipv6: "x" is not an IPv6 address
+f.yaml:1: ec2.vpc_ipv4_cidr_blocks: "a" is not an IPv4 CIDR block
+f.yaml:1: ec2.subnet_ipv4_cidr_block: "10.0.0.0" is not a CIDR block; write 10.0.0.0/32`},
+		{"multicast MAC", `
+ec2: {mac: "01:00:5e:00:00:01"}`, `
+f.yaml:1: ec2.mac: "01:00:5e:00:00:01" is a multicast address; its first byte has to be even`},
+		{"network card", `
+ec2: {network_interfaces: [{network_card: 256}]}`, `
+f.yaml:1: ec2.network_interfaces[0].network_card: 256 is not from 0 to 255`},
+		{"multicast MAC of an interface", `
+ec2: {network_interfaces: [{mac: "ff:ff:ff:ff:ff:ff"}]}`, `
+f.yaml:1: ec2.network_interfaces[0].mac: "ff:ff:ff:ff:ff:ff" is a multicast address; its first byte has to be even`},
 		{"numbers below zero", `
 ec2:
   ami_launch_index: -1

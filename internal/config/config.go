@@ -15,7 +15,8 @@ const DefaultListen = "0.0.0.0:5000"
 // Config is the whole configuration. conf/sample-config.yaml is its commented tour; docs/configuration.md its reference.
 //
 // The tags of a field hold all that concerns its value alone: "yaml" is its key, "is" the rule that every text of it must
-// satisfy, "oneof" the texts allowed, "from" the numbers allowed, "scalar" lets a list be written as one text, "key" the rule for the keys of a map, and "odd" the rule
+// satisfy, "oneof" the texts allowed, "from" the numbers allowed, "most" the number of
+// values allowed, "scalar" lets a list be written as one text, "key" the rule for the keys of a map, and "odd" the rule
 // whose violation is a warning. The rules are in rules.go.
 type Config struct {
 	Instance `yaml:",inline"`
@@ -48,11 +49,11 @@ type Credentials struct {
 	RefreshBefore     time.Duration     `yaml:"refresh_before"`
 	ExternalID        Secret            `yaml:"external_id" is:"external id"`
 	SourceIdentity    string            `yaml:"source_identity" is:"source identity"`
-	SessionTags       map[string]string `yaml:"session_tags" key:"session tag key" is:"session tag value"`
+	SessionTags       map[string]string `yaml:"session_tags" key:"session tag key" is:"session tag value" most:"50 tags; STS takes at most"`
 	TransitiveTagKeys []string          `yaml:"transitive_tag_keys" is:"session tag key"`
 	// Policy is an inline session policy (JSON); PolicyARNs are managed ones.
 	Policy     string   `yaml:"policy" is:"policy"`
-	PolicyARNs []string `yaml:"policy_arns" is:"policy ARN"`
+	PolicyARNs []string `yaml:"policy_arns" is:"policy ARN" most:"10 ARNs; STS takes at most"`
 	MFASerial  string   `yaml:"mfa_serial" is:"MFA serial"`
 	// Mock hands out made-up credentials and calls nobody.
 	Mock bool `yaml:"mock"`
@@ -84,13 +85,13 @@ type EC2 struct {
 	InterfaceID          string             `yaml:"interface_id" is:"word"`
 	VPCID                string             `yaml:"vpc_id" is:"word"`
 	SubnetID             string             `yaml:"subnet_id" is:"word"`
-	VPCIPv4CIDRBlocks    []string           `yaml:"vpc_ipv4_cidr_blocks" is:"IPv4 network" odd:"usual size"`
-	VPCIPv6CIDRBlocks    []string           `yaml:"vpc_ipv6_cidr_blocks" is:"IPv6 network"`
+	VPCIPv4CIDRBlocks    []string           `yaml:"vpc_ipv4_cidr_blocks" is:"IPv4 network" odd:"usual size" most:"256 networks; at most"`
+	VPCIPv6CIDRBlocks    []string           `yaml:"vpc_ipv6_cidr_blocks" is:"IPv6 network" most:"256 networks; at most"`
 	SubnetIPv4CIDRBlock  string             `yaml:"subnet_ipv4_cidr_block" is:"IPv4 network" odd:"usual size"`
-	SubnetIPv6CIDRBlocks []string           `yaml:"subnet_ipv6_cidr_blocks" is:"IPv6 network"`
+	SubnetIPv6CIDRBlocks []string           `yaml:"subnet_ipv6_cidr_blocks" is:"IPv6 network" most:"256 networks; at most"`
 	SecurityGroups       []string           `yaml:"security_groups" is:"printable"`
 	SecurityGroupIDs     []string           `yaml:"security_group_ids" is:"word"`
-	NetworkInterfaces    []NetworkInterface `yaml:"network_interfaces"`
+	NetworkInterfaces    []NetworkInterface `yaml:"network_interfaces" most:"64 interfaces; at most"`
 
 	ReservationID  string            `yaml:"reservation_id" is:"word"`
 	AMILaunchIndex int               `yaml:"ami_launch_index" from:"0"`
@@ -101,7 +102,7 @@ type EC2 struct {
 	ProductCodes   []string          `yaml:"product_codes" is:"word"`
 	KeyPairs       []KeyPair         `yaml:"key_pairs"`
 	BlockDevices   map[string]string `yaml:"block_devices" key:"block device" is:"device"`
-	Tags           map[string]string `yaml:"tags" is:"tag value"`
+	Tags           map[string]string `yaml:"tags" is:"tag value" most:"10000 tags; at most"`
 
 	// At most one of these three; at most 16384 bytes.
 	UserData       Secret `yaml:"user_data" is:"user data"`
@@ -117,18 +118,18 @@ type NetworkInterface struct {
 	NetworkCard          int      `yaml:"network_card" from:"0 to 255"`
 	MAC                  string   `yaml:"mac" is:"MAC"`
 	InterfaceID          string   `yaml:"interface_id" is:"word"`
-	LocalIPv4s           []string `yaml:"local_ipv4s" is:"IPv4" odd:"usual address"`
-	PublicIPv4s          []string `yaml:"public_ipv4s" is:"IPv4" odd:"public address"`
+	LocalIPv4s           []string `yaml:"local_ipv4s" is:"IPv4" odd:"usual address" most:"256 addresses; at most"`
+	PublicIPv4s          []string `yaml:"public_ipv4s" is:"IPv4" odd:"public address" most:"256 addresses; at most"`
 	PublicHostname       string   `yaml:"public_hostname" is:"host name"`
-	IPv6s                []string `yaml:"ipv6s" is:"IPv6"`
-	IPv4Prefixes         []string `yaml:"ipv4_prefixes" is:"IPv4 network"`
-	IPv6Prefixes         []string `yaml:"ipv6_prefixes" is:"IPv6 network"`
+	IPv6s                []string `yaml:"ipv6s" is:"IPv6" most:"256 addresses; at most"`
+	IPv4Prefixes         []string `yaml:"ipv4_prefixes" is:"IPv4 network" most:"256 networks; at most"`
+	IPv6Prefixes         []string `yaml:"ipv6_prefixes" is:"IPv6 network" most:"256 networks; at most"`
 	VPCID                string   `yaml:"vpc_id" is:"word"`
 	SubnetID             string   `yaml:"subnet_id" is:"word"`
-	VPCIPv4CIDRBlocks    []string `yaml:"vpc_ipv4_cidr_blocks" is:"IPv4 network" odd:"usual size"`
-	VPCIPv6CIDRBlocks    []string `yaml:"vpc_ipv6_cidr_blocks" is:"IPv6 network"`
+	VPCIPv4CIDRBlocks    []string `yaml:"vpc_ipv4_cidr_blocks" is:"IPv4 network" odd:"usual size" most:"256 networks; at most"`
+	VPCIPv6CIDRBlocks    []string `yaml:"vpc_ipv6_cidr_blocks" is:"IPv6 network" most:"256 networks; at most"`
 	SubnetIPv4CIDRBlock  string   `yaml:"subnet_ipv4_cidr_block" is:"IPv4 network" odd:"usual size"`
-	SubnetIPv6CIDRBlocks []string `yaml:"subnet_ipv6_cidr_blocks" is:"IPv6 network"`
+	SubnetIPv6CIDRBlocks []string `yaml:"subnet_ipv6_cidr_blocks" is:"IPv6 network" most:"256 networks; at most"`
 	SecurityGroups       []string `yaml:"security_groups" is:"printable"`
 	SecurityGroupIDs     []string `yaml:"security_group_ids" is:"word"`
 }

@@ -60,8 +60,10 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		l.decodeBlock(n, at, v, path)
 	case reflect.Map:
 		l.decodeMap(n, at, v, tag, path)
+		l.count(v.Len(), tag, path)
 	case reflect.Slice:
 		l.decodeList(n, at, v, tag, path)
+		l.count(v.Len(), tag, path)
 	default:
 		l.decodeScalar(n, at, v, tag, path)
 	}
@@ -213,6 +215,14 @@ func (l *loader) decodeList(n *yaml.Node, at origin, v reflect.Value, tag reflec
 			continue
 		}
 		l.decode(e, v.Index(i), tag, full)
+	}
+}
+
+// count reports more values than a tag such as "64 interfaces; at most" allows.
+func (l *loader) count(n int, tag reflect.StructTag, path string) {
+	number, what, _ := strings.Cut(tag.Get("most"), " ")
+	if most, err := strconv.Atoi(number); err == nil && n > most {
+		l.fail(l.origins[path], path, "%d %s %d", n, what, most)
 	}
 }
 

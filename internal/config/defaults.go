@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -73,11 +74,18 @@ func (l *loader) derive() {
 		c.EC2.LocalIPv4 = cmp.Or(usualAddress(network), c.EC2.LocalIPv4)
 	}
 	for i := range c.EC2.NetworkInterfaces {
-		if !l.isSet(interfacePath(i) + ".device_number") {
+		if !l.isSet(fmt.Sprintf("ec2.network_interfaces[%d].device_number", i)) {
 			c.EC2.NetworkInterfaces[i].DeviceNumber = i + 1
 		}
 	}
 }
+
+const (
+	// reservedAddresses is how many addresses at the start of a subnet AWS keeps for itself, beside the last (VPC user
+	// guide, "Subnet sizing"). A subnet of mostSubnetBits is the smallest that has any left.
+	reservedAddresses = 4
+	mostSubnetBits    = 29
+)
 
 // usualAddress is address number 10 of a network, or the first that AWS leaves to instances in one too small for that;
 // "" when there is none.

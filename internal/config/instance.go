@@ -6,11 +6,8 @@ import (
 	"slices"
 )
 
-const (
-	// usualTags is how many tags EC2 allows (EC2 user guide, "Tag restrictions"); maxTags is enough for any test.
-	usualTags = 50
-	maxTags   = 10_000
-)
+// usualTags is how many tags EC2 allows (EC2 user guide, "Tag restrictions").
+const usualTags = 50
 
 // validateInstance holds the rules of ec2 that more than one value takes part in, but for those of the network.
 func (l *loader) validateInstance() {
@@ -38,14 +35,10 @@ func (l *loader) validateHopLimit(n int) {
 // validateTags wants as many as can be, with keys that the metadata can hold if they are to be there.
 func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 	const path = "ec2.tags"
-	switch n := len(tags); {
-	case n > maxTags:
-		l.wrong(path, "%d tags; at most %d", n, maxTags)
-		return
-	case n > usualTags:
+	if n := len(tags); n > usualTags {
 		l.warnings.add(l.origin(path), path, "%d tags; EC2 takes at most %d", n, usualTags)
 	}
-	if !inMetadata {
+	if !inMetadata || l.broken[path] {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -57,7 +50,7 @@ func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 
 // validateKeyPairs wants each to be whole, and to have its own name.
 func (l *loader) validateKeyPairs(pairs []KeyPair) {
-	first := unique{}
+	first := map[string]string{} // key of each name
 	for i, pair := range pairs {
 		path := fmt.Sprintf("ec2.key_pairs[%d]", i)
 		for _, key := range []string{"name", "public_key"} {
@@ -65,20 +58,13 @@ func (l *loader) validateKeyPairs(pairs []KeyPair) {
 				l.wrong(full, "is missing")
 			}
 		}
-		l.only(first, pair.Name, join(path, "name"), l.origin(join(path, "name")))
-	}
-}
-
-// unique has which key has a value that no other may have.
-type unique map[string]string
-
-// only reports a value that another key has.
-func (l *loader) only(first unique, value, path string, at origin) {
-	switch {
-	case value == "" || l.broken[path]:
-	case first[value] != "":
-		l.problems.add(at, path, "%s is that of %s too", oneLine(value), first[value])
-	default:
-		first[value] = path
+		name := join(path, "name")
+		switch {
+		case pair.Name == "" || l.broken[name]:
+		case first[pair.Name] != "":
+			l.wrong(name, "%s is that of %s too", pair.Name, first[pair.Name])
+		default:
+			first[pair.Name] = name
+		}
 	}
 }

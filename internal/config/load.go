@@ -68,6 +68,24 @@ func (l *Loaded) Problem(path, format string, args ...any) error {
 	return fmt.Errorf("%s%w", problem{at: l.origins.at(path), path: path}, fmt.Errorf(format, args...))
 }
 
+// KeyError says what is wrong with the value of a key.
+type KeyError struct {
+	Key    string // dotted, as in "ec2.network_interfaces[0].mac"
+	At     string // the key, or the element of its list, that the origin is that of
+	Reason string
+}
+
+func (e *KeyError) Error() string { return e.Key + ": " + e.Reason }
+
+// Problems is one error for several, with a line for each as Load's errors have, and nil for none.
+func (l *Loaded) Problems(found []*KeyError) error {
+	var all problems
+	for _, e := range found {
+		all.add(l.origins.at(e.At), e.Key, "%s", e.Reason)
+	}
+	return all.err()
+}
+
 // Load reads, overrides, completes and validates a configuration. Its error has one line for each problem, with file and
 // line or variable or flag, and with the key.
 func Load(src Sources) (*Loaded, error) {

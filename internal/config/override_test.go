@@ -177,7 +177,6 @@ func TestBadOverrides(t *testing.T) {
 		"credentials.external_id=my secret":     "--set credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
 		"metadata.user-data/x=1":                "--set metadata.user-data/x: neither user-data nor a path below meta-data/ or dynamic/",
 	}
-	tests["ec2.network_interfaces=[{device_number: 0}]"] = "--set ec2.network_interfaces[0].device_number: 0 is the interface that ec2.local_ipv4, ec2.mac and so on describe; this is a further one"
 	for arg, want := range tests {
 		_, err := loadText("", nil, []string{arg})
 		if err == nil {

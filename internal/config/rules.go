@@ -343,3 +343,35 @@ func tagText(what string, least, most int) rule {
 		return class(value)
 	}
 }
+
+// oddAddress warns of addresses that no instance has.
+func oddAddress(value string) string {
+	a, err := netip.ParseAddr(value)
+	switch {
+	case err != nil:
+		return ""
+	case a.IsLoopback():
+		return value + " is a loopback address; an instance has one of its VPC, e.g. 10.0.0.10"
+	case a.IsUnspecified():
+		return value + " is no instance's address; an instance has one of its VPC, e.g. 10.0.0.10"
+	case a.IsMulticast():
+		return value + " is a multicast address; an instance has one of its VPC, e.g. 10.0.0.10"
+	}
+	return ""
+}
+
+// oddPublic warns of addresses that nobody can reach from elsewhere.
+func oddPublic(value string) string {
+	if a, err := netip.ParseAddr(value); err == nil && (a.IsPrivate() || !a.IsGlobalUnicast()) {
+		return value + " is not a public address"
+	}
+	return ""
+}
+
+// oddSize warns of networks that AWS does not make (VPC user guide, "Subnet sizing").
+func oddSize(value string) string {
+	if p, err := netip.ParsePrefix(value); err == nil && (p.Bits() < 16 || p.Bits() > 28) {
+		return value + " is not of a size that AWS makes, /16 to /28"
+	}
+	return ""
+}

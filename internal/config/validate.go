@@ -12,7 +12,6 @@ func (l *loader) validate() {
 	l.validateCredentials()
 	l.validatePlace()
 	l.validateInstance()
-	l.validateNetwork()
 	l.validateMetadata()
 	l.validateServer()
 	l.validateIdentity()
@@ -50,10 +49,8 @@ const (
 	minDuration       = 15 * time.Minute
 	maxDuration       = 12 * time.Hour
 	minRefreshBefore  = time.Minute
-	maxSessionTags    = 50
 	maxTagKey         = 128
 	maxTagValue       = 256
-	maxPolicyARNs     = 10
 	durationPath      = "credentials.duration"
 	refreshBeforePath = "credentials.refresh_before"
 )
@@ -61,17 +58,11 @@ const (
 func (l *loader) validateCredentials() {
 	c := l.config.Credentials
 	l.validateDurations()
-	if len(c.SessionTags) > maxSessionTags {
-		l.wrong("credentials.session_tags", "%d tags; STS takes at most %d", len(c.SessionTags), maxSessionTags)
-	}
 	for i, key := range c.TransitiveTagKeys {
 		if _, ok := c.SessionTags[key]; !ok && l.comparable("credentials.transitive_tag_keys", "credentials.session_tags") {
 			at := l.origin(fmt.Sprintf("credentials.transitive_tag_keys[%d]", i))
 			l.problems.add(at, "credentials.transitive_tag_keys", "%s is not a key of credentials.session_tags", quote(key))
 		}
-	}
-	if len(c.PolicyARNs) > maxPolicyARNs {
-		l.wrong("credentials.policy_arns", "%d ARNs; STS takes at most %d", len(c.PolicyARNs), maxPolicyARNs)
 	}
 	l.validateOwn()
 	if c.Mock && c.SourceProfile != "" {

@@ -1,88 +1,132 @@
 package instance
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+
+	"mock-ec2-metadata/internal/config"
 )
 
-// KeyError is a contradiction in what configuration key Key describes.
-type KeyError struct {
-	Key    string
-	Reason string
+// Check returns what cannot exist in EC2 about the network interfaces of a configuration whose single values are valid. It
+// checks the derived values only if the configured ones do not contradict each other.
+func Check(c *config.Instance) []*config.KeyError {
+	k := checker{used: map[string]string{}}
+	zero := deviceZero(&c.EC2)
+	k.checkConfigured("ec2", zero, zero, nil)
+	for i, n := range c.EC2.NetworkInterfaces {
+		key := interfaceKey(i)
+		k.checkDevice(key, n)
+		k.checkConfigured(key, n, zero, k.derivedAddress(key, n, c.EC2.LocalIPv4, i+1))
+	}
+	if len(k.found) == 0 {
+		k.checkDerived(New(c, nil).Interfaces)
+	}
+	return k.found
 }
 
-func (e *KeyError) Error() string { return e.Key + ": " + e.Reason }
+// checker collects contradictions.
+type checker struct {
+	found []*config.KeyError
+	used  map[string]string // key of each value that is allowed only once
+}
 
-// Check returns an error if the interfaces, with their derived values, cannot exist together in EC2. The error is a
-// *KeyError.
-func (in *Instance) Check() error {
+func (k *checker) fail(key, format string, args ...any) { k.failAt(key, key, format, args...) }
+
+// failAt reports a problem with a key at an element of its list.
+func (k *checker) failAt(at, key, format string, args ...any) {
+	k.found = append(k.found, &config.KeyError{Key: key, At: at, Reason: fmt.Sprintf(format, args...)})
+}
+
+// once reports a value of a kind that another key has.
+func (k *checker) once(kind, value, at, key string) {
+	other, found := k.used[kind+" "+value]
+	switch {
+	case value == "":
+	case found:
+		k.failAt(at, key, "%s is that of %s too", value, other)
+	default:
+		k.used[kind+" "+value] = key
+	}
+}
+
+// checkDerived reports at most one contradiction for each interface.
+func (k *checker) checkDerived(all []Interface) {
 	groupIDs := map[string]string{} // by name
-	type use struct{ vpc, block, key string }
-	subnets := map[string]use{} // by id
-	for i := range in.Interfaces {
-		n := &in.Interfaces[i]
-		fail := func(format string, args ...any) error { return &KeyError{n.Key, fmt.Sprintf(format, args...)} }
-		for j, name := range n.SecurityGroups {
-			if j < len(n.SecurityGroupIDs) {
-				if id, ok := groupIDs[name]; ok && id != n.SecurityGroupIDs[j] {
-					return fail("security group %s has the id %s here and the id %s at another interface", name, n.SecurityGroupIDs[j], id)
-				}
-				groupIDs[name] = n.SecurityGroupIDs[j]
-			}
-		}
-		s, known := subnets[n.SubnetID]
-		switch {
-		case known && s.vpc != n.VPCID:
-			return fail("subnet %s is in %s here and in %s at %s", n.SubnetID, n.VPCID, s.vpc, s.key)
-		case known && s.block != n.SubnetIPv4CIDRBlock:
-			return fail("subnet %s has the block %s here and %s at %s", n.SubnetID, n.SubnetIPv4CIDRBlock, s.block, s.key)
-		}
-		for id, other := range subnets {
-			if id != n.SubnetID && other.vpc == n.VPCID && overlap(other.block, n.SubnetIPv4CIDRBlock) {
-				return fail("its subnet %s, %s, overlaps %s, %s, of %s", n.SubnetID, n.SubnetIPv4CIDRBlock, id, other.block, other.key)
-			}
-		}
-		subnets[n.SubnetID] = use{n.VPCID, n.SubnetIPv4CIDRBlock, n.Key}
-		if err := n.checkAddresses(); err != nil {
-			return &KeyError{n.Key, err.Error()}
+	for i := range all {
+		n := &all[i]
+		if reason := cmp.Or(n.checkGroups(groupIDs), n.checkSubnet(all[:i]), n.checkAddresses()); reason != "" {
+			k.fail(n.Key, "%s", reason)
 		}
 	}
-	return nil
 }
 
-// checkAddresses requires that the addresses and prefixes lie in the subnet and that AWS does not reserve them: it reserves
-// the first four and the last (VPC user guide, "Subnet sizing"). Only a configured subnet has reserved addresses.
-func (n *Interface) checkAddresses() error {
+// checkGroups requires that a security group has one id.
+func (n *Interface) checkGroups(ids map[string]string) string {
+	for i, name := range n.SecurityGroups[:min(len(n.SecurityGroups), len(n.SecurityGroupIDs))] {
+		if id, ok := ids[name]; ok && id != n.SecurityGroupIDs[i] {
+			return fmt.Sprintf("security group %s has the id %s here and the id %s at another interface", name, n.SecurityGroupIDs[i], id)
+		}
+		ids[name] = n.SecurityGroupIDs[i]
+	}
+	return ""
+}
+
+// checkSubnet requires that a subnet has one VPC and one block, which overlaps no other subnet's.
+func (n *Interface) checkSubnet(others []Interface) string {
+	for _, o := range others {
+		switch {
+		case o.SubnetID == n.SubnetID && o.VPCID != n.VPCID:
+			return fmt.Sprintf("subnet %s is in %s here and in %s at %s", n.SubnetID, n.VPCID, o.VPCID, o.Key)
+		case o.SubnetID == n.SubnetID && o.SubnetIPv4CIDRBlock != n.SubnetIPv4CIDRBlock:
+			return fmt.Sprintf("subnet %s has the block %s here and %s at %s", n.SubnetID, n.SubnetIPv4CIDRBlock, o.SubnetIPv4CIDRBlock, o.Key)
+		case o.SubnetID != n.SubnetID && o.VPCID == n.VPCID && overlap(o.SubnetIPv4CIDRBlock, n.SubnetIPv4CIDRBlock):
+			return fmt.Sprintf("its subnet %s, %s, overlaps %s, %s, of %s", n.SubnetID, n.SubnetIPv4CIDRBlock, o.SubnetID, o.SubnetIPv4CIDRBlock, o.Key)
+		}
+	}
+	return ""
+}
+
+// checkAddresses requires that the addresses and prefixes lie in the subnet and that AWS does not reserve them. Only a
+// configured subnet has reserved addresses.
+func (n *Interface) checkAddresses() string {
 	block, err := netip.ParsePrefix(n.SubnetIPv4CIDRBlock)
 	if err != nil {
-		return fmt.Errorf("its subnet %q is not a network", n.SubnetIPv4CIDRBlock)
-	}
-	reserved := map[string]bool{}
-	next := block.Masked().Addr()
-	for range 4 {
-		reserved[next.String()] = true
-		next = next.Next()
+		return fmt.Sprintf("its subnet %q is not a network", n.SubnetIPv4CIDRBlock)
 	}
 	for _, address := range n.LocalIPv4s {
 		a, err := netip.ParseAddr(address)
 		switch {
 		case err != nil || !block.Contains(a):
-			return fmt.Errorf("address %s is not in its subnet %s", address, block)
-		case n.SubnetConfigured && (reserved[address] || !block.Contains(a.Next())):
-			return fmt.Errorf("address %s is reserved: AWS reserves the first four and the last of the subnet %s; choose another", address, block)
+			return fmt.Sprintf("address %s is not in its subnet %s", address, block)
+		case n.SubnetConfigured && reserved(block, a):
+			return fmt.Sprintf("address %s is reserved: AWS reserves the first four and the last of the subnet %s; choose another", address, block)
 		}
 	}
 	for _, prefix := range n.IPv4Prefixes {
 		if !overlap(prefix, n.SubnetIPv4CIDRBlock) {
-			return fmt.Errorf("prefix %s is not in its subnet %s", prefix, block)
+			return fmt.Sprintf("prefix %s is not in its subnet %s", prefix, block)
 		}
 	}
 	for _, address := range n.IPv6s {
 		if !contained(address, n.SubnetIPv6CIDRBlocks...) {
-			return fmt.Errorf("address %s is not in any of its subnet's networks %v", address, n.SubnetIPv6CIDRBlocks)
+			return fmt.Sprintf("address %s is not in any of its subnet's networks %v", address, n.SubnetIPv6CIDRBlocks)
 		}
 	}
-	return nil
+	return ""
+}
+
+// reserved reports whether AWS keeps an address of a subnet for itself: it keeps the first four and the last (VPC user
+// guide, "Subnet sizing").
+func reserved(subnet netip.Prefix, a netip.Addr) bool {
+	first := subnet.Masked().Addr()
+	for range 4 {
+		if a == first {
+			return true
+		}
+		first = first.Next()
+	}
+	return !subnet.Contains(a.Next())
 }
 
 // overlap reports whether two networks share an address.

@@ -10,6 +10,13 @@ import (
 
 type nics = []config.NetworkInterface
 
+func expectNoProblems(t *testing.T, c *config.Instance) {
+	t.Helper()
+	if found := Check(c); len(found) > 0 {
+		t.Fatal(found)
+	}
+}
+
 func TestInterfaces_DerivedSubnetsDoNotContradict(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -70,10 +77,8 @@ func TestInterfaces_DerivedSubnetsDoNotContradict(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := minimal()
 			tt.change(&c.EC2)
+			expectNoProblems(t, c)
 			in := New(c, nil)
-			if err := in.Check(); err != nil {
-				t.Fatal(err)
-			}
 			var blocks []string
 			ids := map[string]bool{}
 			for _, n := range in.Interfaces {
@@ -106,11 +111,8 @@ func sharing(t *testing.T) []Interface {
 		{DeviceNumber: 1, SecurityGroups: []string{"web"}, IPv6s: []string{"2600:1F16:067F:f201::0010"}},
 		{DeviceNumber: 2, SecurityGroupIDs: []string{"sg-0aaa"}},
 	}
-	in := New(c, nil)
-	if err := in.Check(); err != nil {
-		t.Fatal(err)
-	}
-	return in.Interfaces
+	expectNoProblems(t, c)
+	return New(c, nil).Interfaces
 }
 
 func TestInterfaces_ShareNamesAndIDsOfSecurityGroups(t *testing.T) {
@@ -179,8 +181,8 @@ func TestCheck_RefusesContradictingInterfaces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := minimal()
 			tt.change(&c.EC2)
-			if err := New(c, nil).Check(); err == nil || err.Error() != tt.want {
-				t.Errorf("got  %v\nwant %s", err, tt.want)
+			if got := Check(c); len(got) != 1 || got[0].Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", got, tt.want)
 			}
 		})
 	}

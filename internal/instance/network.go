@@ -50,7 +50,7 @@ const defaultSecurityGroup = "default"
 func interfaces(c *config.Instance, in *Instance) []Interface {
 	all := []Interface{primary(c, in)}
 	for i, n := range c.EC2.NetworkInterfaces {
-		all = append(all, secondary(&n, i, &all[0], in))
+		all = append(all, secondary(n, i, &all[0], in))
 	}
 	deriveGroups(all, in.ID)
 	deriveNetworks(all, in.ID)
@@ -60,34 +60,40 @@ func interfaces(c *config.Instance, in *Instance) []Interface {
 	return all
 }
 
+// zeroKey is the key that describes device 0.
+const zeroKey = "ec2"
+
+func interfaceKey(i int) string { return fmt.Sprintf("ec2.network_interfaces[%d]", i) }
+
 func primary(c *config.Instance, in *Instance) Interface {
-	e := c.EC2
-	return Interface{
-		Key:                  "ec2",
-		MAC:                  cmp.Or(e.MAC, mac(in.ID)),
-		ID:                   cmp.Or(e.InterfaceID, hexID("eni-", in.ID)),
-		OwnerID:              in.AccountID,
-		Hostname:             in.Hostname,
-		LocalIPv4s:           single(e.LocalIPv4),
-		PublicIPv4s:          single(e.PublicIPv4),
-		PublicHostname:       in.PublicHostname,
-		IPv6s:                canonical(single(e.IPv6)),
-		SecurityGroups:       e.SecurityGroups,
-		SecurityGroupIDs:     e.SecurityGroupIDs,
-		VPCID:                cmp.Or(e.VPCID, hexID("vpc-", in.ID)),
-		SubnetID:             cmp.Or(e.SubnetID, hexID("subnet-", in.ID)),
-		VPCIPv4CIDRBlocks:    e.VPCIPv4CIDRBlocks,
-		VPCIPv6CIDRBlocks:    expanded(e.VPCIPv6CIDRBlocks),
-		SubnetIPv4CIDRBlock:  e.SubnetIPv4CIDRBlock,
-		SubnetIPv6CIDRBlocks: expanded(e.SubnetIPv6CIDRBlocks),
-	}
+	n := newInterface(zeroKey, deviceZero(&c.EC2), in.ID, in)
+	n.VPCID = cmp.Or(n.VPCID, hexID("vpc-", in.ID))
+	n.SubnetID = cmp.Or(n.SubnetID, hexID("subnet-", in.ID))
+	n.Hostname, n.PublicHostname = in.Hostname, in.PublicHostname
+	return n
 }
 
 // secondary derives an interface from ec2.network_interfaces[i]. VPC and security groups default to those of device 0.
-func secondary(c *config.NetworkInterface, i int, first *Interface, in *Instance) Interface {
-	owner := fmt.Sprintf("%s %d", in.ID, i+1)
-	n := Interface{
-		Key:                  fmt.Sprintf("ec2.network_interfaces[%d]", i),
+func secondary(c config.NetworkInterface, i int, first *Interface, in *Instance) Interface {
+	n := newInterface(interfaceKey(i), c, fmt.Sprintf("%s %d", in.ID, i+1), in)
+	n.VPCID = cmp.Or(n.VPCID, first.VPCID)
+	if len(n.LocalIPv4s) == 0 {
+		n.LocalIPv4s = single(addressAfter(first.LocalIPv4s[0], i+1))
+	}
+	if len(n.SecurityGroups) == 0 && len(n.SecurityGroupIDs) == 0 {
+		n.SecurityGroups, n.SecurityGroupIDs = first.SecurityGroups, first.SecurityGroupIDs
+	}
+	n.Hostname = privateHostname(n.LocalIPv4s[0], in.Region)
+	if n.PublicHostname == "" && len(n.PublicIPv4s) > 0 {
+		n.PublicHostname = publicHostname(n.PublicIPv4s[0], in.Region, in.Domain)
+	}
+	return n
+}
+
+// newInterface returns what is configured of an interface, and derives its MAC address and its id from owner.
+func newInterface(key string, c config.NetworkInterface, owner string, in *Instance) Interface {
+	return Interface{
+		Key:                  key,
 		MAC:                  cmp.Or(c.MAC, mac(owner)),
 		ID:                   cmp.Or(c.InterfaceID, hexID("eni-", owner)),
 		DeviceNumber:         c.DeviceNumber,
@@ -101,24 +107,13 @@ func secondary(c *config.NetworkInterface, i int, first *Interface, in *Instance
 		IPv6Prefixes:         c.IPv6Prefixes,
 		SecurityGroups:       c.SecurityGroups,
 		SecurityGroupIDs:     c.SecurityGroupIDs,
-		VPCID:                cmp.Or(c.VPCID, first.VPCID),
+		VPCID:                c.VPCID,
 		SubnetID:             c.SubnetID,
 		VPCIPv4CIDRBlocks:    c.VPCIPv4CIDRBlocks,
 		VPCIPv6CIDRBlocks:    expanded(c.VPCIPv6CIDRBlocks),
 		SubnetIPv4CIDRBlock:  c.SubnetIPv4CIDRBlock,
 		SubnetIPv6CIDRBlocks: expanded(c.SubnetIPv6CIDRBlocks),
 	}
-	if len(n.LocalIPv4s) == 0 {
-		n.LocalIPv4s = single(addressAfter(first.LocalIPv4s[0], i+1))
-	}
-	if len(n.SecurityGroups) == 0 && len(n.SecurityGroupIDs) == 0 {
-		n.SecurityGroups, n.SecurityGroupIDs = first.SecurityGroups, first.SecurityGroupIDs
-	}
-	n.Hostname = privateHostname(n.LocalIPv4s[0], in.Region)
-	if n.PublicHostname == "" && len(n.PublicIPv4s) > 0 {
-		n.PublicHostname = publicHostname(n.PublicIPv4s[0], in.Region, in.Domain)
-	}
-	return n
 }
 
 // deriveGroups completes the names or ids of security groups: from another interface that has both, or else derived. An

@@ -13,6 +13,9 @@ const (
 	maxSubnetBits         = 28
 )
 
+// maxUsableBits is the length of the smallest network that has an address for an instance.
+const maxUsableBits = 29
+
 // vpc collects what the interfaces configure of one VPC, and what is derived.
 type vpc struct {
 	ipv4, ipv6 []string
