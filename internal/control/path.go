@@ -18,6 +18,9 @@ const (
 // maxPath is how long the path of a Unix socket can be, in bytes, on every system that we build for (unix(4) of macOS).
 const maxPath = 103
 
+// writableHint is the fix for a place that cannot be written.
+const writableHint = "set server.control to a path that the daemon's user can write"
+
 const (
 	folder    = "mock-ec2-metadata"
 	suffix    = ".sock"
@@ -66,11 +69,11 @@ func Prepare(dir string, uid, gid int) error {
 // put one in its place.
 func makePrivate(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return err
+		return fmt.Errorf("%w; %s", err, writableHint)
 	}
 	err := os.Mkdir(dir, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return fmt.Errorf("%w; %s", err, writableHint)
 	}
 	info, err := os.Lstat(dir)
 	switch {

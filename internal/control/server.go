@@ -77,7 +77,7 @@ func (s *Server) listen() (*net.UnixListener, error) {
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.path, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("no control socket: %w; set server.control to a path that the daemon's user can write", reason(err))
+		return nil, fmt.Errorf("no control socket: %w; %s", reason(err), writableHint)
 	}
 	if err := os.Chmod(s.path, 0o600); err != nil {
 		_ = l.Close()
