@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"net/http"
@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"mock-ec2-metadata/internal/route"
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestRefuseAnswer has each kind of thing that may be at the service's address, at other addresses.
-func TestRefuseAnswer(t *testing.T) {
+// TestLinkLocal_IsRefusedWhereSomethingAnswers has each kind of thing that may be at the service's address, at other addresses.
+func TestLinkLocal_IsRefusedWhereSomethingAnswers(t *testing.T) {
 	isolate(t)
 	page := func(server string, code int) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +29,7 @@ func TestRefuseAnswer(t *testing.T) {
 		return s.URL + "/"
 	}
 	for _, tt := range []struct{ name, url, want string }{
-		{"nobody", "http://" + closed(t) + "/", ""},
+		{"nothing", "http://" + testutil.FreeAddr(t) + "/", ""},
 		{
 			"another daemon", start(t).url,
 			"another mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), answers at {URL} already; stop that, or leave --link-local out",
@@ -55,8 +56,7 @@ func TestRefuseAnswer(t *testing.T) {
 	}
 }
 
-// TestLinkLocalListen adds what the listeners do not have yet.
-func TestLinkLocalListen(t *testing.T) {
+func TestLinkLocal_AddsTheAddressesThatAreMissing(t *testing.T) {
 	all := []string{"169.254.169.254:80"}
 	if slices.Contains(route.Addresses(), route.IPv6()) {
 		all = append(all, "[fd00:ec2::254]:80")
@@ -72,43 +72,42 @@ func TestLinkLocalListen(t *testing.T) {
 		{[]string{":80"}, nil},
 		{[]string{"[::]:80"}, nil},
 	} {
-		if got := linkLocalListen(tt.listen); !slices.Equal(got, tt.want) {
-			t.Errorf("beside %q: %q, want %q", tt.listen, got, tt.want)
-		}
-	}
-}
-
-func TestRedirectTarget(t *testing.T) {
-	const refused = "169.254.169.254 cannot lead to {LISTEN}; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000"
-	for listen, want := range map[string]string{
-		"0.0.0.0:5000":      "127.0.0.1:5000",
-		":5001":             "127.0.0.1:5001",
-		"[::]:5001":         "127.0.0.1:5001",
-		"localhost:5001":    "127.0.0.1:5001",
-		"192.168.56.1:5000": "192.168.56.1:5000",
-		"[::1]:5000":        refused,
-		"127.0.0.1:0":       refused,
-		"my-host:5000":      refused,
-	} {
-		got, err := redirectTarget(listen)
-		if want == refused {
-			if text := strings.ReplaceAll(refused, "{LISTEN}", listen); err == nil || err.Error() != text {
-				t.Errorf("%s: %v, %v; want %s", listen, got, err, text)
+		t.Run(strings.Join(tt.listen, ","), func(t *testing.T) {
+			if got := linkLocalListen(tt.listen); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
-		} else if err != nil || got != netip.MustParseAddrPort(want) {
-			t.Errorf("%s: %v, %v; want %s", listen, got, err, want)
-		}
+		})
 	}
 }
 
-func TestTakeAddress(t *testing.T) {
-	for goos, want := range map[string]string{
-		"linux":   "sudo mock-ec2-metadata serve --link-local",
-		"darwin":  "sudo mock-ec2-metadata route add",
-		"windows": "mock-ec2-metadata route add",
+func TestRoute_RedirectLeadsToIPv4(t *testing.T) {
+	const refused = "169.254.169.254 cannot lead to {LISTEN}; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000"
+	for _, tt := range []struct{ listen, want string }{
+		{"0.0.0.0:5000", "127.0.0.1:5000"},
+		{":5001", "127.0.0.1:5001"},
+		{"[::]:5001", "127.0.0.1:5001"},
+		{"localhost:5001", "127.0.0.1:5001"},
+		{"192.168.56.1:5000", "192.168.56.1:5000"},
+		{"[::1]:5000", refused},
+		{"127.0.0.1:0", refused},
+		{"my-host:5000", refused},
 	} {
-		if got := takeAddress(goos); got != want {
-			t.Errorf("%s: %s, want %s", goos, got, want)
-		}
+		t.Run(tt.listen, func(t *testing.T) {
+			got, err := redirectTarget(tt.listen)
+			if tt.want == refused {
+				if text := strings.ReplaceAll(refused, "{LISTEN}", tt.listen); err == nil || err.Error() != text {
+					t.Errorf("%v, %v; want %s", got, err, text)
+				}
+			} else if err != nil || got != netip.MustParseAddrPort(tt.want) {
+				t.Errorf("%v, %v; want %s", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestRoute_ListenFlagsAreForAShell(t *testing.T) {
+	got := listenFlags([]string{"127.0.0.1:5000", "[::1]:5000", ":80"})
+	if want := " --listen 127.0.0.1:5000 --listen '[::1]:5000' --listen :80"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -7,20 +7,33 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
 func TestMain(m *testing.M) {
-	_ = os.Unsetenv("SUDO_UID") // these processes stay whose they are
-	testscript.Main(m, map[string]func(){"mock-ec2-metadata": main, "get": get, "exchange": exchange})
+	_ = os.Unsetenv("SUDO_UID") // the commands stay the user that runs the test
+	testscript.Main(m, map[string]func(){"mock-ec2-metadata": command, "get": get, "exchange": exchange})
 }
 
-// get prints an answer's status and body; a failing connection is tried again for 20 seconds.
+// command is the command itself, in a process of its own, as main.go runs it.
+func command() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := Run(ctx, Process{
+		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: "test",
+	})
+	stop()
+	os.Exit(code)
+}
+
+// get prints an answer's status and body. It retries a failing connection for 20 seconds.
 func get() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -45,7 +58,7 @@ func get() {
 	}
 }
 
-// exchange sends a file's lines to an address as they are, and prints the answer without what time changes.
+// exchange sends a file's lines to an address as they are, and prints the answer without the headers that depend on time.
 func exchange() {
 	request, err := os.ReadFile(os.Args[2])
 	if err != nil {
@@ -69,24 +82,21 @@ func exchange() {
 	}
 }
 
-// TestScripts runs the transcripts of testdata/script with the command itself.
-func TestScripts(t *testing.T) {
+// TestScripts_RunTheCommand runs the transcripts of testdata/script.
+func TestScripts_RunTheCommand(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
-			}
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else a second each time
-			env.Setenv("ADDR", l.Addr().String())     // free again in a moment
-			return l.Close()
+			env.Setenv("ADDR", testutil.FreeAddr(t))
+			env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "signal": sendSignal},
 	})
 }
 
-// sendSignal sends what is running in the background a signal: signal HUP.
+// sendSignal sends a signal to all commands in the background: signal HUP.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
 	if neg || len(args) != 1 || signals[args[0]] == nil {

@@ -1,10 +1,11 @@
-package main
+package cli
 
 import (
 	"net/http"
 	"net/url"
 	"testing"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -17,16 +18,16 @@ var scenarios = []scenario{
 	{name: "half a key", prepare: awsConfig("[default]\naws_secret_access_key = " + hunter2 + "\n"), why: "partial credentials"},
 	{name: "not AWS's format", prepare: awsConfig("aws_secret_access_key = " + hunter2 + "\n[default\n"), why: "is in neither"},
 	{name: "MFA", prepare: func(t *testing.T, v *vault) {
-		write(t, ".aws/config", "[default]\nrole_arn = "+baseARN+"\nsource_profile = default\nmfa_serial = arn:aws:iam::123456789012:mfa/d\nexternal_id = "+hunter2+"\n")
+		testutil.Write(t, ".aws/config", "[default]\nrole_arn = "+baseARN+"\nsource_profile = default\nmfa_serial = arn:aws:iam::123456789012:mfa/d\nexternal_id = "+hunter2+"\n")
 		userKeys(t, v)
 	}, why: "waiting for MFA"},
 	{name: "wrong secret key", prepare: func(t *testing.T, v *vault) {
 		key := v.AddUser("developer")
 		key.SecretAccessKey = hunter2
-		write(t, ".aws/credentials", profile(key))
+		testutil.Write(t, ".aws/credentials", profile(key))
 	}, why: "the secret key of"},
 	{name: "session without an end", own: true, prepare: func(t *testing.T, v *vault) {
-		write(t, ".aws/credentials", profile(stsfake.Key{AccessKeyID: v.task.AccessKeyID, SecretAccessKey: v.task.SecretAccessKey})+
+		testutil.Write(t, ".aws/credentials", profile(stsfake.Key{AccessKeyID: v.task.AccessKeyID, SecretAccessKey: v.task.SecretAccessKey})+
 			"aws_session_token = "+v.task.SessionToken+"\n")
 	}, why: "do not say when they expire"},
 
@@ -74,19 +75,19 @@ var scenarios = []scenario{
 
 	{name: "web identity", profile: "pod", prepare: func(t *testing.T, v *vault) {
 		v.AddWebIdentity(hunter2, baseARN)
-		write(t, "token", hunter2)
-		write(t, ".aws/config", webIdentity("pod", "token"))
+		testutil.Write(t, "token", hunter2)
+		testutil.Write(t, ".aws/config", webIdentity("token"))
 	}},
 	{name: "wrong web identity", profile: "pod", prepare: func(t *testing.T, _ *vault) {
-		write(t, "token", hunter2+" and more")
-		write(t, ".aws/config", webIdentity("pod", "token"))
+		testutil.Write(t, "token", hunter2+" and more")
+		testutil.Write(t, ".aws/config", webIdentity("token"))
 	}, why: "InvalidIdentityToken"},
 	{name: "malformed web identity", profile: "pod", prepare: func(t *testing.T, v *vault) {
 		v.Fail(stsfake.Fault{Code: "ValidationError", Message: "1 validation error detected: Value '" + hunter2 + "\n'" + hunter2 + "' at 'webIdentityToken' failed"})
-		write(t, "token", hunter2)
-		write(t, ".aws/config", webIdentity("pod", "token"))
+		testutil.Write(t, "token", hunter2)
+		testutil.Write(t, ".aws/config", webIdentity("token"))
 	}, why: "Value '[redacted]' at 'webIdentityToken' failed"},
-	{name: "web identity without a file", profile: "pod", prepare: awsConfig(webIdentity("pod", "no-token")), why: "cannot be read"},
+	{name: "web identity without a file", profile: "pod", prepare: awsConfig(webIdentity("no-token")), why: "cannot be read"},
 
 	{name: "process", prepare: process("")},
 	{name: "own process", own: true, prepare: process("")},
@@ -118,13 +119,13 @@ func nothing(*testing.T, *vault) {}
 
 func userKeys(t *testing.T, v *vault) {
 	t.Helper()
-	write(t, ".aws/credentials", profile(v.AddUser("developer")))
+	testutil.Write(t, ".aws/credentials", profile(v.AddUser("developer")))
 }
 
 func awsConfig(content string) func(*testing.T, *vault) {
 	return func(t *testing.T, _ *vault) {
 		t.Helper()
-		write(t, ".aws/config", content)
+		testutil.Write(t, ".aws/config", content)
 	}
 }
 
@@ -150,15 +151,15 @@ func sso(login func(*vault) stsfake.SSOLogin) func(*testing.T, *vault) {
 		if _, err := login(v).WriteSession(".aws/sso/cache", "corp"); err != nil {
 			t.Fatal(err)
 		}
-		write(t, ".aws/config", ssoConfig)
+		testutil.Write(t, ".aws/config", ssoConfig)
 	}
 }
 
 func process(more string) func(*testing.T, *vault) {
 	return func(t *testing.T, v *vault) {
 		t.Helper()
-		write(t, "printed.json", v.printed(more))
-		write(t, ".aws/config", "[default]\ncredential_process = /bin/cat printed.json\n")
+		testutil.Write(t, "printed.json", v.printed(more))
+		testutil.Write(t, ".aws/config", "[default]\ncredential_process = /bin/cat printed.json\n")
 	}
 }
 
@@ -168,6 +169,6 @@ func container(answer func(*vault) (status int, contentType, body string)) func(
 		status, contentType, body := answer(v)
 		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", answers(t, status, contentType, body))
 		t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Bearer "+hunter2)
-		write(t, ".aws/config", "[default]\nrole_arn = "+baseARN+"\nrole_session_name = base\ncredential_source = EcsContainer\n")
+		testutil.Write(t, ".aws/config", "[default]\nrole_arn = "+baseARN+"\nrole_session_name = base\ncredential_source = EcsContainer\n")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/base64"
@@ -15,13 +15,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"mock-ec2-metadata/internal/sdkenv"
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// hunter2 is in all secrets that the fake does not issue.
+// hunter2 is in all secrets that the fake AWS does not issue.
 const hunter2 = "hunter2-Hunter2/hunter2"
 
-// vault is a fake AWS, a daemon for each format of the log, and all that these and the other commands have put out.
+const baseARN = "arn:aws:iam::123456789012:role/base"
+
+const ssoConfig = `[default]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = PowerUser
+[sso-session corp]
+sso_region = ` + stsfake.SSORegion + `
+sso_start_url = ` + stsfake.SSOStartURL + `
+`
+
+// webIdentity is a profile called pod that takes its credentials by a token in a file.
+func webIdentity(file string) string {
+	return fmt.Sprintf("[profile pod]\nrole_arn = %s\nweb_identity_token_file = %s\n", baseARN, file)
+}
+
+// vault is a fake AWS, a daemon for each format of the log, and all outputs of these and of the other commands.
 type vault struct {
 	*stsfake.Server
 	daemons []*running
@@ -31,7 +49,7 @@ type vault struct {
 	n       int // scenarios so far
 }
 
-// scenario is one way of getting credentials or not getting them.
+// scenario is one way to get credentials, or to fail to.
 type scenario struct {
 	name    string
 	prepare func(t *testing.T, v *vault)
@@ -40,19 +58,17 @@ type scenario struct {
 	why     string // there are none; "" if there are
 }
 
-// TestSecretsNeverShow gets credentials, and fails to, in all ways that there are, at debug level, and looks for every
-// secret in everything that is put out: both formats of the log, error documents, /status, check and healthcheck.
-func TestSecretsNeverShow(t *testing.T) {
+// TestSecrets_NeverShow plays all scenarios at debug level, and looks for every secret in every output: both formats of the
+// log, error documents, /status, and the commands check, doctor, healthcheck, status, reload and mfa.
+func TestSecrets_NeverShow(t *testing.T) {
 	v := newVault(t)
 	for _, s := range scenarios {
 		v.play(t, s)
 	}
 	v.misconfigure(t)
 	for i, d := range v.daemons {
-		if err := d.stop(); err != nil {
-			t.Error(err)
-		}
-		v.outputs[fmt.Sprintf("log %d", i)] = d.logged()
+		d.stop()
+		v.outputs[fmt.Sprintf("log %d", i)] = d.log.String()
 	}
 	secrets := append(v.Secrets(), v.tokens...)
 	for _, file := range []string{"one", "two"} {
@@ -90,7 +106,12 @@ func forms(secret string) []string {
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	v := &vault{Server: mendable(t), outputs: map[string]string{}}
+	isolate(t)
+	v := &vault{Server: stsfake.Start(t), outputs: map[string]string{}}
+	for _, variable := range []string{"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC"} {
+		t.Setenv(variable, v.URL())
+	}
+	v.AddRole(baseARN)
 	v.AddRole(roleARN, stsfake.ExternalID(hunter2))
 	v.AddPermissionSet("123456789012", "PowerUser")
 	client := sdksts.New(sdksts.Options{Region: "us-east-1", BaseEndpoint: aws.String(v.URL()), Credentials: v.AddUser("task")})
@@ -116,11 +137,11 @@ func (v *vault) configure(t *testing.T, s scenario) {
 	if s.own {
 		role = ""
 	}
-	write(t, "conf/config.yaml", fmt.Sprintf("credentials:\n  source_profile: '%s'%s\nec2:\n  user_data: |\n    password=%s %d\n",
+	testutil.Write(t, "conf/config.yaml", fmt.Sprintf("credentials:\n  source_profile: '%s'%s\nec2:\n  user_data: |\n    password=%s %d\n",
 		strings.TrimSuffix(s.profile, "-"), role, hunter2, v.n))
 }
 
-// play brings a scenario about and asks all that can be asked.
+// play prepares a scenario, asks all that can be asked and keeps the outputs.
 func (v *vault) play(t *testing.T, s scenario) {
 	t.Helper()
 	v.n++
@@ -130,12 +151,12 @@ func (v *vault) play(t *testing.T, s scenario) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", v.URL())
 	v.Recover()
 	for _, file := range []string{".aws/config", ".aws/credentials"} {
-		write(t, file, "")
+		testutil.Write(t, file, "")
 	}
 	s.prepare(t, v)
 	v.configure(t, s)
 	for i, d := range v.daemons {
-		eventually(t, s.name+": "+s.why, func() bool {
+		testutil.Eventually(t, s.name+": "+s.why, func() bool {
 			c := d.status(t).Credentials
 			if s.why != "" {
 				return (c.State == "failed" || c.MFA != nil) && strings.Contains(c.LastError, s.why)
@@ -154,16 +175,20 @@ func (v *vault) play(t *testing.T, s scenario) {
 			t.Errorf("%suser data: %q", output, data)
 		}
 		v.get(t, d, "latest/dynamic/instance-identity/pkcs7")
-		listen := strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
-		v.run(t, output+"healthcheck", true, "healthcheck", "--listen", listen)
+		v.run(t, output+"healthcheck", true, "healthcheck", "--listen", host(d.url))
+		v.run(t, output+"status command", true, "status", "--listen", host(d.url))
+		v.run(t, output+"reload command", true, "reload", "--listen", host(d.url))
+		if s.name != "MFA" {
+			v.run(t, output+"mfa command", false, "mfa", "--listen", host(d.url), "123456")
+		}
 	}
 	last := v.daemons[len(v.daemons)-1].url
-	v.runIn(t, append(os.Environ(), endpointVariable+"="+last), s.name+": doctor", s.why == "", "doctor", "--listen", host(last), "--log-level", "debug")
+	v.runIn(t, append(os.Environ(), sdkenv.EndpointVariable+"="+last), s.name+": doctor", s.why == "", "doctor", "--listen", host(last), "--log-level", "debug")
 	v.run(t, s.name+": check", true, "check", "--log-level", "debug")
 	v.run(t, s.name+": check --credentials", s.why == "", "check", "--credentials", "--log-level", "debug")
 }
 
-// get asks as IMDSv2 does, with a token of its own.
+// get asks by IMDSv2, with a token of its own.
 func (v *vault) get(t *testing.T, d *running, path string) string {
 	t.Helper()
 	ask := func(method, path, header, value string) string {
@@ -188,7 +213,7 @@ func (v *vault) get(t *testing.T, d *running, path string) string {
 	return ask(http.MethodGet, path, "X-aws-ec2-metadata-token", token)
 }
 
-// run keeps what a command puts out.
+// run keeps the output of a command.
 func (v *vault) run(t *testing.T, name string, ok bool, args ...string) {
 	t.Helper()
 	v.runIn(t, os.Environ(), name, ok, args...)
@@ -196,10 +221,10 @@ func (v *vault) run(t *testing.T, name string, ok bool, args ...string) {
 
 func (v *vault) runIn(t *testing.T, environ []string, name string, ok bool, args ...string) {
 	t.Helper()
-	var out strings.Builder
-	code := exitCode(&out, run(t.Context(), args, environ, &out, &out))
+	out := new(testutil.Buffer)
+	code := Run(t.Context(), commandLine(environ, out, out, args...))
 	if (code == 0) != ok {
-		t.Errorf("%s: exit %d\n%s", name, code, &out)
+		t.Errorf("%s: exit %d\n%s", name, code, out)
 	}
 	v.outputs[name] = out.String()
 }
@@ -217,22 +242,23 @@ func (v *vault) misconfigure(t *testing.T) {
 		"ec2: {user_data: '" + hunter2 + "', user_data_base64: '" + hunter2 + "'}",
 		"ec2: {user_data_base64: '!" + hunter2 + "'}",
 	} {
-		write(t, "conf/config.yaml", wrong+"\n")
+		testutil.Write(t, "conf/config.yaml", wrong+"\n")
 		v.run(t, "check "+wrong, false, "check")
 		for i, d := range v.daemons {
 			first, _, _ := strings.Cut(v.outputs["check "+wrong], "\n")
 			first = strings.TrimPrefix(first, "mock-ec2-metadata: ")
-			eventually(t, first, func() bool { return strings.HasPrefix(d.status(t).Config.Error, first) })
+			testutil.Eventually(t, first, func() bool { return strings.HasPrefix(d.status(t).Config.Error, first) })
 			_, v.outputs[fmt.Sprintf("status %d %s", i, wrong)] = d.get(t, "status")
+			v.run(t, fmt.Sprintf("reload %d %s", i, wrong), false, "reload", "--listen", host(d.url))
 		}
 	}
-	write(t, "conf/config.yaml", "")
+	testutil.Write(t, "conf/config.yaml", "")
 	v.run(t, "check --set", false, "check", "--set", "credentials.external_id="+hunter2+" with blanks")
 	t.Setenv("MOCK_EC2_METADATA__CREDENTIALS__EXTERNAL_ID", hunter2+" with blanks")
 	v.run(t, "check environment", false, "check")
 }
 
-// printed is what a credential_process or a container's endpoint gives.
+// printed is the output of a credential_process or of a container's endpoint.
 func (v *vault) printed(more string) string {
 	content, _ := json.Marshal(map[string]any{
 		"Version": 1, "AccessKeyId": v.task.AccessKeyID, "SecretAccessKey": v.task.SecretAccessKey,
@@ -241,7 +267,7 @@ func (v *vault) printed(more string) string {
 	return string(content) + more
 }
 
-// answers serves one answer, whatever is asked.
+// answers serves the same answer to every request.
 func answers(t *testing.T, status int, contentType, body string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
