@@ -52,10 +52,10 @@ log: {level: debug}`, `
 f.yaml:2: a second YAML document starts here; put everything into one`},
 		{"top is a list", `
 - log`, `
-f.yaml:1: want blocks of keys, but this is a list; allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},
+f.yaml:1: want a block of keys, but this is a list; allowed here: credentials, aws, ec2, metadata, server, identity, log`},
 		{"top is a text", `
 hello`, `
-f.yaml:1: want blocks of keys, but this is a single value; allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},
+f.yaml:1: want a block of keys, but this is a single value; allowed here: credentials, aws, ec2, metadata, server, identity, log`},
 		{"unknown block", `
 ecs: {}`, `
 f.yaml:1: ecs: unknown key; did you mean ec2? allowed at the top: credentials, aws, ec2, metadata, server, identity, log`},

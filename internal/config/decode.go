@@ -40,7 +40,7 @@ func (l *loader) at(n *yaml.Node) origin {
 	if o, ok := l.given[n]; ok {
 		return o
 	}
-	return origin{file: l.file, line: n.Line}
+	return origin{name: l.file, line: n.Line}
 }
 
 // fail reports a value that is wrong by itself.
@@ -49,23 +49,66 @@ func (l *loader) fail(at origin, path, format string, args ...any) {
 	l.problems.add(at, path, format, args...)
 }
 
+// wanted is the kind of node that a kind of value is made of. Durations are the only values of 64 bits.
+var wanted = map[reflect.Kind]struct {
+	node yaml.Kind
+	name string
+}{
+	reflect.Struct: {yaml.MappingNode, "a block of keys"},
+	reflect.Map:    {yaml.MappingNode, `a block of "key: value" lines`},
+	reflect.Slice:  {yaml.SequenceNode, "a list"},
+	reflect.Bool:   {yaml.ScalarNode, "true or false"},
+	reflect.Int:    {yaml.ScalarNode, "a number"},
+	reflect.Int64:  {yaml.ScalarNode, "a duration such as 15m"},
+	reflect.String: {yaml.ScalarNode, "a text"},
+}
+
 // decode sets v to the value of a key and judges it by the key's tag. What is left out or empty keeps its default.
 func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
-	at := l.at(n)
+	at, kind := l.at(n), v.Kind()
 	if n = l.resolve(n, path); n == nil {
 		return
 	}
-	switch v.Kind() {
+	if kind == reflect.Slice && n.Kind == yaml.ScalarNode && v.Type().Elem().Kind() == reflect.String && (tag.Get("scalar") != "" || at.line == 0) {
+		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}} // a list of one
+	}
+	if n.Kind != wanted[kind].node {
+		hint := ""
+		switch {
+		case kind == reflect.Struct:
+			hint = "; allowed here: " + strings.Join(keys(v.Type()), ", ")
+		case kind == reflect.Slice && n.Kind == yaml.ScalarNode:
+			hint = "; write [" + quote(n.Value) + "]"
+		}
+		l.fail(at, path, "want %s, but this is %s%s", wanted[kind].name, kindName(n), hint)
+		return
+	}
+	switch kind {
 	case reflect.Struct:
-		l.decodeBlock(n, at, v, path)
+		l.decodeBlock(n, v, path)
 	case reflect.Map:
-		l.decodeMap(n, at, v, tag, path)
+		l.decodeMap(n, v, tag, path)
 		l.count(v.Len(), tag, path)
 	case reflect.Slice:
-		l.decodeList(n, at, v, tag, path)
+		l.decodeList(n, v, tag, path)
 		l.count(v.Len(), tag, path)
 	default:
-		l.decodeScalar(n, at, v, tag, path)
+		if strings.HasSuffix(path, "]") { // an element goes by the name of its list: the line tells which one it is
+			path = path[:strings.LastIndexByte(path, '[')]
+		}
+		if wrong := setScalar(v, n.Value, tag); wrong != "" {
+			l.fail(at, path, "%s", wrong)
+		} else if odd := check(tag.Get("odd"), n.Value); odd != "" {
+			l.warnings.add(at, path, "%s", odd)
+		}
+	}
+}
+
+// count reports more values than a tag such as "64 interfaces; at most" allows.
+func (l *loader) count(n int, tag reflect.StructTag, path string) {
+	number, what, _ := strings.Cut(tag.Get("most"), " ")
+	if most, err := strconv.Atoi(number); err == nil && n > most {
+		l.fail(l.origins[path], path, "%d %s %d", n, what, most)
 	}
 }
 
@@ -75,16 +118,15 @@ func (l *loader) resolve(n *yaml.Node, path string) *yaml.Node {
 	n = target(n)
 	l.values++
 	switch {
-	case l.values == maxValues+1:
-		l.fail(at, path, "more than %d values; aliases repeat too much", maxValues)
-		return nil
+	case l.values > maxValues+1: // reported before
 	case l.values > maxValues:
-		return nil
+		l.fail(at, path, "more than %d values; aliases repeat too much", maxValues)
 	case n.Style&yaml.TaggedStyle != 0:
 		l.fail(at, path, "remove the tag %s; the type of every key is fixed", oneLine(n.ShortTag()))
-		return nil
+	default:
+		return n
 	}
-	return n
+	return nil
 }
 
 // entry is one "key: value" of a mapping.
@@ -126,11 +168,7 @@ func (l *loader) entries(n *yaml.Node, path string) iter.Seq[entry] {
 	}
 }
 
-func (l *loader) decodeBlock(n *yaml.Node, at origin, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode {
-		l.fail(at, path, "want a block of keys, but this is %s; allowed here: %s", kindName(n), strings.Join(keys(v.Type()), ", "))
-		return
-	}
+func (l *loader) decodeBlock(n *yaml.Node, v reflect.Value, path string) {
 	fields := fieldsOf(v.Type())
 	found := make([]*entry, len(fields))
 	for e := range l.entries(n, path) {
@@ -154,11 +192,7 @@ func (l *loader) decodeBlock(n *yaml.Node, at origin, v reflect.Value, path stri
 }
 
 // decodeMap takes a map of texts. In a map of pointers null stands for nil, in others it leaves the entry out.
-func (l *loader) decodeMap(n *yaml.Node, at origin, v reflect.Value, tag reflect.StructTag, path string) {
-	if n.Kind != yaml.MappingNode {
-		l.fail(at, path, "want a block of \"key: value\" lines, but this is %s", kindName(n))
-		return
-	}
+func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
 	pointers := v.Type().Elem().Kind() == reflect.Pointer
 	for e := range l.entries(n, path) {
 		full := join(path, e.key)
@@ -171,12 +205,11 @@ func (l *loader) decodeMap(n *yaml.Node, at origin, v reflect.Value, tag reflect
 			continue
 		}
 		text := n.Value // a pointer into the node would keep all nodes
-		value := reflect.ValueOf(text)
-		switch {
-		case isNull(n):
+		value := reflect.ValueOf(&text)
+		if isNull(n) {
 			value = reflect.Zero(v.Type().Elem())
-		case pointers:
-			value = reflect.ValueOf(&text)
+		} else if !pointers {
+			value = value.Elem()
 		}
 		if v.IsNil() {
 			v.Set(reflect.MakeMap(v.Type()))
@@ -189,25 +222,12 @@ func (l *loader) decodeMap(n *yaml.Node, at origin, v reflect.Value, tag reflect
 	}
 }
 
-func (l *loader) decodeList(n *yaml.Node, at origin, v reflect.Value, tag reflect.StructTag, path string) {
-	texts := v.Type().Elem().Kind() == reflect.String
-	elements := n.Content
-	switch {
-	case n.Kind == yaml.SequenceNode:
-	case n.Kind == yaml.ScalarNode && texts && (tag.Get("scalar") != "" || at.file == ""):
-		elements = []*yaml.Node{n}
-	case n.Kind == yaml.ScalarNode:
-		l.fail(at, path, "want a list, but this is %s; write [%s]", kindName(n), quote(n.Value))
-		return
-	default:
-		l.fail(at, path, "want a list, but this is %s", kindName(n))
-		return
-	}
+func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
 	v.SetZero()
-	if len(elements) > 0 {
-		v.Set(reflect.MakeSlice(v.Type(), len(elements), len(elements)))
+	if len(n.Content) > 0 {
+		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	}
-	for i, e := range elements {
+	for i, e := range n.Content {
 		full := fmt.Sprintf("%s[%d]", path, i)
 		l.origins[full] = l.at(e)
 		if isEmpty(target(e)) {
@@ -218,34 +238,10 @@ func (l *loader) decodeList(n *yaml.Node, at origin, v reflect.Value, tag reflec
 	}
 }
 
-// count reports more values than a tag such as "64 interfaces; at most" allows.
-func (l *loader) count(n int, tag reflect.StructTag, path string) {
-	number, what, _ := strings.Cut(tag.Get("most"), " ")
-	if most, err := strconv.Atoi(number); err == nil && n > most {
-		l.fail(l.origins[path], path, "%d %s %d", n, what, most)
-	}
-}
-
-// decodeScalar takes a single value. Text stays as it is written: numbers keep their zeros and yes stays yes.
-func (l *loader) decodeScalar(n *yaml.Node, at origin, v reflect.Value, tag reflect.StructTag, path string) {
-	if n.Kind != yaml.ScalarNode {
-		l.fail(at, path, "want %s, but this is %s", scalarName(v.Type()), kindName(n))
-		return
-	}
-	if strings.HasSuffix(path, "]") { // an element goes by the name of its list: the line tells which one it is
-		path = path[:strings.LastIndexByte(path, '[')]
-	}
-	if wrong := setScalar(v, n.Value, tag); wrong != "" {
-		l.fail(at, path, "%s", wrong)
-	} else if odd := check(tag.Get("odd"), n.Value); odd != "" {
-		l.warnings.add(at, path, "%s", odd)
-	}
-}
-
 // setScalar sets v to what a text says, and returns what is wrong with the text.
 func setScalar(v reflect.Value, text string, tag reflect.StructTag) (wrong string) {
-	switch {
-	case v.Type() == durationType:
+	switch v.Kind() {
+	case reflect.Int64:
 		d, err := time.ParseDuration(text)
 		switch {
 		case strings.Trim(text, "0123456789") == "":
@@ -254,14 +250,14 @@ func setScalar(v reflect.Value, text string, tag reflect.StructTag) (wrong strin
 			return quote(text) + " is not a duration; write e.g. 1h, 15m or 90s"
 		}
 		v.SetInt(int64(d))
-	case v.Kind() == reflect.Int:
+	case reflect.Int:
 		i, err := strconv.Atoi(text)
 		if err != nil || strconv.Itoa(i) != text {
 			return quote(text) + " is not a whole decimal number"
 		}
 		v.SetInt(int64(i))
 		return outside(i, tag.Get("from"))
-	case v.Kind() == reflect.Bool:
+	case reflect.Bool:
 		if text != "true" && text != "false" {
 			return quote(text) + " is neither true nor false"
 		}
@@ -274,20 +270,4 @@ func setScalar(v reflect.Value, text string, tag reflect.StructTag) (wrong strin
 		return check(tag.Get("is"), text)
 	}
 	return ""
-}
-
-var durationType = reflect.TypeFor[time.Duration]()
-
-// scalarName names the type of a single value in a message.
-func scalarName(t reflect.Type) string {
-	switch {
-	case t == durationType:
-		return "a duration such as 15m"
-	case t.Kind() == reflect.Int:
-		return "a number"
-	case t.Kind() == reflect.Bool:
-		return "true or false"
-	default:
-		return "a text"
-	}
 }

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// defaultAccount is the account that AWS uses in its own examples.
-const defaultAccount = "123456789012"
-
 // regionOfZone is the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
 var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 
@@ -22,7 +19,7 @@ func defaults() *Config {
 	return &Config{
 		Instance: Instance{
 			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
-			AWS:         AWS{AccountID: defaultAccount, Region: "us-east-1"},
+			AWS:         AWS{AccountID: "123456789012", Region: "us-east-1"}, // as in AWS's own examples
 			EC2: EC2{
 				LocalIPv4:    "10.0.0.10",
 				InstanceID:   "i-0123456789abcdef0",
@@ -80,25 +77,17 @@ func (l *loader) derive() {
 	}
 }
 
-const (
-	// reservedAddresses is how many addresses at the start of a subnet AWS keeps for itself, beside the last (VPC user
-	// guide, "Subnet sizing"). A subnet of mostSubnetBits is the smallest that has any left.
-	reservedAddresses = 4
-	mostSubnetBits    = 29
-)
-
-// usualAddress is address number 10 of a network, or the first that AWS leaves to instances in one too small for that;
-// "" when there is none.
+// usualAddress returns address number 10 of an IPv4 network, or number 4 if the network is too small: AWS keeps the first
+// four addresses and the last of a subnet for itself (VPC user guide, "Subnet sizing"). It returns "" if there is neither.
 func usualAddress(cidr string) string {
 	p, err := netip.ParsePrefix(cidr)
-	if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > mostSubnetBits {
+	if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > 29 {
 		return ""
 	}
-	number := 10
+	a, number := p.Addr(), 10
 	if p.Bits() > 28 {
-		number = reservedAddresses
+		number = 4
 	}
-	a := p.Addr()
 	for range number {
 		a = a.Next()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -17,38 +18,23 @@ const (
 )
 
 // locateFiles makes the paths that the configuration names absolute. Those in a file start from the file's directory,
-// those in the environment and in --set from the working directory. It returns the files to watch.
+// those in variables and flags from the working directory. It returns the files to watch.
 func (l *loader) locateFiles() []string {
-	var files []string
-	c := l.config
-	for _, f := range []struct {
-		key   string
-		path  *string
-		watch bool
-	}{
-		{userDataFile, &c.EC2.UserDataFile, true},
-		{keyFile, &c.Identity.KeyFile, true},
-		{certFile, &c.Identity.CertFile, true},
-		{stateDir, &c.Identity.StateDir, false},
-	} {
-		if !l.usable(f.key) {
-			continue
+	locate := func(key string, path *string) []string {
+		if !l.usable(key) {
+			return nil
 		}
-		path := *f.path
-		if file := l.origin(f.key).file; file != "" && !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(file), path)
+		if at := l.origin(key); at.line > 0 && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(at.name), *path)
 		}
-		path, err := filepath.Abs(path)
-		if err != nil {
-			l.fail(l.origin(f.key), f.key, "%s: %v", oneLine(*f.path), err)
-			continue
+		if abs, err := filepath.Abs(*path); err == nil {
+			*path = abs
 		}
-		*f.path = path
-		if f.watch {
-			files = append(files, path)
-		}
+		return []string{*path}
 	}
-	return files
+	c := l.config
+	locate(stateDir, &c.Identity.StateDir)
+	return slices.Concat(locate(userDataFile, &c.EC2.UserDataFile), locate(keyFile, &c.Identity.KeyFile), locate(certFile, &c.Identity.CertFile))
 }
 
 // maxUserData is EC2's limit, in bytes before base64 (EC2 user guide, "Run commands at launch").
@@ -72,20 +58,6 @@ func userDataBase64(value string) string {
 // decodeBase64 takes base64 however YAML has broken and folded its lines.
 func decodeBase64(value string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
-}
-
-// validateUserData wants it in one place.
-func (l *loader) validateUserData() {
-	first := ""
-	for _, path := range []string{"ec2.user_data", userDataFile, "ec2.user_data_base64"} {
-		switch {
-		case !l.isSet(path):
-		case first == "":
-			first = path
-		default:
-			l.wrong(path, "%s is set too; keep one of them", first)
-		}
-	}
 }
 
 // readUserData is the user data from where it is given; nil when there is none.

@@ -12,31 +12,27 @@ const usualTags = 50
 // validateInstance holds the rules of ec2 that more than one value takes part in, but for those of the network.
 func (l *loader) validateInstance() {
 	c := l.config.EC2
-	l.validateHopLimit(c.MetadataOptions.HTTPPutResponseHopLimit)
+	const hops = "ec2.metadata_options.http_put_response_hop_limit"
+	if n := c.MetadataOptions.HTTPPutResponseHopLimit; n != noHopLimit && l.goos != "linux" && !l.broken[hops] {
+		l.wrong(hops, "%d needs Linux, and this is %s; leave it at %d, no limit", n, l.goos, noHopLimit)
+	}
 	const group, partition = "ec2.placement.group_name", "ec2.placement.partition_number"
-	if c.Placement.PartitionNumber > 0 && c.Placement.GroupName == "" && l.comparable(group, partition) {
+	if c.Placement.PartitionNumber > 0 && c.Placement.GroupName == "" && !l.broken[group] && !l.broken[partition] {
 		l.wrong(partition, "needs %s: only placement groups have partitions", group)
 	}
 	l.validateTags(c.Tags, c.MetadataOptions.InstanceMetadataTags == "enabled")
 	l.validateKeyPairs(c.KeyPairs)
-	l.validateUserData()
+	l.exclusive("ec2.user_data", userDataFile, "ec2.user_data_base64")
 }
 
 // noHopLimit is the hop limit that every machine can set.
 const noHopLimit = 64
 
-func (l *loader) validateHopLimit(n int) {
-	const path = "ec2.metadata_options.http_put_response_hop_limit"
-	if n != noHopLimit && l.goos != "linux" && !l.broken[path] {
-		l.wrong(path, "%d needs Linux, and this is %s; leave it at %d, no limit", n, l.goos, noHopLimit)
-	}
-}
-
 // validateTags wants as many as can be, with keys that the metadata can hold if they are to be there.
 func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 	const path = "ec2.tags"
 	if n := len(tags); n > usualTags {
-		l.warnings.add(l.origin(path), path, "%d tags; EC2 takes at most %d", n, usualTags)
+		l.odd(path, "%d tags; EC2 takes at most %d", n, usualTags)
 	}
 	if !inMetadata || l.broken[path] {
 		return

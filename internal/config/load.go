@@ -32,12 +32,7 @@ type Loaded struct {
 }
 
 // Name is the path that was read, or "embedded default".
-func (l *Loaded) Name() string {
-	if l.File == "" {
-		return embeddedName
-	}
-	return l.File
-}
+func (l *Loaded) Name() string { return cmp.Or(l.File, embeddedName) }
 
 // WatchFiles are the files whose changes call for a Reload. Without a configuration file, DefaultFile is among them: it
 // may be created later.
@@ -89,15 +84,14 @@ func (l *Loaded) Problems(found []*KeyError) error {
 // Load reads, overrides, completes and validates a configuration. Its error has one line for each problem, with file and
 // line or variable or flag, and with the key.
 func Load(src Sources) (*Loaded, error) {
-	file, name, data := src.Path(), embeddedName, embedded
+	file, data := src.Path(), embedded
 	if file != "" {
 		var err error
 		if data, err = readConfig(file); err != nil {
 			return nil, err
 		}
-		name = file
 	}
-	loaded, err := load(name, data, src, runtime.GOOS)
+	loaded, err := load(cmp.Or(file, embeddedName), data, src, runtime.GOOS)
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +108,22 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 		config: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos,
 		given: map[*yaml.Node]origin{}, origins: origins{}, broken: map[string]bool{},
 	}
-	empty, err := l.parseFile(data)
-	if err != nil {
-		return nil, err
+	changes := overrides(src)
+	if name == embeddedName && namesProfile(changes) {
+		data = nil
 	}
-	for _, o := range overrides(src) {
+	content, err := parse(data)
+	if bad, ok := errors.AsType[*syntaxError](err); ok {
+		return nil, errors.New(problem{at: origin{name: name, line: bad.line}, text: bad.text}.String())
+	}
+	empty := content == nil || isNull(content)
+	if !empty {
+		l.root = content
+	}
+	for _, o := range changes {
 		l.apply(o)
 	}
 	l.decode(l.root, reflect.ValueOf(l.config).Elem(), "", "")
-	l.dropMock()
 	l.derive()
 	l.validate()
 	files := l.locateFiles()
@@ -131,44 +132,17 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 		return nil, err
 	}
 	return &Loaded{
-		Config: l.config, Files: files, Warnings: l.warnings.lines(), UserData: userData, Empty: empty, origins: l.origins,
+		Config: l.config, Files: files, Warnings: l.warnings.lines(), UserData: userData, Empty: empty && name != embeddedName, origins: l.origins,
 	}, nil
 }
 
-// parseFile makes the nodes of the file. An error means that it is not YAML, so that nothing more can be said about it.
-func (l *loader) parseFile(data []byte) (empty bool, err error) {
-	n, second, bad := parse(data)
-	if bad != nil {
-		return false, errors.New(problem{at: origin{file: l.file, line: bad.line}, text: bad.Error()}.String())
+// namesProfile reports whether variables and flags ask for the credentials of a profile, and so for none that are made up.
+func namesProfile(changes []override) bool {
+	named := false
+	for _, o := range changes {
+		if strings.EqualFold(strings.Join(o.path, "."), "credentials.source_profile") {
+			named = o.value != ""
+		}
 	}
-	if second > 0 {
-		l.problems.add(origin{file: l.file, line: second}, "", "a second YAML document starts here; put everything into one")
-	}
-	switch {
-	case n == nil || isNull(n):
-		return true, nil
-	case n.Kind != yaml.MappingNode:
-		l.problems.add(l.at(n), "", "want blocks of keys, but this is %s; allowed at the top: %s", kindName(n), strings.Join(keys(configType), ", "))
-	default:
-		l.root = n
-	}
-	return false, nil
-}
-
-// dropMock drops the embedded default's made-up credentials when a variable or a flag names a profile: that asks for real
-// ones.
-func (l *loader) dropMock() {
-	const role, mock = "credentials.iam_role", "credentials.mock"
-	c := &l.config.Credentials
-	if c.SourceProfile == "" || l.origins["credentials.source_profile"].file != "" {
-		return
-	}
-	if l.origins[mock].file == embeddedName {
-		c.Mock = false
-		delete(l.origins, mock)
-	}
-	if l.origins[role].file == embeddedName {
-		c.IAMRole = ""
-		delete(l.origins, role)
-	}
+	return named
 }

@@ -21,10 +21,8 @@ func (l *loader) validateMetadata() {
 		if above := leafAbove(values, path); above != "" {
 			l.wrong(full, "nothing can be below %s, which has a value; keep one of them", join("metadata", above))
 		}
-		if path == "user-data" {
-			if wrong := userData(*value); wrong != "" {
-				l.wrong(full, "%s", wrong)
-			}
+		if wrong := userData(*value); path == "user-data" && wrong != "" {
+			l.wrong(full, "%s", wrong)
 		}
 	}
 }

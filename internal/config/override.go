@@ -29,18 +29,18 @@ func overrides(src Sources) []override {
 	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		path := strings.Split(strings.TrimPrefix(name, variablePrefix), "__")
-		all = append(all, override{origin{variable: name}, path, variables[name]})
+		all = append(all, override{origin{name: name}, path, variables[name]})
 	}
 	for _, arg := range src.Set {
 		path, value, ok := strings.Cut(arg, "=")
 		if !ok || path == "" {
-			all = append(all, override{at: origin{flag: "--set"}, value: path})
+			all = append(all, override{at: origin{name: "--set"}, value: path})
 			continue
 		}
-		all = append(all, override{origin{flag: "--set"}, strings.Split(path, "."), value})
+		all = append(all, override{origin{name: "--set"}, strings.Split(path, "."), value})
 	}
 	for _, o := range src.Options {
-		all = append(all, override{origin{flag: o.Flag}, strings.Split(o.Path, "."), o.Value})
+		all = append(all, override{origin{name: o.Flag}, strings.Split(o.Path, "."), o.Value})
 	}
 	for i := range all {
 		all[i].at.order = i + 1
@@ -54,8 +54,8 @@ func (l *loader) apply(o override) {
 		l.problems.add(o.at, quote(o.value), "write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0")
 		return
 	}
-	separator := "."
-	if o.at.variable != "" {
+	variable, separator := strings.HasPrefix(o.at.name, variablePrefix), "."
+	if variable {
 		separator = "__"
 	}
 	t, path, place := configType, "", &l.root
@@ -65,16 +65,16 @@ func (l *loader) apply(o override) {
 			t, path, place = t.Elem(), join(path, key), l.place(place, key, o.at)
 			break
 		}
-		if o.at.variable != "" {
+		if variable {
 			key = strings.ToLower(key)
 		}
 		if t.Kind() != reflect.Struct {
-			l.unknown(o, join(path, key), path+" has no keys below it; set it as a whole")
+			l.problems.add(o.at, join(path, key), "unknown key; %s has no keys below it; set it as a whole", path)
 			return
 		}
 		f, ok := fieldOf(t, key)
 		if !ok {
-			l.unknown(o, join(path, key), unknownKey(t, path, key))
+			l.problems.add(o.at, join(path, key), "unknown key; %s", unknownKey(t, path, key))
 			return
 		}
 		t, path, place = f.typ, join(path, key), l.place(place, key, o.at)
@@ -138,14 +138,12 @@ func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
 	case kind == reflect.Slice && t.Elem().Kind() == reflect.String && (!strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]")):
 		return n // a list of one: an address such as [::1]:80 is no list
 	}
-	n, second, bad := parse([]byte(text))
+	parsed, err := parse([]byte(text))
 	switch {
-	case bad != nil:
-		l.problems.add(o.at, path, "%v", bad)
-	case second > 0:
-		l.problems.add(o.at, path, "holds a second YAML document")
-	case n != nil:
-		return n
+	case err != nil:
+		l.problems.add(o.at, path, "%v", err)
+	case parsed != nil:
+		return parsed
 	}
 	return &yaml.Node{}
 }
@@ -153,13 +151,4 @@ func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
 // scalar is a single text, taken as it is.
 func scalar(text string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: text}
-}
-
-// unknown reports a key that does not exist. A variable's name is not the key's, so that is given too.
-func (l *loader) unknown(o override, path, text string) {
-	if o.at.variable != "" {
-		l.problems.add(o.at, "", "unknown key %s; %s", oneLine(path), text)
-		return
-	}
-	l.problems.add(o.at, path, "unknown key; %s", text)
 }

@@ -195,7 +195,7 @@ func TestBadOverrides(t *testing.T) {
 	}
 
 	variables := map[string]string{
-		"MOCK_EC2_METADATA__EC2__FOO=1":        "MOCK_EC2_METADATA__EC2__FOO: unknown key ec2.foo; " + allowed,
+		"MOCK_EC2_METADATA__EC2__FOO=1":        "MOCK_EC2_METADATA__EC2__FOO: ec2.foo: unknown key; " + allowed,
 		"MOCK_EC2_METADATA__EC2=1":             "MOCK_EC2_METADATA__EC2: ec2: is a block; set one of its keys: " + strings.TrimPrefix(ec2Keys, "allowed in ec2: "),
 		"MOCK_EC2_METADATA__LOG__LEVEL=trace":  `MOCK_EC2_METADATA__LOG__LEVEL: log.level: "trace" is not one of debug, info, warn, error`,
 		"MOCK_EC2_METADATA__EC2__TAGS__a/b=me": "MOCK_EC2_METADATA__EC2__TAGS__a/b: ec2.tags.a/b: not a tag key that instance metadata can hold; it has letters, digits and +=.,_:@-, or set ec2.metadata_options.instance_metadata_tags to disabled",

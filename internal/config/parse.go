@@ -11,32 +11,31 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// syntaxError is text that is not YAML.
+// syntaxError is text that is not one YAML document.
 type syntaxError struct {
 	line int // from 1
 	text string
 }
 
-func (e *syntaxError) Error() string { return "not valid YAML: " + e.text }
+func (e *syntaxError) Error() string { return e.text }
 
-// parse gives the first document's content, nil when there is none, and the line of a second document, 0 without one.
-func parse(data []byte) (content *yaml.Node, second int, bad *syntaxError) {
+// parse returns the content of the only document, nil when there is none. Its error is a *syntaxError.
+func parse(data []byte) (*yaml.Node, error) {
 	documents, err := parseDocuments(data)
-	if err != nil {
-		return nil, 0, explainSyntax(data, err)
+	switch {
+	case err != nil:
+		return nil, explainSyntax(data, err)
+	case len(documents) > 1:
+		return nil, &syntaxError{documents[1].Line, "a second YAML document starts here; put everything into one"}
+	case len(documents) == 0 || len(documents[0].Content) == 0:
+		return nil, nil
 	}
-	if len(documents) > 1 {
-		second = documents[1].Line
-	}
-	if len(documents) == 0 || len(documents[0].Content) == 0 {
-		return nil, second, nil
-	}
-	return documents[0].Content[0], second, nil
+	return documents[0].Content[0], nil
 }
 
-// parseDocuments reads at most two documents: a second one is refused anyway.
+// parseDocuments reads at most two documents.
 func parseDocuments(data []byte) (documents []*yaml.Node, err error) {
-	// The parser has panicked on odd input before; whoever writes the file should read that it is at fault.
+	// The parser has panicked on odd input before. That too is a mistake in the file.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the parser gave up: %v", r)
@@ -63,7 +62,7 @@ var parserLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 func explainSyntax(data []byte, err error) *syntaxError {
 	// Beyond this many lines or bytes, parsing each beginning takes too long, and the parser's own guess has to do.
 	const mostLines, mostBytes = 400, 256 << 10
-	e := &syntaxError{line: 1, text: strings.ReplaceAll(parserLine.ReplaceAllString(err.Error(), ""), "\n", " ")}
+	e := &syntaxError{1, "not valid YAML: " + strings.ReplaceAll(parserLine.ReplaceAllString(err.Error(), ""), "\n", " ")}
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	if m := parserLine.FindStringSubmatch(err.Error()); len(lines) > mostLines || len(data) > mostBytes {
 		if m != nil && m[1] != "" {
@@ -81,7 +80,7 @@ func explainSyntax(data []byte, err error) *syntaxError {
 	e.line = min(e.line, len(lines))
 	line := string(lines[e.line-1])
 	if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
-		e.text = "a tab in the indentation; use spaces"
+		e.text = "not valid YAML: a tab in the indentation; use spaces"
 	}
 	return e
 }

@@ -15,27 +15,20 @@ const embeddedName = "embedded default"
 
 // origin says where a value comes from. The zero origin is the built-in default.
 type origin struct {
-	file string // path of the file, or embeddedName
-	line int    // in that file, from 1
-	// variable is the environment variable, flag is "--set".
-	variable, flag string
-	// order is the place among variables and flags, from 1, by which messages are sorted.
-	order int
+	name  string // of the file or embeddedName, of the environment variable, or of the flag
+	line  int    // in the file, from 1; 0 for variables and flags
+	order int    // among variables and flags, from 1, by which messages are sorted
 }
 
 // String is the origin as it is written behind a value of the effective configuration.
 func (o origin) String() string {
 	switch {
-	case o.flag != "":
-		return o.flag
-	case o.variable != "":
-		return oneLine(o.variable)
-	case o.file == embeddedName:
-		return o.file
-	case o.file != "":
-		return oneLine(o.file) + ":" + strconv.Itoa(o.line)
-	default:
+	case o.name == "":
 		return "default"
+	case o.line == 0 || o.name == embeddedName:
+		return oneLine(o.name)
+	default:
+		return oneLine(o.name) + ":" + strconv.Itoa(o.line)
 	}
 }
 
@@ -67,8 +60,8 @@ type problem struct {
 // String puts the origin first, as compilers do, so that editors and terminals can jump there.
 func (p problem) String() string {
 	s := p.at.String() + ": "
-	if p.at.flag != "" {
-		s = p.at.flag + " "
+	if p.at.line == 0 && strings.HasPrefix(p.at.name, "--") {
+		s = p.at.name + " "
 	}
 	if p.path != "" {
 		s += oneLine(p.path) + ": "

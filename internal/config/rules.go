@@ -36,16 +36,16 @@ const keyName = `[!-.0-<>-~]([ -.0-<>-~]{0,253}[!-.0-<>-~])?`
 var rules = map[string]rule{
 	"printable": printable,
 	"word":      word,
-	"host name": hostName,
-	"UTC time":  utcTime,
+	"host name": wants("a host name; it has letters, digits and hyphens between dots", isHostName),
+	"UTC time":  wants("a time in UTC; write e.g. 2025-01-31T12:00:00Z", isUTCTime),
 
 	"role":              arn(roleARN, "the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME"),
 	"usual role":        matches(`[^:]*:[^:]*:[^:]*:[^:]*:[0-9]{12}:.*`, "in an account as AWS numbers them, with 12 digits"),
 	"session name":      matches(sessionName, "a session name; it has 2 to 64 of letters, digits and _+=,.@-"),
 	"external id":       externalID,
 	"source identity":   matches(sessionName, "a source identity; it has 2 to 64 of letters, digits and _+=,.@-"),
-	"session tag key":   tagText("key", 1, maxTagKey),
-	"session tag value": tagText("value", 0, maxTagValue),
+	"session tag key":   tagText("key", 1, 128),
+	"session tag value": tagText("value", 0, 256),
 	"policy":            policy,
 	"policy ARN":        arn(policyARN, "the ARN of a policy; write arn:aws:iam::aws:policy/NAME"),
 	"MFA serial":        matches(`[\w+=/:,.@-]{9,256}`, "a serial number or ARN; it has 9 to 256 of letters, digits and _+=/:,.@-"),
@@ -71,8 +71,8 @@ var rules = map[string]rule{
 	"user data":           userData,
 	"user data in base64": userDataBase64,
 
-	"IPv4":           ipv4,
-	"IPv6":           ipv6,
+	"IPv4":           wants("an IPv4 address", isIPv4),
+	"IPv6":           wants("an IPv6 address", isIPv6),
 	"MAC":            mac,
 	"usual address":  oddAddress,
 	"public address": oddPublic,
@@ -82,7 +82,7 @@ var rules = map[string]rule{
 
 	"host and port":  hostPort,
 	"client":         client,
-	"origin":         pageOrigin,
+	"origin":         wants("the origin of a web page; write e.g. http://localhost:3000", isOrigin),
 	"control socket": controlSocket,
 	"user":           matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
 }
@@ -95,14 +95,29 @@ func check(name, text string) string {
 	return ""
 }
 
-// matches is a rule that wants the whole value to match an expression.
-func matches(expression, want string) rule {
-	re := once(`^(?:` + expression + `)$`)
+// wants is a rule that a value is something.
+func wants(what string, is func(value string) bool) rule {
 	return func(value string) string {
-		if re().MatchString(value) {
+		if is(value) {
 			return ""
 		}
-		return quote(value) + " is not " + want
+		return quote(value) + " is not " + what
+	}
+}
+
+// matches is a rule that the whole value matches an expression.
+func matches(expression, what string) rule {
+	re := once(`^(?:` + expression + `)$`)
+	return wants(what, func(value string) bool { return re().MatchString(value) })
+}
+
+// holdsNo is a rule that no character of a value is of a kind.
+func holdsNo(what string, bad func(r rune) bool) rule {
+	return func(value string) string {
+		if strings.IndexFunc(value, bad) < 0 {
+			return ""
+		}
+		return quote(value) + " holds " + what
 	}
 }
 
@@ -112,14 +127,9 @@ func once(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
 
-// oneOf is a rule that wants one of a few words, "a, b".
+// oneOf is a rule that a value is one of a few words, "a, b".
 func oneOf(words string) rule {
-	return func(value string) string {
-		if slices.Contains(strings.Split(words, ", "), value) {
-			return ""
-		}
-		return quote(value) + " is not one of " + words
-	}
+	return wants("one of "+words, func(value string) bool { return slices.Contains(strings.Split(words, ", "), value) })
 }
 
 // outside is the rule for numbers: "1 to 64", or "0" for no less than that.
@@ -143,34 +153,20 @@ var roleARN = once(`^arn:[a-z][a-z0-9-]*:iam::([0-9]+):role/(?:[!-.0-~]+/)*[\w+=
 // policyARN takes AWS's own managed policies ("aws" for the account) and those of an account.
 var policyARN = once(`^arn:[a-z][a-z0-9-]*:iam::(?:aws|[0-9]+):policy/[!-~]+$`)
 
-// arn is a rule that wants a certain kind of ARN, within the length that STS takes.
-func arn(kind func() *regexp.Regexp, want string) rule {
+// arn is a rule that a value is a kind of ARN, within the length that STS takes.
+func arn(kind func() *regexp.Regexp, what string) rule {
+	is := wants(what, func(value string) bool { return kind().MatchString(value) })
 	return func(value string) string {
-		switch {
-		case !kind().MatchString(value):
-			return quote(value) + " is not " + want
-		case len(value) < 20 || len(value) > 2048:
-			return fmt.Sprintf("%d characters; an ARN has 20 to 2048", len(value))
+		if wrong := is(value); wrong != "" || len(value) >= 20 && len(value) <= 2048 {
+			return wrong
 		}
-		return ""
+		return fmt.Sprintf("%d characters; an ARN has 20 to 2048", len(value))
 	}
 }
 
-// printable lets a text through that fits on one line.
-func printable(value string) string {
-	if strings.IndexFunc(value, unicode.IsControl) >= 0 {
-		return quote(value) + " holds a control character"
-	}
-	return ""
-}
+var printable = holdsNo("a control character", unicode.IsControl)
 
-// word lets a text through without spaces and control characters.
-func word(value string) string {
-	if strings.IndexFunc(value, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) >= 0 {
-		return quote(value) + " holds a space or a control character"
-	}
-	return ""
-}
+var word = holdsNo("a space or a control character", func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 
 // device is how the operating system calls a block device: /dev/xvda or sdb.
 func device(value string) string {
@@ -193,30 +189,33 @@ func mac(value string) string {
 
 var anyMAC = matches(`[0-9a-f]{2}(:[0-9a-f]{2}){5}`, "a MAC address in lower case; write e.g. 0a:1b:2c:3d:4e:5f")
 
-// hostName wants a DNS name (RFC 1123 section 2.1), of one label or more.
-func hostName(value string) string {
-	if len(value) <= 253 && dnsName().MatchString(value) {
-		return ""
-	}
-	return quote(value) + " is not a host name; it has letters, digits and hyphens between dots"
-}
+const dnsLabel = `[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
 
 var dnsName = once(`^` + dnsLabel + `(?:\.` + dnsLabel + `)*$`)
 
-const dnsLabel = `[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
+// isHostName reports whether a value is a DNS name (RFC 1123 section 2.1), of one label or more.
+func isHostName(value string) bool { return len(value) <= 253 && dnsName().MatchString(value) }
 
-func ipv4(value string) string {
-	if a, err := netip.ParseAddr(value); err == nil && a.Is4() {
-		return ""
-	}
-	return quote(value) + " is not an IPv4 address"
+// isUTCTime reports whether a value is a time as EC2 writes it: RFC 3339, in UTC.
+func isUTCTime(value string) bool {
+	t, err := time.Parse(time.RFC3339, value)
+	return err == nil && strings.HasSuffix(value, "Z") && t.Year() > 0
 }
 
-func ipv6(value string) string {
-	if a, err := netip.ParseAddr(value); err == nil && a.Is6() && !a.Is4In6() && a.Zone() == "" {
-		return ""
-	}
-	return quote(value) + " is not an IPv6 address"
+// isOrigin reports whether a value is what browsers send as Origin (RFC 6454 section 6.2).
+func isOrigin(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && value == u.Scheme+"://"+u.Host
+}
+
+func isIPv4(value string) bool {
+	a, err := netip.ParseAddr(value)
+	return err == nil && a.Is4()
+}
+
+func isIPv6(value string) bool {
+	a, err := netip.ParseAddr(value)
+	return err == nil && a.Is6() && !a.Is4In6() && a.Zone() == ""
 }
 
 // network is a rule that wants a CIDR block, of IPv4 (bits 32), IPv6 (128) or either (0). Other values are wrong, in words.
@@ -235,14 +234,12 @@ func network(bits int, wrong string) rule {
 	}
 }
 
-var clientNetwork = network(0, " is neither auto nor a CIDR block")
-
 // client is a rule for one element of allow_clients. validateServer judges whether auto stands alone.
 func client(value string) string {
 	if value == "auto" {
 		return ""
 	}
-	return clientNetwork(value)
+	return network(0, " is neither auto nor a CIDR block")(value)
 }
 
 // hostPort wants an address to listen on. An empty host means all interfaces, port 0 any free one.
@@ -254,27 +251,10 @@ func hostPort(value string) string {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return quote(value) + " has no port from 0 to 65535"
 	}
-	if _, err := netip.ParseAddr(host); host == "" || err == nil || hostName(host) == "" {
+	if _, err := netip.ParseAddr(host); host == "" || err == nil || isHostName(host) {
 		return ""
 	}
 	return quote(value) + " has neither an address nor a host name before the port"
-}
-
-// pageOrigin wants what browsers send as Origin (RFC 6454 section 6.2).
-func pageOrigin(value string) string {
-	u, err := url.Parse(value)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && value == u.Scheme+"://"+u.Host {
-		return ""
-	}
-	return quote(value) + " is not the origin of a web page; write e.g. http://localhost:3000"
-}
-
-// utcTime wants a time as EC2 writes it: RFC 3339, in UTC.
-func utcTime(value string) string {
-	if t, err := time.Parse(time.RFC3339, value); err == nil && strings.HasSuffix(value, "Z") && t.Year() > 0 {
-		return ""
-	}
-	return quote(value) + " is not a time in UTC; write e.g. 2025-01-31T12:00:00Z"
 }
 
 // policy holds the limit of AssumeRole's Policy; what is in it is for STS to judge.
@@ -311,8 +291,8 @@ func metadataTag(key string) string {
 
 // tagValue holds EC2's limit on the values of an instance's tags, in characters (EC2 user guide, "Tag restrictions").
 func tagValue(value string) string {
-	if n := utf8.RuneCountInString(value); n > maxTagValue {
-		return fmt.Sprintf("the tag's value has %d characters; EC2 takes at most %d", n, maxTagValue)
+	if n := utf8.RuneCountInString(value); n > 256 {
+		return fmt.Sprintf("the tag's value has %d characters; EC2 takes at most 256", n)
 	}
 	return ""
 }

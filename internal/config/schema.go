@@ -32,12 +32,12 @@ func fieldsOf(block reflect.Type) []field {
 
 // fieldOf finds a key of a block.
 func fieldOf(block reflect.Type, key string) (f field, ok bool) {
-	fields := fieldsOf(block)
-	i := slices.IndexFunc(fields, func(f field) bool { return f.key == key })
-	if i < 0 {
-		return field{}, false
+	for _, f := range fieldsOf(block) {
+		if f.key == key {
+			return f, true
+		}
 	}
-	return fields[i], true
+	return field{}, false
 }
 
 // keys are the keys of a block.
@@ -111,14 +111,9 @@ func meantKey(block reflect.Type, path, key string) string {
 	if other := otherNames[lower]; slices.Contains(allowed, other) {
 		return other
 	}
-	best, least := "", len(lower)/3+1
-	for _, k := range allowed {
-		if d := distance(lower, k); d < least {
-			best, least = k, d
-		}
-	}
-	if best != "" {
-		return best
+	near := slices.MinFunc(allowed, func(a, b string) int { return distance(lower, a) - distance(lower, b) })
+	if distance(lower, near) <= len(lower)/3 {
+		return near
 	}
 	for _, full := range schemaKeys() {
 		if strings.HasSuffix(full, "."+lower) && !strings.Contains(full, "[]") && full != join(path, key) {

@@ -26,10 +26,7 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// GoString implements fmt.GoStringer.
-func (s Secret) GoString() string { return s.String() }
-
-// Format implements fmt.Formatter, because verbs such as %x and %q would go past String.
+// Format implements fmt.Formatter, because verbs such as %x and %#v would go past String.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue implements slog.LogValuer.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,17 +39,14 @@ type Option struct {
 // Path is the file that Load would read now, or "" for the embedded default: File, or the one that
 // MOCK_EC2_METADATA_CONFIG names, or DefaultFile if it exists.
 func (s Sources) Path() string {
-	if s.File != "" {
-		return s.File
-	}
 	named := ""
 	for _, e := range s.Environ {
 		if v, ok := strings.CutPrefix(e, fileVariable+"="); ok {
 			named = v
 		}
 	}
-	if named != "" {
-		return named
+	if file := cmp.Or(s.File, named); file != "" {
+		return file
 	}
 	// Lstat: a link that leads nowhere is a mistake to report, not a reason to go on with made-up credentials.
 	if _, err := os.Lstat(DefaultFile); errors.Is(err, fs.ErrNotExist) {

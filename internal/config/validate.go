@@ -31,26 +31,20 @@ func (l *loader) wrong(path, format string, args ...any) {
 	l.problems.add(l.origin(path), path, format, args...)
 }
 
-// comparable is true when the values of all these keys could be decoded and are right by themselves.
-func (l *loader) comparable(paths ...string) bool {
-	for _, p := range paths {
-		if l.broken[p] {
-			return false
-		}
-	}
-	return true
+// wrongElement reports such a rule at one element of a list.
+func (l *loader) wrongElement(list string, i int, format string, args ...any) {
+	l.problems.add(l.origin(fmt.Sprintf("%s[%d]", list, i)), list, format, args...)
+}
+
+// odd warns of a value.
+func (l *loader) odd(path, format string, args ...any) {
+	l.warnings.add(l.origin(path), path, format, args...)
 }
 
 // usable is true for a key that a source has set to something that is right by itself.
 func (l *loader) usable(path string) bool { return l.isSet(path) && !l.broken[path] }
 
-// Limits of AssumeRole (STS API reference).
 const (
-	minDuration       = 15 * time.Minute
-	maxDuration       = 12 * time.Hour
-	minRefreshBefore  = time.Minute
-	maxTagKey         = 128
-	maxTagValue       = 256
 	durationPath      = "credentials.duration"
 	refreshBeforePath = "credentials.refresh_before"
 )
@@ -59,15 +53,13 @@ func (l *loader) validateCredentials() {
 	c := l.config.Credentials
 	l.validateDurations()
 	for i, key := range c.TransitiveTagKeys {
-		if _, ok := c.SessionTags[key]; !ok && l.comparable("credentials.transitive_tag_keys", "credentials.session_tags") {
-			at := l.origin(fmt.Sprintf("credentials.transitive_tag_keys[%d]", i))
-			l.problems.add(at, "credentials.transitive_tag_keys", "%s is not a key of credentials.session_tags", quote(key))
+		if _, ok := c.SessionTags[key]; !ok && !l.broken["credentials.transitive_tag_keys"] && !l.broken["credentials.session_tags"] {
+			l.wrongElement("credentials.transitive_tag_keys", i, "%s is not a key of credentials.session_tags", quote(key))
 		}
 	}
 	l.validateOwn()
 	if c.Mock && c.SourceProfile != "" {
-		const path = "credentials.source_profile"
-		l.warnings.add(l.origin(path), path, "not used: credentials.mock is true, so nothing is called and the credentials are made up")
+		l.odd("credentials.source_profile", "not used: credentials.mock is true, so nothing is called and the credentials are made up")
 	}
 }
 
@@ -87,7 +79,7 @@ func (l *loader) validateOwn() {
 	for _, key := range []string{"session_name", "external_id", "source_identity", "session_tags", "transitive_tag_keys", "policy", "policy_arns"} {
 		path := "credentials." + key
 		if f, _ := fieldOf(v.Type(), key); !v.FieldByIndex(f.index).IsZero() {
-			l.warnings.add(l.origin(path), path, "without effect: only a role takes it, and credentials.iam_role is not set")
+			l.odd(path, "without effect: only a role takes it, and credentials.iam_role is not set")
 		}
 	}
 }
@@ -95,19 +87,20 @@ func (l *loader) validateOwn() {
 // ownName is the rule for a profile that goes by its name where a role would.
 var ownName = matches(`[\w+=,.@-]{1,64}`, "a name that credentials can go by, which has 1 to 64 of letters, digits and _+=,.@-; rename the profile, or set credentials.iam_role")
 
+// validateDurations holds the limits of AssumeRole (STS API reference).
 func (l *loader) validateDurations() {
 	d, r := l.config.Credentials.Duration, l.config.Credentials.RefreshBefore
 	switch {
 	case l.broken[durationPath]:
-	case d < minDuration || d > maxDuration:
+	case d < 15*time.Minute || d > 12*time.Hour:
 		l.broken[durationPath] = true
 		l.wrong(durationPath, "%s is not from 15m to 12h", shortDuration(d))
 	case d%time.Second != 0:
 		l.wrong(durationPath, "%s is not whole seconds", shortDuration(d))
 	}
 	switch {
-	case !l.comparable(durationPath, refreshBeforePath):
-	case r < minRefreshBefore:
+	case l.broken[durationPath] || l.broken[refreshBeforePath]:
+	case r < time.Minute:
 		l.wrong(refreshBeforePath, "%s is less than 1m", shortDuration(r))
 	case r >= d:
 		l.wrong(refreshBeforePath, "%s is not less than credentials.duration, %s", shortDuration(r), shortDuration(d))
@@ -118,20 +111,20 @@ func (l *loader) validateDurations() {
 func (l *loader) validatePlace() {
 	const zone, region, partition = "aws.availability_zone", "aws.region", "aws.partition"
 	place := l.config.AWS
-	if l.isSet(zone) && l.comparable(zone, region) && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
+	if l.isSet(zone) && !l.broken[zone] && !l.broken[region] && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
 		l.wrong(zone, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
 	}
-	if m := roleARN().FindStringSubmatch(l.config.Credentials.IAMRole); m != nil && l.comparable("aws.account_id", region) {
+	if m := roleARN().FindStringSubmatch(l.config.Credentials.IAMRole); m != nil && !l.broken["aws.account_id"] && !l.broken[region] {
 		const role = "credentials.iam_role"
 		if l.isSet("aws.account_id") && m[1] != place.AccountID {
-			l.warnings.add(l.origin(role), role, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)
+			l.odd(role, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)
 		}
 		if its, of, _ := strings.Cut(strings.TrimPrefix(l.config.Credentials.IAMRole, "arn:"), ":"); of != "" && l.isSet(region) && its != Partition(place.Region) {
-			l.warnings.add(l.origin(role), role, "the role is of partition %s, but aws.region %s is in %s", its, place.Region, Partition(place.Region))
+			l.odd(role, "the role is of partition %s, but aws.region %s is in %s", its, place.Region, Partition(place.Region))
 		}
 	}
-	if its := Partition(place.Region); l.usable(partition) && l.comparable(region) && place.Partition != its {
-		l.warnings.add(l.origin(partition), partition, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
+	if its := Partition(place.Region); l.usable(partition) && !l.broken[region] && place.Partition != its {
+		l.odd(partition, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
 	}
 }
 
@@ -143,7 +136,7 @@ func (l *loader) validateServer() {
 	seen := map[string]bool{}
 	for i, address := range s.Listen {
 		if seen[address] && address != "" {
-			l.problems.add(l.origin(fmt.Sprintf("server.listen[%d]", i)), "server.listen", "%s is there twice", quote(address))
+			l.wrongElement("server.listen", i, "%s is there twice", quote(address))
 		}
 		seen[address] = true
 	}
@@ -152,8 +145,7 @@ func (l *loader) validateServer() {
 	}
 	for i, c := range s.AllowClients {
 		if c == "auto" && len(s.AllowClients) > 1 {
-			at := l.origin(fmt.Sprintf("server.allow_clients[%d]", i))
-			l.problems.add(at, "server.allow_clients", "auto stands alone; remove it or the CIDR blocks")
+			l.wrongElement("server.allow_clients", i, "auto stands alone; remove it or the CIDR blocks")
 		}
 	}
 }
@@ -167,8 +159,24 @@ func (l *loader) validateIdentity() {
 	case cert && !key:
 		l.wrong(certFile, "needs %s too, the key of this certificate", keyFile)
 	}
-	if l.isSet(stateDir) && (key || cert) {
-		l.wrong(stateDir, "%s is set too; keep one of them", map[bool]string{true: keyFile, false: certFile}[key])
+	if key {
+		l.exclusive(keyFile, stateDir)
+	} else {
+		l.exclusive(certFile, stateDir)
+	}
+}
+
+// exclusive reports all but the first of keys of which only one may be set.
+func (l *loader) exclusive(paths ...string) {
+	first := ""
+	for _, path := range paths {
+		switch {
+		case !l.isSet(path):
+		case first == "":
+			first = path
+		default:
+			l.wrong(path, "%s is set too; keep one of them", first)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,55 +16,51 @@ import (
 // Read again it gives the same configuration, but for the secrets.
 func (l *Loaded) YAML() []byte {
 	var out bytes.Buffer
-	l.printBlock(&out, reflect.ValueOf(l.Config).Elem(), "", "")
+	l.print(&out, reflect.ValueOf(l.Config).Elem(), "", "", "")
 	return out.Bytes()
 }
 
-func (l *Loaded) printBlock(out *bytes.Buffer, v reflect.Value, path, indent string) {
-	for _, f := range fieldsOf(v.Type()) {
-		full, v := join(path, f.key), v.FieldByIndex(f.index)
-		switch kind := v.Kind(); {
-		case kind == reflect.Struct:
-			fmt.Fprintf(out, "%s%s:\n", indent, f.key)
-			l.printBlock(out, v, full, indent+"  ")
-		case kind == reflect.Map && v.Len() > 0:
-			fmt.Fprintf(out, "%s%s:\n", indent, f.key)
-			l.printEntries(out, v, full, indent+"  ")
-		case kind == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct:
-			fmt.Fprintf(out, "%s%s:\n", indent, f.key)
-			for i := range v.Len() {
-				start := out.Len()
-				l.printBlock(out, v.Index(i), fmt.Sprintf("%s[%d]", full, i), indent+"    ")
-				out.Bytes()[start+len(indent)+2] = '-'
-			}
-		default:
-			fmt.Fprintf(out, "%s%s: %s # %s\n", indent, f.key, leafText(v), l.origins[full])
+// print prints the value at path behind its key. The whole and the elements of a list have no key.
+func (l *Loaded) print(out *bytes.Buffer, v reflect.Value, key, path, indent string) {
+	if kind := v.Kind(); key != "" && (kind == reflect.Struct || kind == reflect.Map && v.Len() > 0 || isBlockList(v)) {
+		fmt.Fprintf(out, "%s%s:\n", indent, key)
+		indent += "  "
+	}
+	switch {
+	case v.Kind() == reflect.Struct:
+		for _, f := range fieldsOf(v.Type()) {
+			l.print(out, v.FieldByIndex(f.index), f.key, join(path, f.key), indent)
 		}
+	case v.Kind() == reflect.Map && v.Len() > 0:
+		entries := v.MapKeys()
+		slices.SortFunc(entries, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, k := range entries {
+			l.print(out, v.MapIndex(k), plainOrQuoted(k.String()), join(path, k.String()), indent)
+		}
+	case isBlockList(v):
+		for i := range v.Len() {
+			start := out.Len()
+			l.print(out, v.Index(i), "", fmt.Sprintf("%s[%d]", path, i), indent+"  ")
+			out.Bytes()[start+len(indent)] = '-'
+		}
+	default:
+		value := leafText(v)
+		if path == "metadata.user-data" && value != "null" {
+			value = strconv.Quote(redacted) // as ec2.user_data is
+		}
+		fmt.Fprintf(out, "%s%s: %s # %s\n", indent, key, value, l.origins[path])
 	}
 }
 
-// printEntries prints a map. Each entry may come from somewhere else.
-func (l *Loaded) printEntries(out *bytes.Buffer, v reflect.Value, path, indent string) {
-	entries := map[string]reflect.Value{}
-	for it := v.MapRange(); it.Next(); {
-		entries[it.Key().String()] = it.Value()
-	}
-	for _, key := range slices.Sorted(maps.Keys(entries)) {
-		full, value := join(path, key), entries[key]
-		if full == "metadata.user-data" && !value.IsNil() {
-			value = reflect.ValueOf(Secret(value.Elem().String())) // as ec2.user_data is
-		}
-		fmt.Fprintf(out, "%s%s: %s # %s\n", indent, plainOrQuoted(key), leafText(value), l.origins[full])
-	}
+func isBlockList(v reflect.Value) bool {
+	return v.Kind() == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct
 }
 
 // leafText is a value as YAML that fits on a line.
 func leafText(v reflect.Value) string {
-	switch {
-	case v.Kind() == reflect.Pointer && v.IsNil():
+	switch v = reflect.Indirect(v); {
+	case !v.IsValid():
 		return "null"
-	case v.Kind() == reflect.Pointer:
-		return leafText(v.Elem())
 	case v.Kind() == reflect.Map:
 		return "{}"
 	case v.Kind() == reflect.Slice:
@@ -76,7 +71,7 @@ func leafText(v reflect.Value) string {
 		return "[" + strings.Join(elements, ", ") + "]"
 	case v.Type() == reflect.TypeFor[Secret]():
 		return strconv.Quote(fmt.Sprint(v.Interface()))
-	case v.Type() == durationType:
+	case v.Kind() == reflect.Int64:
 		return shortDuration(time.Duration(v.Int()))
 	case v.Kind() == reflect.String:
 		return plainOrQuoted(v.String())
