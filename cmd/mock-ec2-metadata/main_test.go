@@ -54,7 +54,7 @@ func TestMain_ExitsWithTheCommandsCode(t *testing.T) {
 func TestMain_HidesWhatProcessesPrint(t *testing.T) {
 	testutil.IsolateHome(t)
 	testutil.Write(t, ".aws/config", "[default]\ncredential_process = sh -c \"echo TELLTALE-stdout; echo TELLTALE-stderr >&2; exit 1\"\n")
-	const problem = `profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`
+	const problem = `profile "default": its credential_process failed or printed something other than credentials; run the command by hand to see why`
 	hidden := func(t *testing.T, outputs ...*testutil.Buffer) {
 		t.Helper()
 		for _, output := range outputs {

@@ -37,7 +37,7 @@ func TestCheck_WithoutATerminalNamesTheMFADevice(t *testing.T) {
 	got := run(t, "check", "--credentials", "--set", "credentials.source_profile=default", "--set", "credentials.iam_role="+roleARN,
 		"--set", "credentials.mfa_serial="+mfaDevice)
 	const want = "mock-ec2-metadata: no credentials: a code of the MFA device " + mfaDevice +
-		" is needed; run this on a terminal, which is then asked for it\n"
+		" is needed; run this on a terminal, where it asks for the code\n"
 	if got.code != exitFailure || got.stderr != want {
 		t.Errorf("%+v\nwant %s", got, want)
 	}

@@ -32,15 +32,15 @@ func TestLinkLocal_IsRefusedWhereSomethingAnswers(t *testing.T) {
 		{"nothing", "http://" + testutil.FreeAddr(t) + "/", ""},
 		{
 			"another daemon", start(t).url,
-			"another mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), answers at {URL} already; stop that, or leave --link-local out",
+			"another mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), already answers at {URL}; stop it, or leave out --link-local",
 		},
 		{
 			"EC2", page("EC2ws", http.StatusNotFound),
-			"a real EC2's metadata service answers at {URL} already, and --link-local would keep this machine from it; leave that out, and tell SDKs where the daemon is, for example: export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:5000/",
+			"a real EC2 metadata service already answers at {URL}, and --link-local would hide it from this machine; leave that out, and tell SDKs where the daemon is, for example: export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:5000/",
 		},
 		{
 			"another mock", page("Mock/1.0", http.StatusNotFound),
-			`{URL}status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop that, or leave --link-local out`,
+			`{URL}status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop it, or leave out --link-local`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestLinkLocal_AddsTheAddressesThatAreMissing(t *testing.T) {
 }
 
 func TestRoute_RedirectLeadsToIPv4(t *testing.T) {
-	const refused = "169.254.169.254 cannot lead to {LISTEN}; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000"
+	const refused = "169.254.169.254 cannot be redirected to {LISTEN}; name an IPv4 address with a port where the daemon listens: --listen 127.0.0.1:5000"
 	for _, tt := range []struct{ listen, want string }{
 		{"0.0.0.0:5000", "127.0.0.1:5000"},
 		{":5001", "127.0.0.1:5001"},

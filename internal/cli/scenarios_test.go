@@ -46,14 +46,14 @@ var scenarios = []scenario{
 	{name: "STS's address is none", prepare: endpoint(func(*testing.T) string { return "http://user:" + url.QueryEscape(hunter2) + "@ba d/" }), why: "Failed to parse uri"},
 	{name: "an answer cut off", prepare: endpoint(func(t *testing.T) string {
 		return answers(t, http.StatusOK, "text/xml", "<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>"+hunter2)
-	}), why: "STS gave an answer that cannot be read"},
+	}), why: "STS sent an unreadable or truncated answer"},
 	{name: "an answer with half of a key", prepare: endpoint(func(t *testing.T) string {
 		return answers(t, http.StatusOK, "text/xml", "<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>"+hunter2+
 			"</SecretAccessKey></Credentials></AssumeRoleResult></AssumeRoleResponse>")
 	}), why: "STS answered without credentials"},
 	{name: "a login page", prepare: endpoint(func(t *testing.T) string {
 		return answers(t, http.StatusForbidden, "text/html", "<html>"+hunter2)
-	}), why: "cannot be read"},
+	}), why: "sent an unreadable or truncated answer"},
 
 	{name: "SSO", prepare: sso(func(v *vault) stsfake.SSOLogin { return v.LoginSSO("alice") })},
 	{name: "own SSO", own: true, prepare: sso(func(v *vault) stsfake.SSOLogin { return v.LoginSSO("alice") })},
@@ -71,7 +71,7 @@ var scenarios = []scenario{
 	{name: "SSO, failing", prepare: func(t *testing.T, v *vault) {
 		v.Fail(stsfake.InternalFailure, "GetRoleCredentials")
 		sso(func(v *vault) stsfake.SSOLogin { return v.LoginSSO("alice") })(t, v)
-	}, why: "gets its credentials from is failing"},
+	}, why: "is failing"},
 
 	{name: "web identity", profile: "pod", prepare: func(t *testing.T, v *vault) {
 		v.AddWebIdentity(hunter2, baseARN)
@@ -91,7 +91,7 @@ var scenarios = []scenario{
 
 	{name: "process", prepare: process("")},
 	{name: "own process", own: true, prepare: process("")},
-	{name: "process, rubbish", prepare: process("rubbish"), why: "its credential_process failed or printed something else"},
+	{name: "process, rubbish", prepare: process("rubbish"), why: "its credential_process failed or printed something other"},
 
 	{name: "container", prepare: container(func(v *vault) (int, string, string) { return http.StatusOK, "application/json", v.printed("") })},
 	{name: "container, refusing", prepare: container(func(v *vault) (int, string, string) {
@@ -102,7 +102,7 @@ var scenarios = []scenario{
 	}), why: "InvalidClientTokenId"},
 	{name: "container, no JSON", prepare: container(func(*vault) (int, string, string) {
 		return http.StatusOK, "application/json", hunter2
-	}), why: "gets its credentials from gave an answer that cannot be read"},
+	}), why: "sent an unreadable or truncated answer"},
 
 	// From here on the environment has keys, which count where no profile is named.
 	{name: "environment", profile: "-", prepare: func(t *testing.T, v *vault) {
