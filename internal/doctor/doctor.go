@@ -107,6 +107,11 @@ func (d *doctor) steps() []step {
 // is that ctx was done.
 func Run(ctx context.Context, opt Options, report func(step string, f Finding)) (failed, steps int, err error) {
 	d := &doctor{opt: opt, service: serviceOf(opt.Sources.Environ)}
+	return d.run(ctx, report)
+}
+
+// run does all of Run. Tests give it another service.
+func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (failed, steps int, err error) {
 	start := time.Now()
 	all := d.steps()
 	blocked := map[string]string{} // step -> why the steps that need it are not tried

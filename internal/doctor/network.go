@@ -71,7 +71,7 @@ func (d *doctor) judge(s *api.Status) Finding {
 func (d *doctor) url() string { return api.URL(d.found) }
 
 // examineGuard says which clients get what.
-func (d *doctor) examineGuard(ctx context.Context) Finding {
+func (d *doctor) examineGuard(context.Context) Finding {
 	c, listen := d.loaded.Config, d.loaded.Config.Server.Listen
 	if d.daemon != nil && !slices.Contains(listen, d.found) {
 		listen = []string{d.found} // the daemon has not been restarted
