@@ -66,8 +66,8 @@ func TestConnectionLimits(t *testing.T) {
 			t.Errorf("%s has %d connections, want %d", tt.who, got, tt.want)
 		}
 	}
-	d.waitFor(t, "more than the 5 connections at one time of one client that server.limits.connections_per_client allows")
-	d.waitFor(t, "more than the 8 connections at one time that server.limits.connections allows")
+	d.waitFor(t, "more than 5 concurrent connections of one client; server.limits.connections_per_client allows no more")
+	d.waitFor(t, "more than 8 concurrent connections; server.limits.connections allows no more")
 	// What is closed makes room, which the daemon sees a little later.
 	_ = conns[0].Close()
 	waitUntil(t, "there is room again", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
@@ -134,7 +134,7 @@ func TestFewFiles(t *testing.T) {
 	if held != 48 {
 		t.Errorf("the box has %d connections, want 48", held)
 	}
-	d.waitFor(t, "more than 48 connections at one time, which is all that the limit of open files leaves room for; raise that (ulimit -n)")
+	d.waitFor(t, "more than 48 concurrent connections; the limit of open files allows no more, raise it (ulimit -n)")
 	here := o.machine.client("")
 	for range 20 {
 		if got := get(here, "http://127.0.0.1:5000"+credentialsPath); got.status != 200 {

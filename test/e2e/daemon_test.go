@@ -83,8 +83,20 @@ func startLocal(t *testing.T, dir, stsURL string, args ...string) *local {
 	t.Helper()
 	cmd := exec.Command(buildDaemon(t), append([]string{"--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + stsURL}
+	cmd.Env = []string{"PATH=" + systemPath, "HOME=" + dir, "XDG_RUNTIME_DIR=" + runtimeDir(t), "AWS_ENDPOINT_URL_STS=" + stsURL}
 	return follow(t, cmd)
+}
+
+// runtimeDir makes a directory for the control socket of one daemon: those of two on the same port, in namespaces of their
+// own, would have the same path. Its name is short, since the path of a socket must be (unix(7)).
+func runtimeDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // follow starts a daemon that logs JSON, waits until it serves, and stops it when the test ends.

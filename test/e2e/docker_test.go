@@ -227,7 +227,7 @@ func testDev(t *testing.T, docker dockerCLI, repo string) {
 	}
 	waitUntil(t, "dev serves", func() bool { return server() == "EC2ws" })
 	wantConfined(t, processStatus(t, docker, devContainer), 0)
-	source := filepath.Join(repo, "cmd/mock-ec2-metadata/serve.go")
+	source := filepath.Join(repo, "internal/app/handler.go")
 	code, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)

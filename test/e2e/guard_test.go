@@ -25,7 +25,7 @@ func TestGuardList(t *testing.T) {
 
 	refused := func(address string) string {
 		bits := map[bool]string{true: "/128", false: "/32"}[strings.Contains(address, ":")]
-		return "client " + address + " is not let in; to let it in, add it to server.allow_clients: " + address + bits + "\n"
+		return "client " + address + " is not allowed; add it to server.allow_clients: " + address + bits + "\n"
 	}
 	fromBox, fromLAN, here := o.box.client(""), o.lan.client(""), o.machine.client("")
 	var document string
@@ -186,8 +186,8 @@ func TestGuardAuto(t *testing.T) {
 
 	t.Run("no network", func(t *testing.T) {
 		client, address := stranger(t, "10.1.0")
-		want := answer{status: 403, body: "client " + address + " is not let in, for server.allow_clients is auto, which means this machine, its containers " +
-			"and its virtual machines; to let it in, list it and them there: " + address + "/32\n"}
+		want := answer{status: 403, body: "client " + address + " is not allowed: server.allow_clients is auto, which allows this machine, its containers " +
+			"and its virtual machines; list their networks and the client in server.allow_clients: " + address + "/32\n"}
 		got := get(client, url)
 		got.header = nil
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(answer{})); diff != "" {

@@ -188,7 +188,8 @@ func TestLinkLocalHelper(t *testing.T) {
 	// Killed by somebody, it is missed.
 	signalAll(t, syscall.SIGKILL, helper)
 	waitUntil(t, "the daemon says that its helper has gone", func() bool {
-		return strings.Contains(d.said(), "the process that takes 169.254.169.254 away at the end has ended itself; after the daemon's end run: sudo mock-ec2-metadata route remove")
+		return strings.Contains(d.said(), `msg="address cleanup exited early"`) &&
+			strings.Contains(d.said(), `hint="after shutdown: sudo mock-ec2-metadata route remove"`)
 	})
 	d.stop(t)
 	wantRun(t, machine.run(t, nil, buildDaemon(t), "route", "remove"), 0, "removed 169.254.169.254 and fd00:ec2::254\n", "")
@@ -209,17 +210,17 @@ func TestLinkLocalRefuses(t *testing.T) {
 	t.Run("another daemon", func(t *testing.T) {
 		site := newSite(t, serviceIPv4)
 		site.serve(t, home, listenIPv4)
-		refused(t, site, "another mock-ec2-metadata, i-0123456789abcdef0 with role myrole (conf/config.yaml), answers at http://169.254.169.254/ already; stop that, or leave --link-local out")
+		refused(t, site, "another mock-ec2-metadata, i-0123456789abcdef0 with role myrole (conf/config.yaml), already answers at http://169.254.169.254/; stop it, or leave out --link-local")
 	})
 	t.Run("another daemon with --link-local", func(t *testing.T) {
 		machine := newNamespace(t, "machine")
 		machine.serveLinkLocal(t, home)
-		refused(t, machine, "another mock-ec2-metadata, i-0123456789abcdef0 with role myrole (conf/config.yaml), answers at http://169.254.169.254/ already; stop that, or leave --link-local out")
+		refused(t, machine, "another mock-ec2-metadata, i-0123456789abcdef0 with role myrole (conf/config.yaml), already answers at http://169.254.169.254/; stop it, or leave out --link-local")
 	})
 	for name, tt := range map[string]struct{ server, want string }{
-		"EC2": {"EC2ws", "a real EC2's metadata service answers at http://169.254.169.254/ already, and --link-local would keep this machine from it; " +
+		"EC2": {"EC2ws", "a real EC2 metadata service already answers at http://169.254.169.254/, and --link-local would hide it from this machine; " +
 			"leave that out, and tell SDKs where the daemon is, for example: export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:5000/"},
-		"another mock": {"Mock/1.0", `http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop that, or leave --link-local out`},
+		"another mock": {"Mock/1.0", `http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop it, or leave out --link-local`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Behind the gateway, as EC2's is.
@@ -232,19 +233,19 @@ func TestLinkLocalRefuses(t *testing.T) {
 	t.Run("another mock on IPv6", func(t *testing.T) {
 		site := newSite(t, serviceIPv6)
 		serveAs(t, site.listen(t, listenIPv6), "Mock/1.0")
-		refused(t, site, `http://[fd00:ec2::254]/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop that, or leave --link-local out`)
+		refused(t, site, `http://[fd00:ec2::254]/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop it, or leave out --link-local`)
 	})
 	t.Run("on another interface", func(t *testing.T) {
-		refused(t, newSite(t, serviceIPv4), "169.254.169.254 is on the interface lo already; take it away there first: ip address delete 169.254.169.254/32 dev lo")
+		refused(t, newSite(t, serviceIPv4), "169.254.169.254 is already on the interface lo; remove it there first: ip address delete 169.254.169.254/32 dev lo")
 	})
 	t.Run("another's interface", func(t *testing.T) {
 		machine := newNamespace(t, "machine")
 		mustIP(t, "-n", string(machine), "link", "add", ownInterface, "type", "veth", "peer", "name", "other")
-		refused(t, machine, "the interface mock-imds is a veth, and so not the one that is meant, a dummy; rename or remove it")
-		wantRun(t, machine.run(t, nil, bin, "route", "remove"), 1, "", "mock-ec2-metadata: the interface mock-imds is a veth, and so not the one that is meant, a dummy; rename or remove it\n")
+		refused(t, machine, "the interface mock-imds is a veth, not a dummy of mock-ec2-metadata; rename or remove it")
+		wantRun(t, machine.run(t, nil, bin, "route", "remove"), 1, "", "mock-ec2-metadata: the interface mock-imds is a veth, not a dummy of mock-ec2-metadata; rename or remove it\n")
 	})
 	t.Run("not root", func(t *testing.T) {
-		refused(t, newNamespace(t, "machine"), "cannot make the interface mock-imds: operation not permitted; it takes root: run it with sudo, or in Docker with --network host --cap-add NET_ADMIN",
+		refused(t, newNamespace(t, "machine"), "cannot create the interface mock-imds: operation not permitted; run it as root with sudo, or in Docker with --network host --cap-add NET_ADMIN",
 			"setpriv", "--bounding-set=-net_admin", "--inh-caps=-all", "--")
 	})
 	t.Run("the port is in use", func(t *testing.T) {

@@ -115,7 +115,7 @@ func TestNATNotLetIn(t *testing.T) {
 	startDaemon(t, host, buildDaemon(t), "--set", "server.allow_clients=[]")
 	b := natBox{t: t, box: box, path: systemPath}
 	b.nat(nil, 1, "nat.sh: redirected 169.254.169.254:80 to "+hostAddress+":5000\n",
-		"nat.sh: the redirect is in place and the daemon answers at "+hostAddress+":5000, but it does not let this machine in (403); its log says by which address, to be added to server.allow_clients there\n")
+		"nat.sh: the redirect is in place and the daemon answers at "+hostAddress+":5000, but it denies this machine (403); its log names the address to add to server.allow_clients there\n")
 }
 
 // TestNATTarget shows where nat.sh redirects to, by routes and by its environment. No daemon runs.

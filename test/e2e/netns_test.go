@@ -76,12 +76,12 @@ func (n netns) route(t *testing.T, args ...string) {
 	mustIP(t, append([]string{"-n", string(n), "route", "add"}, args...)...)
 }
 
-// command prepares a command inside the namespace. Its environment is env and nothing else, but for a PATH and an empty
-// home where env has none.
+// command prepares a command inside the namespace. Its environment is env and nothing else, but for a PATH, an empty home and
+// a directory for sockets where env has none.
 func (n netns) command(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "ip", append([]string{"netns", "exec", string(n)}, args...)...)
-	cmd.Env = append([]string{"PATH=" + systemPath, "HOME=" + t.TempDir(), "LC_ALL=C"}, env...)
+	cmd.Env = append([]string{"PATH=" + systemPath, "HOME=" + t.TempDir(), "XDG_RUNTIME_DIR=" + runtimeDir(t), "LC_ALL=C"}, env...)
 	return cmd
 }
 

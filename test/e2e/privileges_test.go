@@ -297,7 +297,7 @@ func TestPrivilegesByDefault(t *testing.T) {
 		listen := strings.Trim(strings.TrimPrefix(d.url, "http:"), "/")
 		for command, want := range map[string]string{
 			"check --credentials": "\nyou would be " + sessionARN + " until ",
-			"doctor": `ok    profile        profile "default"; searched ` + filepath.Join(home, ".aws/config") + " (not there) and " +
+			"doctor": `ok    profile        profile "default"; searched ` + filepath.Join(home, ".aws/config") + " (does not exist) and " +
 				filepath.Join(home, ".aws/credentials") + "\n",
 		} {
 			r := finish(t, inHome(static, home, env, append(strings.Fields(command), "--listen", listen)...))

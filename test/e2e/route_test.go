@@ -22,19 +22,19 @@ func TestRoute(t *testing.T) {
 	}
 	command(0, "there was nothing to remove\n", "", "remove")
 	command(1, "169.254.169.254 is on no interface of this machine\nfd00:ec2::254 is on no interface of this machine\n",
-		"mock-ec2-metadata: nothing answers at http://169.254.169.254/status: dial tcp 169.254.169.254:80: connect: network is unreachable; for a daemon there: sudo mock-ec2-metadata serve --link-local\n", "status")
+		"mock-ec2-metadata: nothing answers at http://169.254.169.254/status: dial tcp 169.254.169.254:80: connect: network is unreachable; to put a daemon there: sudo mock-ec2-metadata serve --link-local\n", "status")
 	command(0, "# by netlink, without these programs:\nip link add mock-imds type dummy\nip link set mock-imds addrgenmode none\nip link set mock-imds up\n"+
 		"ip address add 169.254.169.254/32 dev mock-imds\nip address add fd00:ec2::254/128 dev mock-imds nodad\n", "", "add", "--dry-run")
 	machine.want(t, "after a dry run", before)
 
-	const advice = "nothing answers there yet. Have the daemon listen there; port 80 takes root, which it leaves then, or CAP_NET_BIND_SERVICE:\n" +
+	const advice = "nothing answers there yet. Start the daemon there; port 80 needs root, which it drops, or CAP_NET_BIND_SERVICE:\n" +
 		"  sudo mock-ec2-metadata serve --listen 127.0.0.1:5000 --listen 169.254.169.254:80 --listen '[fd00:ec2::254]:80'\n"
 	for range 2 {
 		cmd := machine.command(t, []string{"HOME=" + home}, bin, "route", "add", "--listen", "127.0.0.1:5000")
 		wantRun(t, finish(t, cmd), 0, machine.placesAfter(t)+advice, "")
 		machine.wantOneOfEach(t)
 	}
-	command(1, machine.places(t), "mock-ec2-metadata: nothing answers at http://169.254.169.254/status: dial tcp 169.254.169.254:80: connect: connection refused; for a daemon there: sudo mock-ec2-metadata serve --link-local\n", "status")
+	command(1, machine.places(t), "mock-ec2-metadata: nothing answers at http://169.254.169.254/status: dial tcp 169.254.169.254:80: connect: connection refused; to put a daemon there: sudo mock-ec2-metadata serve --link-local\n", "status")
 	const answers = "mock-ec2-metadata answers there: i-0123456789abcdef0 with role myrole (conf/config.yaml)\n"
 	t.Run("with a daemon", func(t *testing.T) {
 		machine.serve(t, home, "127.0.0.1:5000", listenIPv4, listenIPv6)
@@ -43,7 +43,7 @@ func TestRoute(t *testing.T) {
 	})
 	t.Run("with another program", func(t *testing.T) {
 		serveAs(t, machine.listen(t, listenIPv4), "Other")
-		command(1, machine.places(t), `mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Other"); stop that, for clients ask there`+"\n", "add")
+		command(1, machine.places(t), `mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Other"); stop it, since clients ask there`+"\n", "add")
 	})
 	// Not that of a daemon with --link-local.
 	d := machine.serveLinkLocal(t, home)
@@ -60,7 +60,7 @@ func TestRoute(t *testing.T) {
 	t.Run("somebody is there", func(t *testing.T) {
 		site := newSite(t, serviceIPv4)
 		serveAs(t, site.listen(t, listenIPv4), "Mock/1.0")
-		wantRun(t, site.run(t, nil, bin, "route", "add"), 1, "", `mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop that, or leave route add out`+"\n")
+		wantRun(t, site.run(t, nil, bin, "route", "add"), 1, "", `mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop it, or leave out route add`+"\n")
 		wantRun(t, site.run(t, nil, bin, "route", "status"), 1, "169.254.169.254 is on lo (device)\nfd00:ec2::254 is on no interface of this machine\n",
 			`mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0")`+"\n")
 	})

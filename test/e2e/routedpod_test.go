@@ -43,5 +43,5 @@ func TestRoutedPod(t *testing.T) {
 	host.route(t, "192.0.2.9", "dev", "eth0")
 	host.route(t, pod+"/32", "via", "192.0.2.9", "dev", "eth0")
 	mustIP(t, "-n", string(box), "address", "add", "192.0.2.9/32", "dev", "eth0")
-	until("behind a gateway", "client "+pod+" is not let in")
+	until("behind a gateway", "client "+pod+" is not allowed")
 }
