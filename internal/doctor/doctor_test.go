@@ -21,11 +21,11 @@ import (
 func TestDoctor_FollowsTheCredentials(t *testing.T) {
 	const own = "credentials: {source_profile: default}\n"
 	const keysWork = `ok    configuration  conf/config.yaml
-ok    profile        profile "default"; searched {DIR}/.aws/config (not there) and {DIR}/.aws/credentials
+ok    profile        profile "default"; searched {DIR}/.aws/config (does not exist) and {DIR}/.aws/credentials
 ok    credentials    keys in {DIR}/.aws/credentials, without an expiry
 `
 	const network = `ok    listener       the daemon at {URL} serves i-0123456789abcdef0 with role myrole (conf/config.yaml)
-ok    guard          {ADDR}: nobody but this machine can reach that
+ok    guard          {ADDR}: only this machine can reach that
 ok    redirect       {URL} leads to the daemon
 `
 	// degraded is network with a daemon that has the same problem.
@@ -58,7 +58,7 @@ ok    clock          less than a minute off STS's
 		{
 			name: "the profile's own", config: own,
 			want: keysWork + `ok    identity       arn:aws:iam::123456789012:user/developer
-ok    role           none to assume: clients are arn:aws:iam::123456789012:user/developer until TIME
+ok    role           no role to assume: clients are arn:aws:iam::123456789012:user/developer until TIME
 ok    clock          less than a minute off STS's
 ` + strings.Replace(network, "role myrole", "role default", 1),
 		},
@@ -83,12 +83,12 @@ skip  clock          not tried: profile failed
 				testutil.Write(t, ".aws/credentials", "[default]\ncredential_process = /bin/false\n")
 			},
 			want: `ok    configuration  conf/config.yaml
-ok    profile        profile "default"; searched {DIR}/.aws/config (not there) and {DIR}/.aws/credentials
-FAIL  credentials    profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why
+ok    profile        profile "default"; searched {DIR}/.aws/config (does not exist) and {DIR}/.aws/credentials
+FAIL  credentials    profile "default": its credential_process failed or printed something other than credentials; run the command by hand to see why
 skip  identity       not tried: credentials failed
 skip  role           not tried: credentials failed
 skip  clock          not tried: credentials failed
-` + degraded(`profile "default": its credential_process failed or printed something else than credentials; run the command by hand to see why`),
+` + degraded(`profile "default": its credential_process failed or printed something other than credentials; run the command by hand to see why`),
 		},
 		{
 			name: "wrong keys", config: realConfig,
@@ -111,7 +111,7 @@ ok    clock          less than a minute off STS's
 		{
 			name: "MFA", config: realConfig + "  mfa_serial: " + mfaDevice + "\n",
 			want: keysWork + `ok    identity       arn:aws:iam::123456789012:user/developer
-note  role           a code of the MFA device ` + mfaDevice + ` is needed, which is the daemon's to ask for; to try one: mock-ec2-metadata check --credentials
+note  role           a code of the MFA device ` + mfaDevice + ` is needed, which the daemon asks for; to try one: mock-ec2-metadata check --credentials
 ok    clock          less than a minute off STS's
 ` + degraded(`waiting for MFA: profile "default" needs a code of the device `+mfaDevice+`; run: mock-ec2-metadata mfa CODE (in Docker: docker exec mock-ec2-metadata /mock-ec2-metadata mfa CODE)`),
 		},

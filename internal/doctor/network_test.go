@@ -25,7 +25,7 @@ skip  clock          not tried: credentials.mock is set
 `
 	const (
 		up    = "ok    listener       the daemon at http://{ADDR}/ serves i-0123456789abcdef0 with role mock-role (embedded default)\n"
-		guard = "ok    guard          {ADDR}: nobody but this machine can reach that\n"
+		guard = "ok    guard          {ADDR}: only this machine can reach that\n"
 		tell  = "export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://{ADDR}/"
 	)
 	testutil.IsolateHome(t)
@@ -86,15 +86,15 @@ skip  clock          not tried: credentials.mock is set
 		},
 		{
 			name: "redirected to a program", listen: host(daemon), service: service{url: program},
-			want: head + up + guard + `FAIL  redirect       {OTHER}status answers 200 OK, but not as mock-ec2-metadata does (it is "Program/1.0"); stop that, take away what redirects {OTHER} to it, or tell SDKs: ` + tell + "\n",
+			want: head + up + guard + `FAIL  redirect       {OTHER}status answers 200 OK, but not as mock-ec2-metadata does (it is "Program/1.0"); stop that, remove what redirects {OTHER} to it, or tell SDKs: ` + tell + "\n",
 		},
 		{
 			name: "on EC2", listen: host(daemon), service: service{url: ec2},
-			want: head + up + guard + "FAIL  redirect       {OTHER} is a real EC2's metadata service: clients here get that machine's own role; tell SDKs: " + tell + "\n",
+			want: head + up + guard + "FAIL  redirect       {OTHER} is a real EC2 metadata service: clients here get that machine's own role; tell SDKs: " + tell + "\n",
 		},
 		{
 			name: "on EC2 that wants tokens", listen: host(daemon), service: service{url: locked},
-			want: head + up + guard + "FAIL  redirect       {OTHER} is a real EC2's metadata service: clients here get that machine's own role; tell SDKs: " + tell + "\n",
+			want: head + up + guard + "FAIL  redirect       {OTHER} is a real EC2 metadata service: clients here get that machine's own role; tell SDKs: " + tell + "\n",
 		},
 		{
 			name: "told", listen: host(daemon), service: service{url: daemon, told: true},
@@ -124,12 +124,12 @@ skip  clock          not tried: credentials.mock is set
 		},
 		{
 			name: "another program on the port", listen: host(program), service: service{url: daemon},
-			want: head + `FAIL  listener       http://{ADDR}/status answers 200 OK, but not as mock-ec2-metadata does (it is "Program/1.0"); stop that, or choose another address with --listen` + "\n" + guard +
+			want: head + `FAIL  listener       http://{ADDR}/status answers 200 OK, but not as mock-ec2-metadata does (it is "Program/1.0"); stop it, or choose another address with --listen` + "\n" + guard +
 				"note  redirect       {OTHER} leads to a mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), but not to one at http://{ADDR}/\n",
 		},
 		{
 			name: "no web server on the port", listen: silent, service: service{url: daemon},
-			want: head + `FAIL  listener       what listens at http://{ADDR}/status does not answer as mock-ec2-metadata does: EOF; stop that, or choose another address with --listen` + "\n" + guard +
+			want: head + `FAIL  listener       what listens at http://{ADDR}/status does not answer as mock-ec2-metadata does: EOF; stop it, or choose another address with --listen` + "\n" + guard +
 				"note  redirect       {OTHER} leads to a mock-ec2-metadata, i-0123456789abcdef0 with role mock-role (embedded default), but not to one at http://{ADDR}/\n",
 		},
 		{
@@ -141,7 +141,7 @@ skip  clock          not tried: credentials.mock is set
 			name: "all interfaces", listen: "0.0.0.0" + strings.TrimPrefix(host(daemon), "127.0.0.1"), service: service{url: daemon},
 			set: []string{"server.allow_clients=[192.0.2.0/24]"},
 			want: head + strings.ReplaceAll(up, "{ADDR}", "{HOST}") +
-				"ok    guard          {ADDR}: who gets the metadata and made-up credentials there: this machine itself, and 192.0.2.0/24\n" +
+				"ok    guard          {ADDR}: the metadata and made-up credentials for: this machine, and 192.0.2.0/24\n" +
 				"ok    redirect       {OTHER} leads to the daemon\n",
 		},
 		{
@@ -184,8 +184,8 @@ func TestDoctor_NamesKeysThatNeedARestart(t *testing.T) {
 	got := consult(t, service{url: url}, host(url))
 	got.text = strings.Join(strings.SplitAfter(got.text, "\n")[6:], "") // listener, guard, redirect
 	got.want(t, `
-note  listener       the daemon at {URL} serves i-0123456789abcdef0 with role myrole (conf/config.yaml); restart it, for these have changed: log.format
-ok    guard          {ADDR}: nobody but this machine can reach that
+note  listener       the daemon at {URL} serves i-0123456789abcdef0 with role myrole (conf/config.yaml); restart it, since these keys changed: log.format
+ok    guard          {ADDR}: only this machine can reach that
 ok    redirect       {URL} leads to the daemon
 `, "{URL}", url, "{ADDR}", host(url))
 }
@@ -221,7 +221,7 @@ func TestDoctor_GuardIsOfTheDaemonThatRuns(t *testing.T) {
 	}
 	const found = "127.0.0.1:5000"
 	d := &doctor{loaded: loaded, found: found, daemon: new(api.Status)}
-	if got, want := d.examineGuard(t.Context()).Text, found+": nobody but this machine can reach that"; got != want {
+	if got, want := d.examineGuard(t.Context()).Text, found+": only this machine can reach that"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
