@@ -2,22 +2,20 @@
 // command line, strict decoding, and validation that names file, line and key.
 package config
 
-import (
-	"time"
-)
+import "time"
 
-// DefaultFile is read when no file is named and it exists, relative to the working directory.
+// DefaultFile is the configuration file if none is named, relative to the working directory.
 const DefaultFile = "conf/config.yaml"
 
-// DefaultListen is where the daemon listens when the configuration does not say.
+// DefaultListen is the default of server.listen.
 const DefaultListen = "0.0.0.0:5000"
 
-// Config is the whole configuration. conf/sample-config.yaml is its commented tour; docs/configuration.md its reference.
+// Config is the whole configuration. conf/sample-config.yaml explains it by example; docs/configuration.md is its reference.
 //
-// The tags of a field hold all that concerns its value alone: "yaml" is its key, "is" the rule that every text of it must
-// satisfy, "oneof" the texts allowed, "from" the numbers allowed, "most" the number of
-// values allowed, "scalar" lets a list be written as one text, "key" the rule for the keys of a map, and "odd" the rule
-// whose violation is a warning. The rules are in rules.go.
+// The tags of a field hold the rules for its value alone. "yaml" is the key. "is" names the rule in rules.go for each text,
+// "key" that for each key of a map, and "odd" one whose violation is only a warning. "oneof" lists the allowed texts, "from"
+// the allowed numbers. "most" is the number of allowed values and the rest of the message. "scalar" allows a single text in
+// place of a list.
 type Config struct {
 	Instance `yaml:",inline"`
 	Server   Server   `yaml:"server"`
@@ -34,8 +32,8 @@ type Instance struct {
 	Metadata map[string]*string `yaml:"metadata"`
 }
 
-// Credentials says which role's credentials are handed out and who asks STS for them.
-// Limits are those of the STS AssumeRole API reference.
+// Credentials selects the role whose credentials are handed out, and the credentials that call STS for it. The limits are
+// those of the STS AssumeRole API reference.
 type Credentials struct {
 	// SourceProfile is the profile of ~/.aws whose credentials make the call. Empty: the AWS SDK's default chain.
 	SourceProfile string `yaml:"source_profile" is:"printable"`
@@ -43,9 +41,9 @@ type Credentials struct {
 	IAMRole string `yaml:"iam_role" is:"role" odd:"usual role"`
 	// SessionName is the RoleSessionName. Empty: the instance id, as on EC2.
 	SessionName string `yaml:"session_name" is:"session name"`
-	// Duration asked for, 15 minutes to 12 hours.
+	// Duration is what STS is asked for, 15 minutes to 12 hours.
 	Duration time.Duration `yaml:"duration"`
-	// RefreshBefore is how long before expiry credentials are renewed.
+	// RefreshBefore is how long ahead of expiry credentials are refreshed.
 	RefreshBefore     time.Duration     `yaml:"refresh_before"`
 	ExternalID        Secret            `yaml:"external_id" is:"external id"`
 	SourceIdentity    string            `yaml:"source_identity" is:"source identity"`
@@ -55,11 +53,11 @@ type Credentials struct {
 	Policy     string   `yaml:"policy" is:"policy"`
 	PolicyARNs []string `yaml:"policy_arns" is:"policy ARN" most:"10 ARNs; STS takes at most"`
 	MFASerial  string   `yaml:"mfa_serial" is:"MFA serial"`
-	// Mock hands out made-up credentials and calls nobody.
+	// Mock hands out invented credentials without any call.
 	Mock bool `yaml:"mock"`
 }
 
-// AWS is the account and the place the instance claims to be in.
+// AWS is the account and the location of the instance.
 type AWS struct {
 	AccountID          string `yaml:"account_id" is:"account" odd:"usual account"`
 	Region             string `yaml:"region" is:"region"`
@@ -69,7 +67,7 @@ type AWS struct {
 	Domain             string `yaml:"domain" is:"host name"`
 }
 
-// EC2 is the instance. What is left out is derived from InstanceID.
+// EC2 is the instance. Package instance derives missing ids from InstanceID.
 type EC2 struct {
 	LocalIPv4    string `yaml:"local_ipv4" is:"IPv4" odd:"usual address"`
 	InstanceID   string `yaml:"instance_id" is:"instance id" odd:"usual instance id"`
@@ -104,7 +102,7 @@ type EC2 struct {
 	BlockDevices   map[string]string `yaml:"block_devices" key:"block device" is:"device"`
 	Tags           map[string]string `yaml:"tags" is:"tag value" most:"10000 tags; at most"`
 
-	// At most one of these three; at most 16384 bytes.
+	// At most one of these three is set, to at most 16384 bytes.
 	UserData       Secret `yaml:"user_data" is:"user data"`
 	UserDataFile   string `yaml:"user_data_file" is:"printable"`
 	UserDataBase64 Secret `yaml:"user_data_base64" is:"user data in base64"`
@@ -112,7 +110,7 @@ type EC2 struct {
 	MetadataOptions MetadataOptions `yaml:"metadata_options"`
 }
 
-// NetworkInterface is one elastic network interface beside the instance's values above, which describe device 0.
+// NetworkInterface is a network interface beside device 0, which EC2 describes.
 type NetworkInterface struct {
 	DeviceNumber         int      `yaml:"device_number" from:"0 to 255"`
 	NetworkCard          int      `yaml:"network_card" from:"0 to 255"`
@@ -134,7 +132,7 @@ type NetworkInterface struct {
 	SecurityGroupIDs     []string `yaml:"security_group_ids" is:"word"`
 }
 
-// Placement is where the instance stands within its availability zone.
+// Placement is the location of the instance within its availability zone.
 type Placement struct {
 	GroupName       string `yaml:"group_name" is:"printable"`
 	HostID          string `yaml:"host_id" is:"word"`
@@ -147,43 +145,40 @@ type KeyPair struct {
 	PublicKey string `yaml:"public_key" is:"public key"`
 }
 
-// MetadataOptions are EC2's instance metadata options, by EC2's names.
+// MetadataOptions are EC2's instance metadata options, under EC2's names.
 type MetadataOptions struct {
-	// HTTPTokens is "optional" or "required" (IMDSv2 only).
-	HTTPTokens string `yaml:"http_tokens" oneof:"optional, required"`
-	// HTTPEndpoint is "enabled" or "disabled".
+	HTTPTokens   string `yaml:"http_tokens" oneof:"optional, required"`
 	HTTPEndpoint string `yaml:"http_endpoint" oneof:"enabled, disabled"`
-	// HTTPPutResponseHopLimit is the IP TTL of the token reply, 1 to 64; 64 = no limit.
-	HTTPPutResponseHopLimit int `yaml:"http_put_response_hop_limit" from:"1 to 64"`
-	// InstanceMetadataTags is "enabled" or "disabled".
-	InstanceMetadataTags string `yaml:"instance_metadata_tags" oneof:"enabled, disabled"`
+	// HTTPPutResponseHopLimit is the IP TTL of the token response; 64 is no limit.
+	HTTPPutResponseHopLimit int    `yaml:"http_put_response_hop_limit" from:"1 to 64"`
+	InstanceMetadataTags    string `yaml:"instance_metadata_tags" oneof:"enabled, disabled"`
 }
 
-// Server is where the daemon listens and whom it lets in.
+// Server is where the daemon listens and which requests it allows.
 type Server struct {
 	// Listen holds host:port addresses. Changing them takes a restart.
 	Listen []string `yaml:"listen" is:"host and port"`
 	// AllowClients is ["auto"] or a list of CIDR blocks.
 	AllowClients []string `yaml:"allow_clients" is:"client" scalar:"true"`
-	// AllowHosts are Host names that are let in beside those that public DNS cannot hold.
+	// AllowHosts are allowed Host names beside those that public DNS cannot hold.
 	AllowHosts []string `yaml:"allow_hosts" is:"host name"`
-	// AllowOrigins are those of web pages that are let in, scheme://host[:port].
+	// AllowOrigins are the origins of allowed web pages, scheme://host[:port].
 	AllowOrigins []string `yaml:"allow_origins" is:"origin"`
-	// AllowProxies lets session tokens through that come with X-Forwarded-For.
+	// AllowProxies allows session tokens in requests with X-Forwarded-For.
 	AllowProxies bool   `yaml:"allow_proxies"`
 	Limits       Limits `yaml:"limits"`
-	// User is the uid or name to become after binding, when started as root.
+	// User is the name or number of the user that a daemon started as root becomes after binding.
 	User string `yaml:"user" is:"user"`
 	// Control is "auto", "off" or the absolute path of the control socket. Changing it takes a restart.
 	Control string `yaml:"control" is:"control socket"`
 }
 
-// Limits bound what clients can make the daemon hold at one time, this machine itself apart where connections are counted.
+// Limits bound what clients can make the daemon hold at one time.
 type Limits struct {
-	// Connections of all clients, and ConnectionsPerClient of each.
+	// Connections bounds those of all clients together, ConnectionsPerClient those of each. This machine's are not counted.
 	Connections          int `yaml:"connections" from:"1 to 100000"`
 	ConnectionsPerClient int `yaml:"connections_per_client" from:"1 to 100000"`
-	// URLBytes, HeaderBytes and BodyBytes of one request.
+	// URLBytes, HeaderBytes and BodyBytes bound one request.
 	URLBytes    int `yaml:"url_bytes" from:"256 to 16384"`
 	HeaderBytes int `yaml:"header_bytes" from:"1024 to 32768"`
 	BodyBytes   int `yaml:"body_bytes" from:"0 to 1048576"`
@@ -196,12 +191,10 @@ type Identity struct {
 	StateDir string `yaml:"state_dir" is:"printable"`
 }
 
-// Log says what is logged and how.
+// Log is what the daemon logs and in which format.
 type Log struct {
-	// Level is debug, info, warn or error.
-	Level string `yaml:"level" oneof:"debug, info, warn, error"`
-	// Format is text or json.
+	Level  string `yaml:"level" oneof:"debug, info, warn, error"`
 	Format string `yaml:"format" oneof:"text, json"`
-	// Access switches the access log, one line a request.
+	// Access enables the access log, one line per request.
 	Access bool `yaml:"access"`
 }

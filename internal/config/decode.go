@@ -16,40 +16,40 @@ import (
 const (
 	// maxValues bounds how many values aliases can expand a file to.
 	maxValues = 100_000
-	// maxProblems bounds the search for what unknown keys may mean. Nobody reads that many.
+	// maxProblems bounds the time spent on suggestions for unknown keys.
 	maxProblems = 1000
 )
 
-// loader makes a configuration of YAML nodes: those of the file, with those of variables and flags in their places.
+// loader decodes a configuration from YAML nodes: those of the file, with those of variables and flags merged in.
 type loader struct {
-	config  *Config
-	root    *yaml.Node            // a mapping
-	file    string                // where all nodes come from that are not in given
-	given   map[*yaml.Node]origin // nodes of variables and flags
-	origins origins               // of every key that has a value
-	// broken holds keys whose value is wrong by itself. Rules that compare it with other values skip them.
+	config    *Config
+	root      *yaml.Node
+	file      string                // source of all nodes outside overrides
+	overrides map[*yaml.Node]origin // nodes of variables and flags
+	origins   origins               // of every key that has a value
+	// broken holds the keys whose value alone is wrong. Rules that compare values skip them.
 	broken map[string]bool
-	// problems stop the configuration, warnings do not.
+	// problems make the load fail, warnings do not.
 	problems, warnings problems
 	values             int    // decoded so far
-	goos               string // operating system, as package runtime calls it
+	goos               string // operating system, as package runtime names it
 }
 
-// at is the origin of a node.
+// at returns the origin of a node.
 func (l *loader) at(n *yaml.Node) origin {
-	if o, ok := l.given[n]; ok {
+	if o, ok := l.overrides[n]; ok {
 		return o
 	}
 	return origin{name: l.file, line: n.Line}
 }
 
-// fail reports a value that is wrong by itself.
+// fail reports a value that alone is wrong.
 func (l *loader) fail(at origin, path, format string, args ...any) {
 	l.broken[path] = true
 	l.problems.add(at, path, format, args...)
 }
 
-// wanted is the kind of node that a kind of value is made of. Durations are the only values of 64 bits.
+// wanted is the kind of node for each kind of value. Durations are the only values of kind Int64.
 var wanted = map[reflect.Kind]struct {
 	node yaml.Kind
 	name string
@@ -63,7 +63,7 @@ var wanted = map[reflect.Kind]struct {
 	reflect.String: {yaml.ScalarNode, "a text"},
 }
 
-// decode sets v to the value of a key and judges it by the key's tag. What is left out or empty keeps its default.
+// decode sets v to a node and checks it against the tag of its key.
 func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
 	at, kind := l.at(n), v.Kind()
 	if n = l.resolve(n, path); n == nil {
@@ -93,7 +93,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		l.decodeList(n, v, tag, path)
 		l.count(v.Len(), tag, path)
 	default:
-		if strings.HasSuffix(path, "]") { // an element goes by the name of its list: the line tells which one it is
+		if strings.HasSuffix(path, "]") { // messages name the list: the line identifies the element
 			path = path[:strings.LastIndexByte(path, '[')]
 		}
 		if wrong := setScalar(v, n.Value, tag); wrong != "" {
@@ -104,7 +104,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 	}
 }
 
-// count reports more values than a tag such as "64 interfaces; at most" allows.
+// count reports a list or map that is longer than a tag such as "64 interfaces; at most" allows.
 func (l *loader) count(n int, tag reflect.StructTag, path string) {
 	number, what, _ := strings.Cut(tag.Get("most"), " ")
 	if most, err := strconv.Atoi(number); err == nil && n > most {
@@ -112,7 +112,7 @@ func (l *loader) count(n int, tag reflect.StructTag, path string) {
 	}
 }
 
-// resolve follows an alias and refuses what no value may have. It returns nil after reporting.
+// resolve returns the node that an alias stands for. It returns nil after it has reported a problem.
 func (l *loader) resolve(n *yaml.Node, path string) *yaml.Node {
 	at := l.at(n)
 	n = target(n)
@@ -136,7 +136,7 @@ type entry struct {
 	value *yaml.Node
 }
 
-// entries are those of a mapping in its order, without those that it reports: unusable keys and second ones.
+// entries iterates over a mapping. It reports and skips unusable and duplicate keys.
 func (l *loader) entries(n *yaml.Node, path string) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
 		first := make(map[string]int, len(n.Content)/2) // line of each key
@@ -154,10 +154,10 @@ func (l *loader) entries(n *yaml.Node, path string) iter.Seq[entry] {
 				l.problems.add(at, join(path, key.Value), "set a second time; the first is in line %d", line)
 			case again:
 				l.problems.add(at, join(path, key.Value), "set a second time")
-			case n.Content[i+1].Kind == 0: // taken back
+			case n.Content[i+1].Kind == 0: // removed
 			default:
 				first[key.Value] = at.line
-				if given, ok := l.given[n.Content[i+1]]; ok {
+				if given, ok := l.overrides[n.Content[i+1]]; ok {
 					at = given
 				}
 				if !yield(entry{key.Value, at, n.Content[i+1]}) {
@@ -191,7 +191,7 @@ func (l *loader) decodeBlock(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// decodeMap takes a map of texts. In a map of pointers null stands for nil, in others it leaves the entry out.
+// decodeMap decodes a map of texts. Null becomes nil in a map of pointers; in other maps the entry is left out.
 func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
 	pointers := v.Type().Elem().Kind() == reflect.Pointer
 	for e := range l.entries(n, path) {
@@ -204,7 +204,7 @@ func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag,
 			l.fail(e.at, full, "want a text, but this is %s", kindName(n))
 			continue
 		}
-		text := n.Value // a pointer into the node would keep all nodes
+		text := n.Value // a pointer into the node would keep it in memory
 		value := reflect.ValueOf(&text)
 		if isNull(n) {
 			value = reflect.Zero(v.Type().Elem())
@@ -238,7 +238,8 @@ func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag
 	}
 }
 
-// setScalar sets v to what a text says, and returns what is wrong with the text.
+// setScalar parses a text into v and returns what is wrong with it. Strings keep the text as written: 012 keeps its zero and
+// yes is no boolean.
 func setScalar(v reflect.Value, text string, tag reflect.StructTag) (wrong string) {
 	switch v.Kind() {
 	case reflect.Int64:

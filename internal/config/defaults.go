@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// regionOfZone is the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
+// regionOfZone matches the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
 var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 
-// arm64Types are those with Graviton processors: m6g.large, c7gn.xlarge, t4g.nano, a1.metal (EC2 user guide, "Amazon EC2
+// arm64Types matches instance types with Graviton processors: m6g.large, c7gn.xlarge, t4g.nano, a1.metal (EC2 user guide, "Amazon EC2
 // instance type naming conventions").
 var arm64Types = once(`^(?:a1|[a-z-]+[0-9]+g[a-z]*)\.`)
 
-// defaults is the configuration of a file that says nothing, but for what derive adds.
+// defaults returns the configuration of an empty file, without the values that derive adds.
 func defaults() *Config {
 	return &Config{
 		Instance: Instance{
@@ -44,8 +44,8 @@ func defaults() *Config {
 	}
 }
 
-// derive completes what no source has set by what the others say. Host name and session name stay empty: other packages
-// derive them.
+// derive derives values that no source has set from those that are set. Other packages derive the host name and the session
+// name.
 func (l *loader) derive() {
 	c := l.config
 	if !l.isSet(refreshBeforePath) && c.Credentials.Duration > 0 {

@@ -17,8 +17,8 @@ const (
 	stateDir     = "identity.state_dir"
 )
 
-// locateFiles makes the paths that the configuration names absolute. Those in a file start from the file's directory,
-// those in variables and flags from the working directory. It returns the files to watch.
+// locateFiles makes the paths in the configuration absolute and returns the files to watch. Paths in a file are relative to
+// the file's directory, those in variables and flags to the working directory.
 func (l *loader) locateFiles() []string {
 	locate := func(key string, path *string) []string {
 		if !l.usable(key) {
@@ -55,12 +55,12 @@ func userDataBase64(value string) string {
 	return userData(string(data))
 }
 
-// decodeBase64 takes base64 however YAML has broken and folded its lines.
+// decodeBase64 decodes base64 with any line breaks and spaces.
 func decodeBase64(value string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
 }
 
-// readUserData is the user data from where it is given; nil when there is none.
+// readUserData returns the user data of the key that has it, or nil.
 func (l *loader) readUserData() []byte {
 	var data []byte
 	var err error

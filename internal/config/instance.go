@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// usualTags is how many tags EC2 allows (EC2 user guide, "Tag restrictions").
+// usualTags is the number of tags that EC2 allows (EC2 user guide, "Tag restrictions").
 const usualTags = 50
 
-// validateInstance holds the rules of ec2 that more than one value takes part in, but for those of the network.
+// validateInstance checks values of ec2 against each other, except for the network, which package instance checks.
 func (l *loader) validateInstance() {
 	c := l.config.EC2
 	const hops = "ec2.metadata_options.http_put_response_hop_limit"
@@ -25,10 +25,10 @@ func (l *loader) validateInstance() {
 	l.exclusive("ec2.user_data", userDataFile, "ec2.user_data_base64")
 }
 
-// noHopLimit is the hop limit that every machine can set.
+// noHopLimit is the hop limit that needs no support by the operating system.
 const noHopLimit = 64
 
-// validateTags wants as many as can be, with keys that the metadata can hold if they are to be there.
+// validateTags checks the number of tags and, if the metadata serves tags, their keys.
 func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 	const path = "ec2.tags"
 	if n := len(tags); n > usualTags {
@@ -44,7 +44,7 @@ func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 	}
 }
 
-// validateKeyPairs wants each to be whole, and to have its own name.
+// validateKeyPairs requires that each pair is complete and has a name of its own.
 func (l *loader) validateKeyPairs(pairs []KeyPair) {
 	first := map[string]string{} // key of each name
 	for i, pair := range pairs {

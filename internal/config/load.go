@@ -16,32 +16,32 @@ import (
 //go:embed default.yaml
 var embedded []byte
 
-// Loaded is a valid configuration and where each value came from.
+// Loaded is a valid configuration with the origin of each value.
 type Loaded struct {
 	Config   *Config
 	File     string   // path that was read; "" = embedded default
-	Files    []string // further files that the configuration names, absolute; their changes matter as much as File's
-	Warnings []string // each "conf/config.yaml:9: ec2.instance_id: ..."; for values EC2 would never have
-	// UserData is the user data from wherever it is given; nil when there is none. It is a secret, as ec2.user_data is.
+	Files    []string // absolute paths of the files that the configuration names
+	Warnings []string // "conf/config.yaml:9: ec2.instance_id: ..." for values that EC2 would never have
+	// UserData is the user data of whichever key has it, or nil. It is a secret, as ec2.user_data is.
 	UserData []byte
-	// Empty says that the file holds nothing but comments, as one does that is just being written.
+	// Empty is true for a file with nothing but comments, such as one that is being written.
 	Empty bool
 
 	origins origins
-	sources Sources // File is set once a file has been read
+	sources Sources
 }
 
-// Name is the path that was read, or "embedded default".
+// Name returns the path that was read, or "embedded default".
 func (l *Loaded) Name() string { return cmp.Or(l.File, embeddedName) }
 
-// WatchFiles are the files whose changes call for a Reload. Without a configuration file, DefaultFile is among them: it
-// may be created later.
+// WatchFiles returns the files whose changes require a Reload. They include DefaultFile if no file was read, because it may
+// be created later.
 func (l *Loaded) WatchFiles() []string {
 	return append([]string{cmp.Or(l.File, DefaultFile)}, l.Files...)
 }
 
-// Reload reads the same sources again. A file that was read must still be there. Reload refuses a file that is not
-// regular, because reading it again could block, and one that has become empty, because it may be half written.
+// Reload reads the same sources again. A file that was read must still exist. Reload refuses a file that is not regular,
+// because reading it again could block. It refuses a file that has become empty, because it may be half written.
 func (l *Loaded) Reload() (*Loaded, error) {
 	file := l.sources.Path()
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
@@ -57,22 +57,21 @@ func (l *Loaded) Reload() (*Loaded, error) {
 	return loaded, nil
 }
 
-// Problem is an error as Load's are, for what only those who use the configuration can see to be wrong: it starts with
-// the origin of the value at path and with path.
+// Problem returns an error in the form of Load's: it starts with the origin of the value at path and with path.
 func (l *Loaded) Problem(path, format string, args ...any) error {
 	return fmt.Errorf("%s%w", problem{at: l.origins.at(path), path: path}, fmt.Errorf(format, args...))
 }
 
-// KeyError says what is wrong with the value of a key.
+// KeyError is a problem that another package found with the value of a key.
 type KeyError struct {
 	Key    string // dotted, as in "ec2.network_interfaces[0].mac"
-	At     string // the key, or the element of its list, that the origin is that of
+	At     string // Key, or the element of its list whose line the message names
 	Reason string
 }
 
 func (e *KeyError) Error() string { return e.Key + ": " + e.Reason }
 
-// Problems is one error for several, with a line for each as Load's errors have, and nil for none.
+// Problems returns one error with a line for each problem, in the form of Load's, or nil if there are none.
 func (l *Loaded) Problems(found []*KeyError) error {
 	var all problems
 	for _, e := range found {
@@ -81,8 +80,8 @@ func (l *Loaded) Problems(found []*KeyError) error {
 	return all.err()
 }
 
-// Load reads, overrides, completes and validates a configuration. Its error has one line for each problem, with file and
-// line or variable or flag, and with the key.
+// Load reads a configuration, merges overrides, adds defaults and validates it. Its error has one line for each problem,
+// which starts with file and line, variable or flag, and the key.
 func Load(src Sources) (*Loaded, error) {
 	file, data := src.Path(), embedded
 	if file != "" {
@@ -96,21 +95,20 @@ func Load(src Sources) (*Loaded, error) {
 		return nil, err
 	}
 	loaded.File = file
-	// A file that disappears later is a mistake, not a wish for the embedded default.
-	src.File = file
 	loaded.sources = src
+	loaded.sources.File = file // a reload must not fall back to the embedded default if the file disappears
 	return loaded, nil
 }
 
-// load does all of Load but find and read the file. goos is the operating system, as package runtime calls it.
+// load is Load without finding and reading the file. goos is the operating system, as package runtime names it.
 func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	l := &loader{
 		config: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos,
-		given: map[*yaml.Node]origin{}, origins: origins{}, broken: map[string]bool{},
+		overrides: map[*yaml.Node]origin{}, origins: origins{}, broken: map[string]bool{},
 	}
-	changes := overrides(src)
-	if name == embeddedName && namesProfile(changes) {
-		data = nil
+	overrides := overridesOf(src)
+	if name == embeddedName && nameProfile(overrides) {
+		data = nil // its credentials are invented
 	}
 	content, err := parse(data)
 	if bad, ok := errors.AsType[*syntaxError](err); ok {
@@ -120,7 +118,7 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	if !empty {
 		l.root = content
 	}
-	for _, o := range changes {
+	for _, o := range overrides {
 		l.apply(o)
 	}
 	l.decode(l.root, reflect.ValueOf(l.config).Elem(), "", "")
@@ -136,10 +134,10 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	}, nil
 }
 
-// namesProfile reports whether variables and flags ask for the credentials of a profile, and so for none that are made up.
-func namesProfile(changes []override) bool {
+// nameProfile reports whether overrides set credentials.source_profile, and so ask for real credentials.
+func nameProfile(overrides []override) bool {
 	named := false
-	for _, o := range changes {
+	for _, o := range overrides {
 		if strings.EqualFold(strings.Join(o.path, "."), "credentials.source_profile") {
 			named = o.value != ""
 		}

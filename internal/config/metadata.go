@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// validateMetadata judges the paths whose values are added, replaced or (nil) removed.
+// validateMetadata checks the paths whose values are added, replaced or removed (nil).
 func (l *loader) validateMetadata() {
 	values := l.config.Metadata
 	for _, path := range slices.Sorted(maps.Keys(values)) {
@@ -27,7 +27,7 @@ func (l *loader) validateMetadata() {
 	}
 }
 
-// metadataPath is the rule for the keys of metadata: paths below the version, without slashes around.
+// metadataPath is the rule for the keys of metadata: paths below the version, without slashes at either end.
 func metadataPath(path string, removed bool) string {
 	segments := strings.Split(path, "/")
 	switch {
@@ -42,7 +42,7 @@ func metadataPath(path string, removed bool) string {
 	}
 }
 
-// holdsCredentials is true for a path whose change would hide, or forge, the credentials of the role.
+// holdsCredentials reports whether a change of the path would hide or forge the credentials of the role.
 func holdsCredentials(path []string, removed bool) bool {
 	switch iam := []string{"meta-data", "iam"}; {
 	case len(path) == 1:
@@ -54,7 +54,7 @@ func holdsCredentials(path []string, removed bool) bool {
 	}
 }
 
-// leafAbove is the nearest path above one that has a value, so that it cannot be a directory; "" without one.
+// leafAbove returns the nearest path above another one that has a value and so is no directory, or "".
 func leafAbove(values map[string]*string, path string) string {
 	for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path, '/') {
 		if path = path[:i]; values[path] != nil {

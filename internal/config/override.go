@@ -10,18 +10,18 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// override is one value from a variable or a flag.
+// override is one value of a variable or a flag.
 type override struct {
 	at    origin
-	path  []string // nil: value is an argument of --set without a path or without "="
+	path  []string // nil for a malformed --set, whose text is in value
 	value string
 }
 
-// overrides are those of all sources, in the order in which they are applied. Variables come first and are sorted by name,
-// so that a whole map comes before its entries.
-func overrides(src Sources) []override {
+// overridesOf returns the overrides in the order in which they apply. Variables are sorted by name, so that a whole map comes
+// before its entries.
+func overridesOf(src Sources) []override {
 	var all []override
-	variables := map[string]string{} // the last of a name counts
+	variables := map[string]string{} // the last value of a name wins
 	for _, e := range src.Environ {
 		if name, value, ok := strings.Cut(e, "="); ok && strings.HasPrefix(name, variablePrefix) {
 			variables[name] = value
@@ -48,7 +48,7 @@ func overrides(src Sources) []override {
 	return all
 }
 
-// apply puts one value in its place among the nodes. Variables have blocks and keys in capitals, keys of maps as they are.
+// apply merges an override into the nodes. Variables have keys of the schema in capitals, keys of maps unchanged.
 func (l *loader) apply(o override) {
 	if o.path == nil {
 		l.problems.add(o.at, quote(o.value), "write it as key.path=value, e.g. ec2.instance_id=i-0123456789abcdef0")
@@ -58,11 +58,11 @@ func (l *loader) apply(o override) {
 	if variable {
 		separator = "__"
 	}
-	t, path, place := configType, "", &l.root
+	t, path, slot := configType, "", &l.root
 	for i, key := range o.path {
-		if t.Kind() == reflect.Map { // what follows is the key of an entry
+		if t.Kind() == reflect.Map { // the rest is the key of an entry
 			key = strings.Join(o.path[i:], separator)
-			t, path, place = t.Elem(), join(path, key), l.place(place, key, o.at)
+			t, path, slot = t.Elem(), join(path, key), l.slot(slot, key, o.at)
 			break
 		}
 		if variable {
@@ -77,7 +77,7 @@ func (l *loader) apply(o override) {
 			l.problems.add(o.at, join(path, key), "unknown key; %s", unknownKey(t, path, key))
 			return
 		}
-		t, path, place = f.typ, join(path, key), l.place(place, key, o.at)
+		t, path, slot = f.typ, join(path, key), l.slot(slot, key, o.at)
 	}
 	switch {
 	case t.Kind() == reflect.Struct:
@@ -85,22 +85,22 @@ func (l *loader) apply(o override) {
 	case !utf8.ValidString(o.value) || !utf8.ValidString(path):
 		l.problems.add(o.at, path, "not UTF-8 text")
 	default:
-		*place = l.value(o, t, path)
-		l.own(*place, o.at)
+		*slot = l.value(o, t, path)
+		l.setOrigin(*slot, o.at)
 	}
 }
 
-// place returns where the value of a key stands in a mapping, and adds the key if there is none. It changes a copy of the
-// mapping, because aliases may stand for the original.
-func (l *loader) place(mapping **yaml.Node, key string, at origin) **yaml.Node {
+// slot returns a pointer to the value of a key in a mapping, and adds the key if it is missing. It replaces the mapping by a
+// copy, because aliases may refer to the original.
+func (l *loader) slot(mapping **yaml.Node, key string, at origin) **yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode}
 	if n := target(*mapping); !isEmpty(n) {
 		*m = *n
 		m.Content = slices.Clone(n.Content)
 	}
 	if m.Kind != yaml.MappingNode {
-		nowhere := &yaml.Node{} // decode reports what stands here
-		return &nowhere
+		discarded := &yaml.Node{} // decode reports the mapping
+		return &discarded
 	}
 	*mapping = m
 	for i := 0; i+1 < len(m.Content); i += 2 {
@@ -109,21 +109,21 @@ func (l *loader) place(mapping **yaml.Node, key string, at origin) **yaml.Node {
 		}
 	}
 	newKey := scalar(key)
-	l.own(newKey, at)
+	l.setOrigin(newKey, at)
 	m.Content = append(m.Content, newKey, &yaml.Node{})
 	return &m.Content[len(m.Content)-1]
 }
 
-// own notes the origin of a node and of all below it.
-func (l *loader) own(n *yaml.Node, at origin) {
-	l.given[n] = at
+// setOrigin records the origin of a node and of all nodes below it.
+func (l *loader) setOrigin(n *yaml.Node, at origin) {
+	l.overrides[n] = at
 	for _, c := range n.Content {
-		l.own(c, at)
+		l.setOrigin(c, at)
 	}
 }
 
-// value makes a node of an override's text: the text itself for single values, YAML for lists and maps. An empty text takes
-// back what other sources say.
+// value returns the node of an override's text: the text itself for single values, parsed YAML for lists and maps. An empty
+// text, whose node has no kind, removes the value of other sources.
 func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
 	text, kind := strings.TrimSpace(o.value), t.Kind()
 	n := scalar(o.value)
@@ -136,7 +136,7 @@ func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
 	case kind != reflect.Map && kind != reflect.Slice:
 		return n
 	case kind == reflect.Slice && t.Elem().Kind() == reflect.String && (!strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]")):
-		return n // a list of one: an address such as [::1]:80 is no list
+		return n // one element: an address such as [::1]:80 is no list
 	}
 	parsed, err := parse([]byte(text))
 	switch {
@@ -148,7 +148,7 @@ func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
 	return &yaml.Node{}
 }
 
-// scalar is a single text, taken as it is.
+// scalar returns the node of a literal text.
 func scalar(text string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: text}
 }

@@ -11,7 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// syntaxError is text that is not one YAML document.
+// syntaxError says why a text is not one YAML document.
 type syntaxError struct {
 	line int // from 1
 	text string
@@ -19,7 +19,7 @@ type syntaxError struct {
 
 func (e *syntaxError) Error() string { return e.text }
 
-// parse returns the content of the only document, nil when there is none. Its error is a *syntaxError.
+// parse returns the content of the only document, or nil without one. Its error is a *syntaxError.
 func parse(data []byte) (*yaml.Node, error) {
 	documents, err := parseDocuments(data)
 	switch {
@@ -35,7 +35,7 @@ func parse(data []byte) (*yaml.Node, error) {
 
 // parseDocuments reads at most two documents.
 func parseDocuments(data []byte) (documents []*yaml.Node, err error) {
-	// The parser has panicked on odd input before. That too is a mistake in the file.
+	// The parser has panicked on invalid input before.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the parser gave up: %v", r)
@@ -57,10 +57,10 @@ func parseDocuments(data []byte) (documents []*yaml.Node, err error) {
 
 var parserLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// explainSyntax finds the line of a syntax error. The parser names the line where the surrounding block starts, or none;
-// so look for the longest run of lines from the top that is still valid: the error is in the next one.
+// explainSyntax finds the line of a syntax error. The parser names the line where the surrounding block starts, or none. The
+// error is in the line after the longest valid beginning of the file.
 func explainSyntax(data []byte, err error) *syntaxError {
-	// Beyond this many lines or bytes, parsing each beginning takes too long, and the parser's own guess has to do.
+	// Beyond this size, parsing each beginning takes too long. The line is then the parser's.
 	const mostLines, mostBytes = 400, 256 << 10
 	e := &syntaxError{1, "not valid YAML: " + strings.ReplaceAll(parserLine.ReplaceAllString(err.Error(), ""), "\n", " ")}
 	lines := bytes.SplitAfter(data, []byte("\n"))
@@ -85,7 +85,7 @@ func explainSyntax(data []byte, err error) *syntaxError {
 	return e
 }
 
-// target is what an alias stands for. Anchors stand on values, never on aliases: one step is enough.
+// target returns the node that an alias stands for. Anchors mark values, never aliases, so one step is enough.
 func target(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
@@ -93,12 +93,12 @@ func target(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// isEmpty is a value that leaves its key at the default. A node without a kind is none at all.
+// isEmpty reports whether a value leaves its key at the default. A node without a kind is a removed value.
 func isEmpty(n *yaml.Node) bool {
 	return n.Kind == 0 || isNull(n) || n.Kind == yaml.ScalarNode && n.Value == ""
 }
 
-// isNull is a value that was left empty or written as null.
+// isNull reports whether a value is missing or null.
 func isNull(n *yaml.Node) bool {
 	if n.Kind != yaml.ScalarNode || n.Style&^yaml.TaggedStyle != 0 {
 		return false
@@ -110,12 +110,12 @@ func isNull(n *yaml.Node) bool {
 	return false
 }
 
-// isMerge is the plain key "<<", which other programs take as "insert that mapping here".
+// isMerge reports whether a key is a merge key, which inserts another mapping in other programs.
 func isMerge(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Value == "<<" && n.Style&^yaml.TaggedStyle == 0
 }
 
-// kindName names what stands there, for "want a list, but this is ...".
+// kindName names a node in messages: "want a list, but this is ...".
 func kindName(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

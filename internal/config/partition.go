@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// partitions but for the standard one, by the start of their regions' names (partitions.json of the AWS SDKs).
+// partitions are all but the standard one, by the prefix of their regions (partitions.json of the AWS SDKs).
 var partitions = [...]struct{ prefix, name, domain string }{
 	{"cn-", "aws-cn", "amazonaws.com.cn"},
 	{"us-gov-", "aws-us-gov", "amazonaws.com"},
@@ -13,7 +13,7 @@ var partitions = [...]struct{ prefix, name, domain string }{
 	{"eusc-", "aws-eusc", "amazonaws.eu"},
 }
 
-// Partition is the partition that a region is in, a group of regions with accounts and ARNs of their own.
+// Partition returns the partition of a region: a group of regions with accounts and ARNs of its own.
 func Partition(region string) string {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.prefix) {
@@ -23,7 +23,7 @@ func Partition(region string) string {
 	return "aws"
 }
 
-// PartitionDomain is the domain of a partition's services.
+// PartitionDomain returns the domain of a partition's services.
 func PartitionDomain(name string) string {
 	for _, p := range partitions {
 		if p.name == name {

@@ -10,17 +10,17 @@ import (
 	"unicode"
 )
 
-// embeddedName stands where the path of a file would, for the embedded default.
+// embeddedName takes the place of a path for the embedded default.
 const embeddedName = "embedded default"
 
-// origin says where a value comes from. The zero origin is the built-in default.
+// origin is the source of a value. The zero origin is the built-in default.
 type origin struct {
 	name  string // of the file or embeddedName, of the environment variable, or of the flag
 	line  int    // in the file, from 1; 0 for variables and flags
-	order int    // among variables and flags, from 1, by which messages are sorted
+	order int    // position among variables and flags, from 1
 }
 
-// String is the origin as it is written behind a value of the effective configuration.
+// String formats the origin for the comment behind a printed value.
 func (o origin) String() string {
 	switch {
 	case o.name == "":
@@ -32,11 +32,11 @@ func (o origin) String() string {
 	}
 }
 
-// origins has the origin of every key that a source has set: leaves, lists and maps by dotted key, elements of lists as
-// "key[0]", entries of maps as "key.entry". What is missing has the default.
+// origins has the origin of every key that a source has set. Values, lists and maps have their dotted key, elements of lists
+// "key[0]", and entries of maps "key.entry".
 type origins map[string]origin
 
-// at is where the value at path comes from. Elements and entries that have none come from where the whole does.
+// at returns the origin of the value at path, or of the list, map or block around it.
 func (o origins) at(path string) origin {
 	for {
 		if found, ok := o[path]; ok {
@@ -50,14 +50,14 @@ func (o origins) at(path string) origin {
 	}
 }
 
-// problem is something wrong (or odd) with the value of a key.
+// problem is an error or a warning about a key.
 type problem struct {
 	at   origin
-	path string // full dotted key; "" when the text says all
+	path string // full dotted key; "" if the problem concerns the whole file
 	text string
 }
 
-// String puts the origin first, as compilers do, so that editors and terminals can jump there.
+// String starts with the origin, as compilers do, so that editors can jump there.
 func (p problem) String() string {
 	s := p.at.String() + ": "
 	if p.at.line == 0 && strings.HasPrefix(p.at.name, "--") {
@@ -69,14 +69,14 @@ func (p problem) String() string {
 	return s + p.text
 }
 
-// problems collects all that is wrong, so that one run reports everything.
+// problems collects all problems, so that one run reports them together.
 type problems []problem
 
 func (p *problems) add(at origin, path, format string, args ...any) {
 	*p = append(*p, problem{at, path, fmt.Sprintf(format, args...)})
 }
 
-// lines are the messages: those of the file by line, then those of variables, then those of flags.
+// lines returns the messages, sorted: those of the file by line, then those of variables, then those of flags.
 func (p problems) lines() []string {
 	slices.SortStableFunc(p, func(a, b problem) int { return cmp.Or(a.at.order-b.at.order, a.at.line-b.at.line) })
 	var lines []string
@@ -86,7 +86,7 @@ func (p problems) lines() []string {
 	return slices.Compact(lines)
 }
 
-// err is nil without problems, else one error whose text has a line for each.
+// err returns one error with a line for each problem, or nil if there are none.
 func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
@@ -94,7 +94,7 @@ func (p problems) err() error {
 	return errors.New(strings.Join(p.lines(), "\n"))
 }
 
-// oneLine makes s safe to print within one line: names of files and keys may hold anything.
+// oneLine quotes s if it has characters that cannot be printed, as names of files and keys may.
 func oneLine(s string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	if strings.IndexFunc(s, odd) < 0 {
@@ -103,7 +103,7 @@ func oneLine(s string) string {
 	return strconv.Quote(s)
 }
 
-// quote prints a value in a message. Long ones are cut: the line number leads to the rest.
+// quote formats a value in a message. It cuts long values.
 func quote(s string) string {
 	const most = 80
 	if r := []rune(s); len(r) > most {

@@ -18,21 +18,21 @@ import (
 	"unicode/utf8"
 )
 
-// A rule says what is wrong with a text, to stand behind "conf/config.yaml:9: key: ", or "" when nothing is.
+// A rule returns what is wrong with a text, to follow "conf/config.yaml:9: key: ", or "".
 type rule func(value string) string
 
-// Ids as EC2 makes them: 8 hexadecimal digits until 2016, 17 since.
+// hexID matches the part of EC2's ids behind the hyphen: 8 hexadecimal digits until 2016, 17 since.
 const hexID = `([0-9a-f]{8}|[0-9a-f]{17})`
 
-// sessionName is what STS takes as RoleSessionName and SourceIdentity.
+// sessionName matches what STS accepts as RoleSessionName and SourceIdentity.
 const sessionName = `[\w+=,.@-]{2,64}`
 
-// keyName is what a key pair can be called (EC2 API reference, CreateKeyPair), without what its listing, "0=name", and
-// the path to it cannot hold.
+// keyName matches names of key pairs (EC2 API reference, CreateKeyPair), without "=" and "/", which the listing "0=name" and
+// the path cannot represent.
 const keyName = `[!-.0-<>-~]([ -.0-<>-~]{0,253}[!-.0-<>-~])?`
 
-// rules are the rules of the tags of Config. The "usual" ones and "public address" are for warnings: EC2 would never have
-// such a value, and it works here.
+// rules are named by the tags of Config. "public address" and the "usual" rules are for warnings: a value that violates them
+// works here, but EC2 would never have it.
 var rules = map[string]rule{
 	"printable": printable,
 	"word":      word,
@@ -74,11 +74,11 @@ var rules = map[string]rule{
 	"IPv4":           wants("an IPv4 address", isIPv4),
 	"IPv6":           wants("an IPv6 address", isIPv6),
 	"MAC":            mac,
-	"usual address":  oddAddress,
-	"public address": oddPublic,
+	"usual address":  instanceAddress,
+	"public address": publicAddress,
 	"IPv4 network":   network(32, " is not an IPv4 CIDR block"),
 	"IPv6 network":   network(128, " is not an IPv6 CIDR block"),
-	"usual size":     oddSize,
+	"usual size":     usualSize,
 
 	"host and port":  hostPort,
 	"client":         client,
@@ -87,7 +87,7 @@ var rules = map[string]rule{
 	"user":           matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
 }
 
-// check asks the rule of a name, if there is one.
+// check applies the rule of a name. It returns "" if there is none.
 func check(name, text string) string {
 	if r, ok := rules[name]; ok {
 		return r(text)
@@ -95,7 +95,7 @@ func check(name, text string) string {
 	return ""
 }
 
-// wants is a rule that a value is something.
+// wants returns the rule that a value is something.
 func wants(what string, is func(value string) bool) rule {
 	return func(value string) string {
 		if is(value) {
@@ -105,13 +105,13 @@ func wants(what string, is func(value string) bool) rule {
 	}
 }
 
-// matches is a rule that the whole value matches an expression.
+// matches returns the rule that the whole value matches an expression.
 func matches(expression, what string) rule {
 	re := once(`^(?:` + expression + `)$`)
 	return wants(what, func(value string) bool { return re().MatchString(value) })
 }
 
-// holdsNo is a rule that no character of a value is of a kind.
+// holdsNo returns the rule that a value has no bad character.
 func holdsNo(what string, bad func(r rune) bool) rule {
 	return func(value string) string {
 		if strings.IndexFunc(value, bad) < 0 {
@@ -121,18 +121,18 @@ func holdsNo(what string, bad func(r rune) bool) rule {
 	}
 }
 
-// once compiles an expression when it is first asked for: few configurations need many, and compiling them all would be the
-// largest part of the daemon's start.
+// once compiles an expression when it is first used. Few configurations need many, and compiling all of them would dominate
+// the time that the daemon takes to start.
 func once(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
 
-// oneOf is a rule that a value is one of a few words, "a, b".
+// oneOf returns the rule that a value is one of several words, such as "a, b".
 func oneOf(words string) rule {
 	return wants("one of "+words, func(value string) bool { return slices.Contains(strings.Split(words, ", "), value) })
 }
 
-// outside is the rule for numbers: "1 to 64", or "0" for no less than that.
+// outside returns what is wrong with a number that must be from "1 to 64", or from "0" without an upper limit.
 func outside(n int, from string) string {
 	least, most := math.MinInt, math.MaxInt
 	count, _ := fmt.Sscanf(from, "%d to %d", &least, &most)
@@ -146,14 +146,14 @@ func outside(n int, from string) string {
 	}
 }
 
-// roleARN has the account as its group. A role's path is printable ASCII between slashes, its name 1 to 64 characters
-// (IAM API reference, CreateRole).
+// roleARN captures the account. The path of a role is printable ASCII between slashes, its name 1 to 64 characters (IAM API
+// reference, CreateRole).
 var roleARN = once(`^arn:[a-z][a-z0-9-]*:iam::([0-9]+):role/(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}$`)
 
-// policyARN takes AWS's own managed policies ("aws" for the account) and those of an account.
+// policyARN matches AWS's managed policies, which have "aws" for the account, and those of an account.
 var policyARN = once(`^arn:[a-z][a-z0-9-]*:iam::(?:aws|[0-9]+):policy/[!-~]+$`)
 
-// arn is a rule that a value is a kind of ARN, within the length that STS takes.
+// arn returns the rule that a value is an ARN of a kind, of a length that STS accepts.
 func arn(kind func() *regexp.Regexp, what string) rule {
 	is := wants(what, func(value string) bool { return kind().MatchString(value) })
 	return func(value string) string {
@@ -168,7 +168,7 @@ var printable = holdsNo("a control character", unicode.IsControl)
 
 var word = holdsNo("a space or a control character", func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 
-// device is how the operating system calls a block device: /dev/xvda or sdb.
+// device is the rule for names of block devices: /dev/xvda or sdb.
 func device(value string) string {
 	if value == "" {
 		return "no device; write e.g. /dev/xvda"
@@ -176,7 +176,7 @@ func device(value string) string {
 	return word(value)
 }
 
-// mac wants a hardware address of one interface, as EC2 writes it.
+// mac is the rule for the hardware address of one interface, as EC2 writes it.
 func mac(value string) string {
 	if wrong := anyMAC(value); wrong != "" {
 		return wrong
@@ -218,7 +218,7 @@ func isIPv6(value string) bool {
 	return err == nil && a.Is6() && !a.Is4In6() && a.Zone() == ""
 }
 
-// network is a rule that wants a CIDR block, of IPv4 (bits 32), IPv6 (128) or either (0). Other values are wrong, in words.
+// network returns the rule for CIDR blocks of IPv4 (32 bits), IPv6 (128) or either (0). wrong is the message for other texts.
 func network(bits int, wrong string) rule {
 	return func(value string) string {
 		p, err := netip.ParsePrefix(value)
@@ -234,7 +234,7 @@ func network(bits int, wrong string) rule {
 	}
 }
 
-// client is a rule for one element of allow_clients. validateServer judges whether auto stands alone.
+// client is the rule for one element of allow_clients. validateServer requires that auto is the only one.
 func client(value string) string {
 	if value == "auto" {
 		return ""
@@ -242,7 +242,7 @@ func client(value string) string {
 	return network(0, " is neither auto nor a CIDR block")(value)
 }
 
-// hostPort wants an address to listen on. An empty host means all interfaces, port 0 any free one.
+// hostPort is the rule for addresses to listen on. An empty host means all interfaces, port 0 any free port.
 func hostPort(value string) string {
 	host, port, err := net.SplitHostPort(value)
 	if err != nil {
@@ -257,7 +257,7 @@ func hostPort(value string) string {
 	return quote(value) + " has neither an address nor a host name before the port"
 }
 
-// policy holds the limit of AssumeRole's Policy; what is in it is for STS to judge.
+// policy is the rule for AssumeRole's Policy. STS checks its content.
 func policy(value string) string {
 	switch {
 	case utf8.RuneCountInString(value) > 2048:
@@ -268,7 +268,7 @@ func policy(value string) string {
 	return ""
 }
 
-// externalID never shows the value, which is a secret.
+// externalID is the rule for external ids. Its message omits the value, which is a secret.
 func externalID(value string) string {
 	if len(value) < 2 || len(value) > 1224 || !externalIDs().MatchString(value) {
 		return "not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-"
@@ -280,8 +280,8 @@ var externalIDs = once(`^[\w+=,.@:/-]*$`)
 
 var metadataTags = once(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
 
-// metadataTag holds what EC2 asks of the keys of an instance's tags before it lets them into the metadata (EC2 user guide,
-// "View tags for your EC2 instances using instance metadata").
+// metadataTag is EC2's rule for the keys of tags in instance metadata (EC2 user guide, "View tags for your EC2 instances using
+// instance metadata").
 func metadataTag(key string) string {
 	if !metadataTags().MatchString(key) || key == "." || key == ".." || key == "_index" {
 		return "not a tag key that instance metadata can hold; it has letters, digits and +=.,_:@-, or set ec2.metadata_options.instance_metadata_tags to disabled"
@@ -289,7 +289,7 @@ func metadataTag(key string) string {
 	return ""
 }
 
-// tagValue holds EC2's limit on the values of an instance's tags, in characters (EC2 user guide, "Tag restrictions").
+// tagValue is the rule for values of an instance's tags, in characters (EC2 user guide, "Tag restrictions").
 func tagValue(value string) string {
 	if n := utf8.RuneCountInString(value); n > 256 {
 		return fmt.Sprintf("the tag's value has %d characters; EC2 takes at most 256", n)
@@ -297,12 +297,11 @@ func tagValue(value string) string {
 	return ""
 }
 
-// publicKey wants the one line that OpenSSH keeps a public key in. All of them start with a length below 256, which is
-// AAAA in base64.
+// publicKey is the rule for OpenSSH's line of a public key. Its data starts with a length below 256, which is AAAA in base64.
 var publicKey = matches(`(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) +AAAA[A-Za-z0-9+/]*={0,2}( [^\n\r]*)?`,
 	"a public key of OpenSSH; write one line such as ssh-ed25519 AAAA... comment")
 
-// controlSocket wants auto, off or an absolute path.
+// controlSocket is the rule for server.control: auto, off or an absolute path.
 func controlSocket(value string) string {
 	if value == "auto" || value == "off" {
 		return ""
@@ -313,7 +312,7 @@ func controlSocket(value string) string {
 	return printable(value)
 }
 
-// tagText holds the characters and the length that STS allows in session tags, in characters.
+// tagText returns STS's rule for session tags. The length is in characters.
 func tagText(what string, least, most int) rule {
 	class := matches(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, "a tag "+what+"; it has letters, digits, spaces and _.:/=+-@")
 	return func(value string) string {
@@ -324,8 +323,8 @@ func tagText(what string, least, most int) rule {
 	}
 }
 
-// oddAddress warns of addresses that no instance has.
-func oddAddress(value string) string {
+// instanceAddress is the rule for addresses that an instance can have.
+func instanceAddress(value string) string {
 	a, err := netip.ParseAddr(value)
 	switch {
 	case err != nil:
@@ -340,16 +339,16 @@ func oddAddress(value string) string {
 	return ""
 }
 
-// oddPublic warns of addresses that nobody can reach from elsewhere.
-func oddPublic(value string) string {
+// publicAddress is the rule for addresses that the Internet can reach.
+func publicAddress(value string) string {
 	if a, err := netip.ParseAddr(value); err == nil && (a.IsPrivate() || !a.IsGlobalUnicast()) {
 		return value + " is not a public address"
 	}
 	return ""
 }
 
-// oddSize warns of networks that AWS does not make (VPC user guide, "Subnet sizing").
-func oddSize(value string) string {
+// usualSize is the rule for sizes of networks in AWS (VPC user guide, "Subnet sizing").
+func usualSize(value string) string {
 	if p, err := netip.ParsePrefix(value); err == nil && (p.Bits() < 16 || p.Bits() > 28) {
 		return value + " is not of a size that AWS makes, /16 to /28"
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The schema is the tags of Config. This file answers questions about it; no key is listed a second time.
+// The schema is the yaml tags of Config. No key is listed a second time.
 
 var configType = reflect.TypeFor[Config]()
 
@@ -19,7 +19,7 @@ type field struct {
 	tag   reflect.StructTag
 }
 
-// fieldsOf lists the keys of a block in the order of the struct. The keys of embedded structs are the block's own.
+// fieldsOf returns the fields of a block, in order. Fields of embedded structs are the block's own.
 func fieldsOf(block reflect.Type) []field {
 	var fields []field
 	for _, f := range reflect.VisibleFields(block) {
@@ -30,7 +30,7 @@ func fieldsOf(block reflect.Type) []field {
 	return fields
 }
 
-// fieldOf finds a key of a block.
+// fieldOf returns the field of a key.
 func fieldOf(block reflect.Type, key string) (f field, ok bool) {
 	for _, f := range fieldsOf(block) {
 		if f.key == key {
@@ -40,7 +40,7 @@ func fieldOf(block reflect.Type, key string) (f field, ok bool) {
 	return field{}, false
 }
 
-// keys are the keys of a block.
+// keys returns the keys of a block.
 func keys(block reflect.Type) []string {
 	var names []string
 	for _, f := range fieldsOf(block) {
@@ -49,7 +49,7 @@ func keys(block reflect.Type) []string {
 	return names
 }
 
-// join is the dotted key of what stands under path.
+// join returns the dotted key of a key below path.
 func join(path, key string) string {
 	if path == "" {
 		return key
@@ -57,7 +57,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// schemaKeys are the dotted keys of everything that can be set; those of the elements of a list have "[]" in them.
+// schemaKeys returns all dotted keys. Those below the elements of a list contain "[]".
 func schemaKeys() []string {
 	var all []string
 	var walk func(t reflect.Type, path string)
@@ -77,7 +77,7 @@ func schemaKeys() []string {
 	return all
 }
 
-// otherNames are keys that people expect, from other tools or from the texts of AWS, and what they are called here.
+// otherNames maps names of other tools and of AWS's documentation to keys.
 var otherNames = map[string]string{
 	"private_ip":   "local_ipv4",
 	"private_ipv4": "local_ipv4",
@@ -90,7 +90,7 @@ var otherNames = map[string]string{
 	"az":           "availability_zone",
 }
 
-// unknownKey says that a block has no such key, which one could be meant and which there are.
+// unknownKey returns the key that was probably meant, if any, and the allowed keys.
 func unknownKey(block reflect.Type, path, key string) string {
 	where := "at the top"
 	if path != "" {
@@ -103,8 +103,8 @@ func unknownKey(block reflect.Type, path, key string) string {
 	return fmt.Sprintf("%sallowed %s: %s", hint, where, strings.Join(keys(block), ", "))
 }
 
-// meantKey is the key that was probably meant: a known other name, a near miss in the same block, or the same key in
-// another block, which is then given in full. Empty when nothing is near.
+// meantKey returns the key that was probably meant: by another name, a similar key of the block, or the full key in another
+// block. It returns "" if nothing is similar.
 func meantKey(block reflect.Type, path, key string) string {
 	allowed := keys(block)
 	lower := strings.ReplaceAll(strings.ToLower(key), "-", "_")
@@ -123,8 +123,8 @@ func meantKey(block reflect.Type, path, key string) string {
 	return ""
 }
 
-// distance is the number of letters to insert, delete or replace to make b of a (Levenshtein). Keys are short: a long
-// word is not worth the time, and far from all of them.
+// distance returns the Levenshtein distance. For long words, which are far from all keys, it returns their length to save
+// time.
 func distance(a, b string) int {
 	const longest = 64
 	if len(a) > longest {

@@ -7,15 +7,15 @@ import (
 	"log/slog"
 )
 
-// redacted stands in for a secret wherever one could be printed.
+// redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
-// Secret is a value that must not end up in a log, an error or the output of a command. Every way of printing it gives
-// "[redacted]", or nothing when it is empty; Reveal is the one way to the value. Package fmt cannot call the
-// methods of a value in an unexported field: a struct that gets printed must hold it in an exported one.
+// Secret is a value that must not appear in a log, an error or the output of a command. Printing it gives "[redacted]", or
+// nothing if it is empty; only Reveal returns the value. Package fmt cannot call methods of unexported fields: a struct
+// that is printed must hold it in an exported one.
 type Secret string
 
-// Reveal gives the value itself.
+// Reveal returns the value itself.
 func (s Secret) Reveal() string { return string(s) }
 
 // String implements fmt.Stringer.
@@ -26,7 +26,7 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format implements fmt.Formatter, because verbs such as %x and %#v would go past String.
+// Format implements fmt.Formatter, because verbs such as %x and %#v bypass String.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue implements slog.LogValuer.

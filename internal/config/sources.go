@@ -14,19 +14,19 @@ import (
 const (
 	// fileVariable names the configuration file.
 	fileVariable = "MOCK_EC2_METADATA_CONFIG"
-	// variablePrefix starts the variables that override a key. The two underscores keep it apart from the variables
-	// that Kubernetes makes up for a Service called mock-ec2-metadata.
+	// variablePrefix starts the variables that override a key. Its two underscores distinguish them from those that
+	// Kubernetes sets for a Service called mock-ec2-metadata.
 	variablePrefix = "MOCK_EC2_METADATA__"
-	// maxFileSize leaves room for a tree of several megabytes; it bounds the time and memory that reading one takes.
+	// maxFileSize, in bytes, bounds the time and memory that a load takes.
 	maxFileSize = 16 << 20
 )
 
-// Sources says where a configuration comes from; the later ones win: default < file < environment < --set < options.
+// Sources are the sources of a configuration. Later ones win: default < file < environment < --set < options.
 type Sources struct {
 	File    string   // path; "" = DefaultFile if it exists, else the embedded default
 	Environ []string // "KEY=value", as os.Environ gives
-	Set     []string // "key.path=value", in order, later wins
-	Options []Option // flags with a name of their own, which win over Set
+	Set     []string // "key.path=value"; later ones win
+	Options []Option // flags with a name of their own
 }
 
 // Option is a flag that sets one key: --log-level sets log.level.
@@ -36,8 +36,8 @@ type Option struct {
 	Value string // as for --set
 }
 
-// Path is the file that Load would read now, or "" for the embedded default: File, or the one that
-// MOCK_EC2_METADATA_CONFIG names, or DefaultFile if it exists.
+// Path returns the file that Load would read now: File, the one that MOCK_EC2_METADATA_CONFIG names, or DefaultFile if it
+// exists. It returns "" for the embedded default.
 func (s Sources) Path() string {
 	named := ""
 	for _, e := range s.Environ {
@@ -48,14 +48,14 @@ func (s Sources) Path() string {
 	if file := cmp.Or(s.File, named); file != "" {
 		return file
 	}
-	// Lstat: a link that leads nowhere is a mistake to report, not a reason to go on with made-up credentials.
+	// Lstat: a broken link is an error to report, not a reason to use the embedded default.
 	if _, err := os.Lstat(DefaultFile); errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
 	return DefaultFile
 }
 
-// errNoFile is fs.ErrNotExist in other words.
+// errNoFile replaces fs.ErrNotExist in messages.
 var errNoFile = errors.New("no such file")
 
 // readConfig reads a configuration file. Its errors start with the path.
@@ -72,8 +72,7 @@ func readConfig(path string) ([]byte, error) {
 	return data, nil
 }
 
-// readFile reads a file of at most so many bytes; tooLarge says what is wrong with a larger one. Its errors start with the
-// path.
+// readFile reads a file of at most so many bytes. tooLarge is the message for a larger one. Its errors start with the path.
 func readFile(path string, most int64, tooLarge string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
@@ -93,7 +92,7 @@ func readFile(path string, most int64, tooLarge string) ([]byte, error) {
 	return data, nil
 }
 
-// readError takes the path out of an error of package os, to put it first and only once.
+// readError puts the path first in an error of package os.
 func readError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", oneLine(path), errNoFile)

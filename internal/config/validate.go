@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// validate judges what more than one value takes part in.
+// validate applies the rules that compare values. decode has applied those for single values.
 func (l *loader) validate() {
 	l.validateCredentials()
 	l.validatePlace()
@@ -17,31 +17,31 @@ func (l *loader) validate() {
 	l.validateIdentity()
 }
 
-// isSet is true for a key that a source has set.
+// isSet reports whether a source has set a key.
 func (l *loader) isSet(path string) bool {
 	_, ok := l.origins[path]
 	return ok
 }
 
-// origin is where the value at path comes from.
+// origin returns the origin of the value at path.
 func (l *loader) origin(path string) origin { return l.origins.at(path) }
 
-// wrong reports a rule that more than a single text takes part in.
+// wrong reports a problem at a key.
 func (l *loader) wrong(path, format string, args ...any) {
 	l.problems.add(l.origin(path), path, format, args...)
 }
 
-// wrongElement reports such a rule at one element of a list.
+// wrongElement reports a problem at an element of a list.
 func (l *loader) wrongElement(list string, i int, format string, args ...any) {
 	l.problems.add(l.origin(fmt.Sprintf("%s[%d]", list, i)), list, format, args...)
 }
 
-// odd warns of a value.
+// odd reports a warning.
 func (l *loader) odd(path, format string, args ...any) {
 	l.warnings.add(l.origin(path), path, format, args...)
 }
 
-// usable is true for a key that a source has set to something that is right by itself.
+// usable reports whether a source has set a key to a value that alone is valid.
 func (l *loader) usable(path string) bool { return l.isSet(path) && !l.broken[path] }
 
 const (
@@ -63,8 +63,8 @@ func (l *loader) validateCredentials() {
 	}
 }
 
-// validateOwn judges a configuration without a role: the profile's own credentials go out under its name, in paths, and
-// what only AssumeRole takes would be without effect.
+// validateOwn checks a configuration without a role. The profile's own credentials are then handed out, under its name, and
+// what only AssumeRole accepts has no effect.
 func (l *loader) validateOwn() {
 	const profile = "credentials.source_profile"
 	if l.config.Credentials.IAMRole != "" || l.broken["credentials.iam_role"] {
@@ -84,10 +84,10 @@ func (l *loader) validateOwn() {
 	}
 }
 
-// ownName is the rule for a profile that goes by its name where a role would.
+// ownName is the rule for names of profiles that take the place of a role's name.
 var ownName = matches(`[\w+=,.@-]{1,64}`, "a name that credentials can go by, which has 1 to 64 of letters, digits and _+=,.@-; rename the profile, or set credentials.iam_role")
 
-// validateDurations holds the limits of AssumeRole (STS API reference).
+// validateDurations applies the limits of AssumeRole (STS API reference).
 func (l *loader) validateDurations() {
 	d, r := l.config.Credentials.Duration, l.config.Credentials.RefreshBefore
 	switch {
@@ -107,7 +107,7 @@ func (l *loader) validateDurations() {
 	}
 }
 
-// validatePlace wants the zone to be in the region.
+// validatePlace requires that zone, region, partition and role agree.
 func (l *loader) validatePlace() {
 	const zone, region, partition = "aws.availability_zone", "aws.region", "aws.partition"
 	place := l.config.AWS
@@ -150,7 +150,7 @@ func (l *loader) validateServer() {
 	}
 }
 
-// validateIdentity wants a key pair from one place, and whole.
+// validateIdentity requires a complete key pair from one source.
 func (l *loader) validateIdentity() {
 	key, cert := l.isSet(keyFile), l.isSet(certFile)
 	switch {
@@ -166,7 +166,7 @@ func (l *loader) validateIdentity() {
 	}
 }
 
-// exclusive reports all but the first of keys of which only one may be set.
+// exclusive requires that only one of several keys is set.
 func (l *loader) exclusive(paths ...string) {
 	first := ""
 	for _, path := range paths {
@@ -180,7 +180,7 @@ func (l *loader) exclusive(paths ...string) {
 	}
 }
 
-// shortDuration leaves the zero units out: 1h instead of 1h0m0s.
+// shortDuration formats a duration without zero units: 1h instead of 1h0m0s.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

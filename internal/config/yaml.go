@@ -12,15 +12,15 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// YAML is the effective configuration: every key, secrets redacted, each value followed by a comment that names its origin.
-// Read again it gives the same configuration, but for the secrets.
+// YAML returns the effective configuration: every key, each value followed by a comment that names its origin. Loading it gives
+// the same configuration, except for secrets, which are redacted.
 func (l *Loaded) YAML() []byte {
 	var out bytes.Buffer
 	l.print(&out, reflect.ValueOf(l.Config).Elem(), "", "", "")
 	return out.Bytes()
 }
 
-// print prints the value at path behind its key. The whole and the elements of a list have no key.
+// print prints the value at path after its key. The top level and the elements of a list have no key.
 func (l *Loaded) print(out *bytes.Buffer, v reflect.Value, key, path, indent string) {
 	if kind := v.Kind(); key != "" && (kind == reflect.Struct || kind == reflect.Map && v.Len() > 0 || isBlockList(v)) {
 		fmt.Fprintf(out, "%s%s:\n", indent, key)
@@ -56,7 +56,7 @@ func isBlockList(v reflect.Value) bool {
 	return v.Kind() == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct
 }
 
-// leafText is a value as YAML that fits on a line.
+// leafText formats a value as one line of YAML.
 func leafText(v reflect.Value) string {
 	switch v = reflect.Indirect(v); {
 	case !v.IsValid():
@@ -80,13 +80,13 @@ func leafText(v reflect.Value) string {
 	}
 }
 
-// plain is text that means the same without quotes wherever it stands, unless it looks like something else than text.
+// plain matches text that needs no quotes, unless it looks like another type than text.
 var plain = once(`^[A-Za-z0-9/](?:[A-Za-z0-9_./:@+-]*[A-Za-z0-9_./@+-])?$`)
 
-// oldBools are words that some programs still read as true and false.
+// oldBools are words that YAML 1.1 programs read as booleans.
 var oldBools = []string{"y", "n", "yes", "no", "on", "off"}
 
-// plainOrQuoted writes a text so that every YAML program reads it as that text.
+// plainOrQuoted formats a text so that every YAML program reads it as that text.
 func plainOrQuoted(s string) string {
 	n := yaml.Node{Kind: yaml.ScalarNode, Value: s}
 	if plain().MatchString(s) && n.ShortTag() == "!!str" && !slices.Contains(oldBools, strings.ToLower(s)) {
