@@ -20,7 +20,7 @@ const (
 	wantedStart         = 12.0 // ms
 	wantedStartNewToOld = 1.05 // ratio of the medians
 	wantedIdle          = 14.0 // MB
-	wantedLoaded        = 22.0 // MB
+	wantedLoaded        = 26.0 // MB
 	wantedSize          = 13.0 // MB
 	megabyte            = 1e6
 )
