@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -35,7 +36,7 @@ func Find() (string, error) {
 
 // alive tells whether a process listens on a socket.
 func alive(path string) bool {
-	c, err := net.DialTimeout("unix", path, dialTimeout)
+	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "unix", path)
 	if err != nil {
 		return false
 	}

@@ -5,6 +5,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,7 +33,8 @@ type Server struct {
 
 // Listen makes the socket of a daemon. mode is the value of server.control: a path, or Auto for PORT.sock in dir, where port
 // is that of the first listener; it is not Off. A socket that a killed daemon left is replaced; one that is in use is an error
-// that names it. When the socket cannot be made for another reason, the daemon goes without, and Status says why.
+// that names it. When the socket cannot be made for another reason, a path is an error; under Auto the daemon goes without, and
+// Status says why.
 func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error) {
 	s := &Server{log: log, path: mode, auto: mode == Auto}
 	if s.auto {
@@ -98,17 +100,17 @@ func reason(err error) error {
 func (s *Server) removeStale() error {
 	info, err := os.Lstat(s.path)
 	switch {
-	case err != nil: // nothing is there; if it is something else, binding tells
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return fmt.Errorf("no control socket: %w", err)
 	case info.Mode().Type() != os.ModeSocket:
 		return fmt.Errorf("no control socket: %s is not a socket; remove it, or set server.control to another path", s.path)
-	}
-	c, err := net.DialTimeout("unix", s.path, dialTimeout)
-	if err == nil {
-		_ = c.Close()
+	case alive(s.path):
 		return &inUseError{s.path}
+	default:
+		return os.Remove(s.path)
 	}
-	return os.Remove(s.path)
 }
 
 // Status says where the socket is, or why there is none. It makes a socket anew that something has removed, as logind does

@@ -120,10 +120,10 @@ func (k *checker) checkConfigured(key string, n, zero config.NetworkInterface, d
 	k.checkPlace(key, n, zero, ipv4Place, local)
 	k.checkPlace(key, n, zero, ipv6Place, ipv6s)
 	for _, a := range slices.Concat(local, ipv6s) {
-		k.once("private address", a.Addr.String(), a.at, a.key)
+		k.once("private address", a.String(), a.at, a.key)
 	}
 	for _, a := range public {
-		k.once("public address", a.Addr.String(), a.at, a.key)
+		k.once("public address", a.String(), a.at, a.key)
 	}
 	if len(public) > len(local) && len(local) > 0 {
 		k.fail(publicKey, "%d public addresses for %d private; each needs its own", len(public), len(local))
