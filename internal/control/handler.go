@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,12 +76,16 @@ func decode(r *http.Request, into any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return refused(http.StatusUnsupportedMediaType, errors.New("send Content-Type: application/json"))
 	}
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody+1))
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return refused(http.StatusRequestEntityTooLarge, errors.New("the body has more than 64 KiB"))
+	}
+	if err != nil {
+		return refused(http.StatusBadRequest, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		if d.InputOffset() >= maxBody {
-			return refused(http.StatusRequestEntityTooLarge, errors.New("the body has more than 64 KiB"))
-		}
 		return refused(http.StatusUnprocessableEntity, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
