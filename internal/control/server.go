@@ -24,9 +24,10 @@ type Server struct {
 	path   string
 	auto   bool // the directory is the daemon's to make
 	server *http.Server
+	remade chan struct{} // holds one: Serve must look at listener and closed again
 
-	mu       sync.Mutex // guards listener, failure and closed
-	listener *net.UnixListener
+	mu       sync.Mutex        // guards listener, failure and closed
+	listener *net.UnixListener // nil: it could not be made
 	failure  error
 	closed   bool
 }
@@ -36,7 +37,7 @@ type Server struct {
 // that names it. When the socket cannot be made for another reason, a path is an error; under Auto the daemon goes without, and
 // Status says why.
 func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, path: mode, auto: mode == Auto}
+	s := &Server{log: log, path: mode, auto: mode == Auto, remade: make(chan struct{}, 1)}
 	if s.auto {
 		s.path = filepath.Join(dir, port+suffix)
 	}
@@ -113,15 +114,13 @@ func (s *Server) removeStale() error {
 	}
 }
 
-// Status says where the socket is, or why there is none. It makes a socket anew that something has removed, as logind does
-// with XDG_RUNTIME_DIR at the last logout.
+// Status says where the socket is, or why there is none. It makes a socket anew that could not be made before, or that
+// something has removed, as logind does with XDG_RUNTIME_DIR at the last logout.
 func (s *Server) Status() *api.Control {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listener != nil && !s.closed {
-		if _, err := os.Lstat(s.path); err != nil {
-			s.replace()
-		}
+	if _, err := os.Lstat(s.path); !s.closed && (s.listener == nil || err != nil) {
+		s.replace()
 	}
 	if s.failure != nil {
 		return &api.Control{Error: s.failure.Error()}
@@ -132,9 +131,22 @@ func (s *Server) Status() *api.Control {
 // replace makes the socket anew. It is called with s.mu held, while Serve runs or is about to.
 func (s *Server) replace() {
 	old := s.listener
-	old.SetUnlinkOnClose(false)
+	if old != nil {
+		old.SetUnlinkOnClose(false)
+	}
 	s.listener, s.failure = s.listen()
-	_ = old.Close() // Serve goes on with the new one
+	if old != nil {
+		_ = old.Close() // Serve goes on with the new one
+	}
+	s.wakeServe()
+}
+
+// wakeServe never blocks.
+func (s *Server) wakeServe() {
+	select {
+	case s.remade <- struct{}{}:
+	default:
+	}
 }
 
 // Serve answers until Close.
@@ -143,16 +155,13 @@ func (s *Server) Serve() {
 		s.mu.Lock()
 		l, closed := s.listener, s.closed
 		s.mu.Unlock()
-		if l == nil || closed {
+		if closed {
 			return
 		}
-		_ = s.server.Serve(&peers{l, s.log})
-		s.mu.Lock()
-		again := s.listener != nil && s.listener != l
-		s.mu.Unlock()
-		if !again {
-			return
+		if l != nil {
+			_ = s.server.Serve(&peers{l, s.log})
 		}
+		<-s.remade
 	}
 }
 
@@ -161,6 +170,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.wakeServe()
 	_ = s.server.Close()
 	if s.listener != nil {
 		_ = s.listener.Close()
