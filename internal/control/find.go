@@ -10,9 +10,11 @@ import (
 )
 
 // Find returns the socket of the only daemon that this user can control. It fails when there is none, or more than one.
-func Find() (string, error) {
+func Find() (string, error) { return find(directories()) }
+
+func find(dirs []string) (string, error) {
 	var found []string
-	for _, dir := range directories() {
+	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			continue // not there, or another user's
@@ -25,7 +27,7 @@ func Find() (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", errors.New("no running daemon was found in " + strings.Join(directories(), " or ") +
+		return "", errors.New("no running daemon was found in " + strings.Join(dirs, " or ") +
 			"; start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen")
 	case 1:
 		return found[0], nil
