@@ -24,11 +24,14 @@ type Server struct {
 	path   string
 	auto   bool // the directory is the daemon's to make
 	server *http.Server
-	remade chan struct{} // holds one: Serve must look at listener and closed again
 
-	mu       sync.Mutex        // guards listener, failure and closed
+	serving sync.WaitGroup
+	done    chan struct{} // closed by Close
+
+	mu       sync.Mutex        // guards the fields below
 	listener *net.UnixListener // nil: it could not be made
 	failure  error
+	started  bool // Serve has been called
 	closed   bool
 }
 
@@ -37,7 +40,7 @@ type Server struct {
 // that names it. When the socket cannot be made for another reason, a path is an error; under Auto the daemon goes without, and
 // Status says why.
 func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, path: mode, auto: mode == Auto, remade: make(chan struct{}, 1)}
+	s := &Server{log: log, path: mode, auto: mode == Auto, done: make(chan struct{})}
 	if s.auto {
 		s.path = filepath.Join(dir, port+suffix)
 	}
@@ -128,49 +131,42 @@ func (s *Server) Status() *api.Control {
 	return &api.Control{Socket: s.path}
 }
 
-// replace makes the socket anew. It is called with s.mu held, while Serve runs or is about to.
+// replace makes the socket anew. It is called with s.mu held.
 func (s *Server) replace() {
-	old := s.listener
-	if old != nil {
-		old.SetUnlinkOnClose(false)
+	if s.listener != nil {
+		s.listener.SetUnlinkOnClose(false) // the path may be the new socket's by then
+		_ = s.listener.Close()
 	}
 	s.listener, s.failure = s.listen()
-	if old != nil {
-		_ = old.Close() // Serve goes on with the new one
-	}
-	s.wakeServe()
+	s.serve()
 }
 
-// wakeServe never blocks.
-func (s *Server) wakeServe() {
-	select {
-	case s.remade <- struct{}{}:
-	default:
+// serve answers on the listener, once Serve has been called. It is called with s.mu held.
+func (s *Server) serve() {
+	if l := s.listener; l != nil && s.started && !s.closed {
+		s.serving.Go(func() { _ = s.server.Serve(&peers{l, s.log}) })
 	}
 }
 
 // Serve answers until Close.
 func (s *Server) Serve() {
-	for {
-		s.mu.Lock()
-		l, closed := s.listener, s.closed
-		s.mu.Unlock()
-		if closed {
-			return
-		}
-		if l != nil {
-			_ = s.server.Serve(&peers{l, s.log})
-		}
-		<-s.remade
-	}
+	s.mu.Lock()
+	s.started = true
+	s.serve()
+	s.mu.Unlock()
+	<-s.done
+	s.serving.Wait()
 }
 
 // Close ends Serve, gives up requests in flight and removes the socket, and its directory if that is empty.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	s.closed = true
-	s.wakeServe()
+	close(s.done)
 	_ = s.server.Close()
 	if s.listener != nil {
 		_ = s.listener.Close()
