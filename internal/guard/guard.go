@@ -50,7 +50,6 @@ type Guard struct {
 	networks *Networks
 	refusals *refusals
 	open     connections
-	host     atomic.Pointer[knownHost]
 }
 
 // New returns a guard that refuses all requests until Use.
@@ -100,7 +99,7 @@ func (g *Guard) judge(r *http.Request) *refusal {
 	if denied := g.judgeClient(rules, r); denied != nil {
 		return denied
 	}
-	if denied := g.judgeHost(rules, r); denied != nil {
+	if denied := judgeHost(rules, r); denied != nil {
 		return denied
 	}
 	h := headersOf(r)

@@ -148,7 +148,7 @@ func TestWrap_RefusedClientIsToldWhatToAdd(t *testing.T) {
 
 func TestWrap_RefusalNamesHost(t *testing.T) {
 	long := strings.Repeat("x", 3000)
-	const reason = " is not let in, for it may be a web page's (DNS rebinding); to let it in, add the name to server.allow_hosts"
+	const reason = " is not allowed: it may be a web page's (DNS rebinding); add the name to server.allow_hosts"
 	runRefusals(t, defaultRules(), []refusalTest{
 		{name: "with port", change: host("evil.example:5000"), text: `Host "evil.example:5000"` + reason},
 		{name: "long", change: host("evil." + long), text: `Host "evil.` + long[:95] + `"` + reason},

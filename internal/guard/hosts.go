@@ -7,27 +7,17 @@ import (
 	"strings"
 )
 
-// knownHost is the last Host that was let in: most requests have the same.
-type knownHost struct {
-	rules *Rules
-	name  string
-}
-
-// judgeHost lets in the names that no page on the internet can have: a page that makes its own name lead here (DNS
-// rebinding) sends that name.
-func (g *Guard) judgeHost(rules *Rules, r *http.Request) *refusal {
-	if last := g.host.Load(); last != nil && last.rules == rules && last.name == r.Host {
-		return nil
-	}
+// judgeHost allows the names that no page on the internet can have. A page that makes its own name lead here (DNS rebinding)
+// sends that name.
+func judgeHost(rules *Rules, r *http.Request) *refusal {
 	if hostAllowed(r.Host, rules.Hosts) {
-		g.host.Store(&knownHost{rules, strings.Clone(r.Host)})
 		return nil
 	}
-	return forbidden("hosts", "Host %.100q is not let in, for it may be a web page's (DNS rebinding); to let it in, add the name to server.allow_hosts", r.Host)
+	return forbidden("hosts", "Host %.100q is not allowed: it may be a web page's (DNS rebinding); add the name to server.allow_hosts", r.Host)
 }
 
-// hostAllowed is true for IP literals, names without a dot, localhost, *.localhost, *.internal, *.local and the names in
-// allowed, each with a port or without. No Host at all is what HTTP/1.0 has.
+// hostAllowed allows IP literals, names without a dot, localhost, *.localhost, *.internal, *.local and the names in allowed,
+// with or without a port. HTTP/1.0 has no Host.
 func hostAllowed(host string, allowed []string) bool {
 	if host == "" {
 		return true
@@ -60,7 +50,7 @@ func hostAllowed(host string, allowed []string) bool {
 		slices.ContainsFunc([]string{".localhost", ".internal", ".local"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
-// isName is true for what can be a name at all. Whatever else stands in a Host is not to be compared by its end.
+// isName tells whether a text can be a host name. Other texts must not be compared by their suffix.
 func isName(name string) bool {
 	for _, c := range []byte(name) {
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'

@@ -31,7 +31,7 @@ var theHost = []attack{
 	{name: "address", text: "GET CREDENTIALS HTTP/1.1\nHost: 127.0.0.1\n\n", want: "200"},
 	{name: "address of IPv6", text: "GET CREDENTIALS HTTP/1.1\nHost: [fd00:ec2::254]\n\n", want: "200"},
 	{name: "capitals and dot", text: "GET CREDENTIALS HTTP/1.1\nHost: LocalHost.\n\n", want: "200"},
-	{name: "rebound", text: "GET CREDENTIALS HTTP/1.1\nHost: evil.example\n\n", want: "403", says: `Host "evil.example" is not let in`},
+	{name: "rebound", text: "GET CREDENTIALS HTTP/1.1\nHost: evil.example\n\n", want: "403", says: `Host "evil.example" is not allowed`},
 	{name: "wildcard DNS", text: "GET CREDENTIALS HTTP/1.1\nHost: 169.254.169.254.nip.io\n\n", want: "403"},
 	{name: "localhost in front", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost.evil.example:80\n\n", want: "403"},
 	{name: "user", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost@evil.example\n\n", want: "400"},
