@@ -29,23 +29,13 @@ const (
 // tokenText is strict, so that no two texts stand for one token.
 var tokenText = base64.URLEncoding.Strict()
 
-// Tokens issues and verifies the session tokens of one instance. They hold all that is needed to verify them, so nothing
-// has to be stored, whatever clients ask for.
+// Tokens issues and verifies the session tokens of one instance. A token holds all that is needed to verify it, so that nothing
+// is stored.
 type Tokens struct {
-	key   []byte
-	now   func() time.Time
-	macs  sync.Pool                          // of *maker
-	left  atomic.Pointer[ttlHeaders]         // of the last answer
-	known [knownTokens]atomic.Pointer[token] // saves clients that ask again with their token an HMAC
-}
-
-// knownTokens is the room for tokens that have been verified; a new one takes the place of an older one.
-const knownTokens = 64
-
-// token is one whose HMAC is right.
-type token struct {
-	text    [tokenLength]byte
-	expires time.Time
+	key  []byte
+	now  func() time.Time
+	macs sync.Pool                  // of *maker
+	left atomic.Pointer[ttlHeaders] // of the last answer
 }
 
 // ttlHeaders is a header's value for some seconds.
@@ -54,8 +44,7 @@ type ttlHeaders struct {
 	value   []string
 }
 
-// NewTokens makes the tokens of an instance. The secret is the process's own, so that another process's tokens, like
-// another instance's, are not valid here.
+// NewTokens makes the tokens of an instance. Tokens of another secret or of another instance are not valid.
 func NewTokens(secret []byte, instanceID string, now func() time.Time) *Tokens {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("imds token " + instanceID))
@@ -79,33 +68,27 @@ func (t *Tokens) Issue(ttl int) []byte {
 	return text
 }
 
-// Verify says for how many more seconds a token is valid, at least 1; 0 when it is not.
+// Verify returns for how many more seconds a token is valid, at least 1; 0 when it is not valid.
 func (t *Tokens) Verify(sent string) int {
 	if len(sent) != tokenLength {
 		return 0
 	}
-	var text [tokenLength]byte
-	copy(text[:], sent)
-	slot := &t.known[text[tokenLength-4]%knownTokens] // by a character of the HMAC
-	found := slot.Load()
-	if found == nil || !hmac.Equal(found.text[:], text[:]) {
-		expires, ok := t.authenticate(text)
-		if !ok {
-			return 0
-		}
-		found = &token{text, expires}
-		slot.Store(found)
+	expires, ok := t.authenticate(sent)
+	if !ok {
+		return 0
 	}
-	left := found.expires.Sub(t.now())
+	left := expires.Sub(t.now())
 	if left <= 0 {
 		return 0
 	}
 	return int((left + time.Second - 1) / time.Second)
 }
 
-// authenticate checks a token's HMAC, and says when it expires.
-func (t *Tokens) authenticate(text [tokenLength]byte) (expires time.Time, ok bool) {
-	var b [tokenBytes + 2]byte // room for the padding's share
+// authenticate checks the HMAC of a token of the right length, and returns when the token expires.
+func (t *Tokens) authenticate(sent string) (expires time.Time, ok bool) {
+	var text [tokenLength]byte // on the stack, unlike []byte(sent)
+	copy(text[:], sent)
+	var b [tokenBytes + 2]byte // base64 decodes in groups of 3 bytes
 	n, err := tokenText.Decode(b[:], text[:])
 	if err != nil || n != tokenBytes {
 		return time.Time{}, false
@@ -120,14 +103,14 @@ func (t *Tokens) authenticate(text [tokenLength]byte) (expires time.Time, ok boo
 	return time.UnixMilli(ms), true
 }
 
-// maker makes an HMAC in room of its own, so that no call allocates any.
+// maker computes an HMAC in its own buffers, so that a call allocates nothing.
 type maker struct {
 	hash hash.Hash
 	in   [macStart]byte
 	out  [sha256.Size]byte
 }
 
-// mac is the HMAC of a token's beginning; a token has its first half.
+// mac is the HMAC of a token's first bytes. A token ends with its first half.
 func (t *Tokens) mac(b []byte) [sha256.Size]byte {
 	m, ok := t.macs.Get().(*maker)
 	if !ok {
@@ -141,7 +124,7 @@ func (t *Tokens) mac(b []byte) [sha256.Size]byte {
 	return m.out
 }
 
-// header is the value of the header that says how many seconds are left. Many tokens have the same left.
+// header is the value of the header for a number of seconds. Many requests have the same number.
 func (t *Tokens) header(seconds int) []string {
 	if last := t.left.Load(); last != nil && last.seconds == seconds {
 		return last.value
