@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,60 +12,72 @@ import (
 	"time"
 )
 
-// pages is a log that remembers each write, and can be slow.
-type pages struct {
-	mu    sync.Mutex
-	all   []string
+// writes is a log that remembers each write, and can be slow.
+type writes struct {
 	delay time.Duration
+
+	mu  sync.Mutex // guards all
+	all []string
 }
 
-func (p *pages) Write(b []byte) (int, error) {
-	time.Sleep(p.delay)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.all = append(p.all, string(b))
+func (w *writes) Write(b []byte) (int, error) {
+	time.Sleep(w.delay)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, string(b))
 	return len(b), nil
 }
 
-func (p *pages) written() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.all
+func (w *writes) list() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all
 }
 
-// TestLineAtOnce has a line that comes alone, and lines that come together.
-func TestLineAtOnce(t *testing.T) {
+func TestLineWriter_WritesLinesTogetherAfter20ms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		to := &pages{}
+		to := &writes{}
 		l := NewLineWriter(to)
-		fmt.Fprintln(l, "alone")
-		synctest.Wait() // no time passes
-		if got := to.written(); len(got) != 1 || got[0] != "alone\n" {
-			t.Errorf("written %q", got)
-		}
 		for i := range 1000 {
 			fmt.Fprintln(l, i)
 		}
-		time.Sleep(2 * linePause)
-		synctest.Wait()
-		if got := to.written(); len(got) != 2 || strings.Count(got[1], "\n") != 1000 {
-			t.Errorf("%d writes", len(got))
+		time.Sleep(flushAfter - time.Millisecond)
+		if got := to.list(); len(got) != 0 {
+			t.Errorf("%d writes before 20 ms", len(got))
 		}
-		fmt.Fprintln(l, "last")
-		l.Close()
-		l.Close()
-		fmt.Fprintln(l, "later")
-		if got := to.written(); got[len(got)-2] != "last\n" || got[len(got)-1] != "later\n" {
-			t.Errorf("at the end %q", got[2:])
+		time.Sleep(2 * time.Millisecond)
+		if got := to.list(); len(got) != 1 || strings.Count(got[0], "\n") != 1000 {
+			t.Errorf("%d writes after 20 ms", len(got))
+		}
+		time.Sleep(time.Second)
+		if got := to.list(); len(got) != 1 {
+			t.Errorf("%d writes of nothing", len(got)-1)
 		}
 	})
 }
 
-// TestNoLineIsLost has many that log at once, faster than they are read, until Close.
-func TestNoLineIsLost(t *testing.T) {
+func TestLineWriter_WritesWholeLinesWhenTheBufferIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &writes{}
+		l := NewLineWriter(to)
+		line := append(bytes.Repeat([]byte("x"), lineBuffer/2), '\n')
+		for range 3 {
+			_, _ = l.Write(line)
+		}
+		if got := to.list(); len(got) != 2 || got[0] != string(line) {
+			t.Errorf("%d writes, want 2 of one line", len(got))
+		}
+		l.Close()
+		if got := to.list(); len(got) != 3 {
+			t.Errorf("%d writes after Close, want 3", len(got))
+		}
+	})
+}
+
+func TestLineWriter_ConcurrentWritersLoseNothing(t *testing.T) {
 	const writers, lines = 16, 500
 	long := strings.Repeat("x", 1000)
-	to := &pages{delay: time.Millisecond}
+	to := &writes{delay: time.Millisecond}
 	l := NewLineWriter(to)
 	var all sync.WaitGroup
 	for w := range writers {
@@ -77,7 +90,7 @@ func TestNoLineIsLost(t *testing.T) {
 	all.Wait()
 	l.Close()
 	var next [writers]int
-	for line := range strings.Lines(strings.Join(to.written(), "")) {
+	for line := range strings.Lines(strings.Join(to.list(), "")) {
 		var w, i int
 		if n, err := fmt.Sscanf(line, "%d %d "+long+"\n", &w, &i); n != 2 || err != nil || next[w] != i {
 			t.Fatalf("%.20q: %v; want line %d of %d", line, err, next[w], w)
@@ -86,70 +99,65 @@ func TestNoLineIsLost(t *testing.T) {
 	}
 	for w, n := range next {
 		if n != lines {
-			t.Errorf("%d lines of %d", n, w)
+			t.Errorf("%d lines of writer %d, want %d", n, w, lines)
 		}
 	}
 }
 
-// TestSlowReader makes those who log wait rather than hold all that they say.
-func TestSlowReader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		to := &pages{delay: closeTime * 3 / 4}
-		l := NewLineWriter(to)
-		line := bytes.Repeat([]byte("x"), mostPending)
-		for range 2 {
-			_, _ = l.Write(line) // the first is being written, the second waits
-			synctest.Wait()
-		}
-		_, _ = l.Write([]byte("\n")) // there is room for the first byte over
-		blocked := true
-		go func() { _, _ = l.Write([]byte("more")); blocked = false }()
-		synctest.Wait()
-		if !blocked {
-			t.Error("more than a mebibyte waits")
-		}
-		l.Close()
-		synctest.Wait()
-		if got := strings.Join(to.written(), ""); blocked || len(got) != 2*mostPending+5 {
-			t.Errorf("%d bytes written, blocked: %v", len(got), blocked)
-		}
-	})
+func TestLineWriter_CloseFlushes(t *testing.T) {
+	to := &writes{}
+	l := NewLineWriter(to)
+	fmt.Fprintln(l, "last")
+	l.Close()
+	l.Close()
+	if got := strings.Join(to.list(), ""); got != "last\n" {
+		t.Errorf("written %q", got)
+	}
 }
 
-// TestBatch has more than a batch come within a pause.
-func TestBatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		to := &pages{}
-		l := NewLineWriter(to)
-		line := bytes.Repeat([]byte("x"), batch/2)
-		for _, want := range []int{1, 1, 2, 2, 3} { // the first alone, then each time that there are two
-			_, _ = l.Write(line)
-			synctest.Wait()
-			if got := len(to.written()); got != want {
-				t.Errorf("%d writes, want %d", got, want)
-			}
-		}
-		l.Close()
-	})
-}
-
-// TestReaderThatHangs neither keeps the daemon from ending nor those who have a last word.
-func TestReaderThatHangs(t *testing.T) {
+func TestLineWriter_CloseGivesUpOnAReaderThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reader, to := io.Pipe()
 		l := NewLineWriter(to)
-		fmt.Fprintln(l, "nobody reads this")
+		fmt.Fprintln(l, "unread")
 		began := time.Now()
 		l.Close()
-		if took := time.Since(began); took != closeTime {
-			t.Errorf("gave up after %v", took)
+		if took := time.Since(began); took != closeTimeout {
+			t.Errorf("gave up after %v, want %v", took, closeTimeout)
 		}
-		fmt.Fprintln(l, "nor this")
 		got := make([]byte, 100)
 		n, _ := reader.Read(got)
-		n2, _ := reader.Read(got[n:])
-		if got := string(got[:n+n2]); got != "nobody reads this\nnor this\n" {
+		if got := string(got[:n]); got != "unread\n" {
 			t.Errorf("read in the end: %q", got)
+		}
+	})
+}
+
+// full is a log that cannot be written for a while, as on a full disk.
+type full struct {
+	writes
+	fail bool
+}
+
+func (f *full) Write(b []byte) (int, error) {
+	if f.fail {
+		return 0, errors.New("no space left on device")
+	}
+	return f.writes.Write(b)
+}
+
+func TestLineWriter_WritesAgainAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &full{fail: true}
+		l := NewLineWriter(to)
+		fmt.Fprintln(l, "lost")
+		time.Sleep(2 * flushAfter)
+		synctest.Wait()
+		to.fail = false
+		fmt.Fprintln(l, "kept")
+		l.Close()
+		if got := strings.Join(to.list(), ""); got != "kept\n" {
+			t.Errorf("written %q", got)
 		}
 	})
 }
