@@ -22,7 +22,6 @@ var serverName = []string{"EC2ws"}
 // handler answers all requests: guard, access log, routes.
 func (a *App) handler() http.Handler {
 	r := chi.NewRouter()
-	r.Use(web.CleanPath)
 	own := &web.Adapter{Log: a.log, Render: renderStatusError}
 	r.HandleFunc(statusPath, own.Handle(a.serveStatus))
 	r.NotFound(imds.NewHandler(a.log, selector{a}, a.isOwn))
@@ -38,16 +37,16 @@ func (a *App) handler() http.Handler {
 			return a.State().Config.Config.Log.Access && a.opt.Level.Level() <= slog.LevelInfo
 		},
 		Version: func(r *http.Request) string {
-			if web.Clean(r.URL.Path) == statusPath {
+			if web.Path(r) == statusPath {
 				return ""
 			}
 			return imds.Version(r)
 		},
 	}
-	return a.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	return web.CleanPath(a.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header()["Server"] = serverName
 		r.ServeHTTP(w, req)
-	})))
+	}))))
 }
 
 // isOwn tells whether the daemon itself asks: its profile takes credentials from a metadata service, which is this one.
@@ -58,7 +57,7 @@ func (a *App) isOwn(r *http.Request) bool {
 // selector selects the same instance for every client.
 type selector struct{ app *App }
 
-// Select returns the target of the state in force, and the path that web.CleanPath has normalised.
+// Select returns the target of the state in force, and the normalised path.
 func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
-	return s.app.State().Target, chi.RouteContext(r.Context()).RoutePath, nil
+	return s.app.State().Target, web.Path(r), nil
 }

@@ -22,28 +22,24 @@ func hostAllowed(host string, allowed []string) bool {
 	if host == "" {
 		return true
 	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	name := host
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		if name = host[:i]; !isPort(host[i+1:]) {
-			return false
-		}
-	}
-	if inner, ok := strings.CutPrefix(name, "["); ok {
-		inner, ok = strings.CutSuffix(inner, "]")
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, port, ok := strings.Cut(inner, "]")
 		a, err := netip.ParseAddr(inner)
-		return ok && err == nil && a.Is6()
+		return ok && err == nil && a.Is6() && (port == "" || port[0] == ':' && isPort(port[1:]))
 	}
-	if a, err := netip.ParseAddr(name); err == nil {
-		return a.Is4()
+	if strings.Count(host, ":") > 1 {
+		_, err := netip.ParseAddr(host)
+		return err == nil
 	}
-	if !isName(name) {
+	name, port, _ := strings.Cut(host, ":")
+	if !isPort(port) || !isName(name) {
 		return false
 	}
 	if !strings.Contains(name, ".") {
 		return true
+	}
+	if a, err := netip.ParseAddr(name); err == nil {
+		return a.Is4()
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	return name == "localhost" || slices.Contains(allowed, name) ||

@@ -20,7 +20,7 @@ func judgeProxy(rules *Rules, r *http.Request, h *headers) *refusal {
 	if !h.forwarded || rules.Proxies {
 		return nil
 	}
-	if h.token || r.Method == http.MethodPut && web.Clean(r.URL.Path) == tokenPath {
+	if h.token || r.Method == http.MethodPut && web.Path(r) == tokenPath {
 		return forbidden("proxies", "session tokens are denied to proxies (X-Forwarded-For), as on EC2; to allow them, set server.allow_proxies: true")
 	}
 	return nil

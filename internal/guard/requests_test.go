@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"mock-ec2-metadata/internal/web"
 )
 
 func TestJudgeProxy_DeniesTokensToProxies(t *testing.T) {
@@ -40,6 +42,7 @@ func TestJudgeProxy_DeniesTokensToProxies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := request(func(r *http.Request) { r.Method, r.URL.Path, r.Header = tt.method, tt.path, tt.header })
+			web.CleanPath(http.HandlerFunc(func(_ http.ResponseWriter, clean *http.Request) { r = clean })).ServeHTTP(httptest.NewRecorder(), r)
 			h := headersOf(r)
 			if denied := judgeProxy(defaultRules(), r, &h); denied != nil != tt.refused {
 				t.Errorf("refused: %v", denied)
