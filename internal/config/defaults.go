@@ -77,16 +77,16 @@ func (l *loader) derive() {
 	}
 }
 
-// usualAddress returns address number 10 of an IPv4 network, or number 4 if the network is too small: AWS keeps the first
-// four addresses and the last of a subnet for itself (VPC user guide, "Subnet sizing"). It returns "" if there is neither.
+// usualAddress returns address number 10 of an IPv4 network, or the middle one of a network without as many: in a /29 the first
+// that AWS does not reserve. It returns "" for other texts.
 func usualAddress(cidr string) string {
 	p, err := netip.ParsePrefix(cidr)
-	if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > 29 {
+	if err != nil || !p.Addr().Is4() || p != p.Masked() {
 		return ""
 	}
 	a, number := p.Addr(), 10
 	if p.Bits() > 28 {
-		number = 4
+		number = 1 << (32 - p.Bits()) / 2
 	}
 	for range number {
 		a = a.Next()

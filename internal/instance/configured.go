@@ -161,9 +161,7 @@ func (k *checker) checkPlace(key string, n, zero config.NetworkInterface, of fun
 	if share {
 		p.vpc = shared.vpc
 	}
-	if !k.checkSubnets(p) {
-		return
-	}
+	usable := k.checkSubnets(p)
 	if share && len(p.subnet.list) == 0 && n.SubnetID != "" && n.SubnetID == zero.SubnetID {
 		p.subnet = shared.subnet
 	}
@@ -176,7 +174,7 @@ func (k *checker) checkPlace(key string, n, zero config.NetworkInterface, of fun
 		case len(around.list) == 0:
 		case !around.hold(netip.PrefixFrom(a.Addr, a.BitLen())):
 			k.failAt(a.at, a.key, "%s%s is not in %s", a.Addr, a.note, around)
-		case a.Is4() && len(p.subnet.list) > 0 && reserved(p.subnet.list[0], a.Addr):
+		case a.Is4() && usable && len(p.subnet.list) > 0 && reserved(p.subnet.list[0], a.Addr):
 			k.failAt(a.at, a.key, "%s%s is AWS's own: it keeps the first four addresses and the last of %s", a.Addr, a.note, p.subnet)
 		}
 	}
@@ -184,15 +182,16 @@ func (k *checker) checkPlace(key string, n, zero config.NetworkInterface, of fun
 
 // checkSubnets requires that the subnets lie in the VPC and have an address for an instance. It returns false if there is no
 // such address.
-func (k *checker) checkSubnets(p place) bool {
+func (k *checker) checkSubnets(p place) (usable bool) {
+	usable = true
 	for i, subnet := range p.subnet.list {
+		if subnet.Addr().Is4() && subnet.Bits() > maxUsableBits {
+			k.fail(p.subnet.key, "%s is too small: AWS keeps the first four addresses and the last; write e.g. %s", subnet, netip.PrefixFrom(subnet.Addr(), 24).Masked())
+			usable = false
+		}
 		if len(p.vpc.list) > 0 && !p.vpc.hold(subnet) {
 			k.failAt(fmt.Sprintf("%s[%d]", p.subnet.key, i), p.subnet.key, "%s is not in %s", subnet, p.vpc)
 		}
-		if subnet.Addr().Is4() && subnet.Bits() > maxUsableBits {
-			k.fail(p.subnet.key, "%s is too small: AWS keeps the first four addresses and the last; write e.g. %s", subnet, netip.PrefixFrom(subnet.Addr(), 24).Masked())
-			return false
-		}
 	}
-	return true
+	return usable
 }
