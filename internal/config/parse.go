@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -55,16 +54,16 @@ func parseDocuments(data []byte) (documents []*yaml.Node, err error) {
 	return documents, nil
 }
 
-var parserLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var parserLine = once(`^yaml: (?:line (\d+): )?`)
 
 // explainSyntax finds the line of a syntax error. The parser names the line where the surrounding block starts, or none. The
 // error is in the line after the longest valid beginning of the file.
 func explainSyntax(data []byte, err error) *syntaxError {
 	// Beyond this size, parsing each beginning takes too long. The line is then the parser's.
 	const mostLines, mostBytes = 400, 256 << 10
-	e := &syntaxError{1, "not valid YAML: " + strings.ReplaceAll(parserLine.ReplaceAllString(err.Error(), ""), "\n", " ")}
+	e := &syntaxError{1, "not valid YAML: " + strings.ReplaceAll(parserLine().ReplaceAllString(err.Error(), ""), "\n", " ")}
 	lines := bytes.SplitAfter(data, []byte("\n"))
-	if m := parserLine.FindStringSubmatch(err.Error()); len(lines) > mostLines || len(data) > mostBytes {
+	if m := parserLine().FindStringSubmatch(err.Error()); len(lines) > mostLines || len(data) > mostBytes {
 		if m != nil && m[1] != "" {
 			_, _ = fmt.Sscanf(m[1], "%d", &e.line)
 		}
