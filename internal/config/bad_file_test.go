@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// bad is a file that does not load, and all that is said about it. Both start in the line after the quote.
+// bad is a file that does not load and the error. Both start in the line after the quote.
 type bad struct {
 	name, yaml, want string
 }
@@ -18,14 +18,11 @@ const ec2Keys = "allowed in ec2: local_ipv4, instance_id, image_id, instance_typ
 func (b bad) check(t *testing.T) {
 	t.Run(b.name, func(t *testing.T) {
 		_, err := loadText(strings.TrimPrefix(b.yaml, "\n"), nil, nil)
-		if want := strings.TrimPrefix(b.want, "\n"); err == nil || err.Error() != want {
-			t.Errorf("got:\n%v\nwant:\n%s", err, want)
-		}
+		expectError(t, err, strings.TrimPrefix(b.want, "\n"))
 	})
 }
 
-// TestBadFiles has one file for each rule about the file itself: syntax, keys and types.
-func TestBadFiles(t *testing.T) {
+func TestLoad_RefusesWrongSyntaxKeysAndTypes(t *testing.T) {
 	for _, b := range []bad{
 		{"not YAML: indentation", `
 ec2:
@@ -198,9 +195,8 @@ func TestLoad_ErrorsInLargeFilesNameTheirLine(t *testing.T) {
 		"  \"\n": "f.yaml:130: not valid YAML: found unexpected end of stream",
 	} {
 		t.Run(add, func(t *testing.T) {
-			if _, err := loadText(text.String()+add, nil, nil); err == nil || err.Error() != want {
-				t.Error(err)
-			}
+			_, err := loadText(text.String()+add, nil, nil)
+			expectError(t, err, want)
 		})
 	}
 }

@@ -2,8 +2,7 @@ package config
 
 import "testing"
 
-// TestBadValues has one file for each rule about values.
-func TestBadValues(t *testing.T) {
+func TestLoad_RefusesWrongValues(t *testing.T) {
 	for _, b := range []bad{
 		{"iam_role", `
 credentials:
@@ -273,16 +272,14 @@ f.yaml:6: credentials.duration: "1" has no unit; write e.g. 1s, 15m or 1h`},
 	}
 }
 
-func TestUserNeedsUnix(t *testing.T) {
+func TestLoad_UserNeedsUnix(t *testing.T) {
 	const content = "server: {user: imds}"
 	_, err := load("f.yaml", []byte(content), Sources{}, "windows")
-	const want = "f.yaml:1: server.user: needs Unix, and this is windows; leave it out"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v\nwant %s", err, want)
-	}
+	expectError(t, err, "f.yaml:1: server.user: needs Unix, and this is windows; leave it out")
 	for _, goos := range []string{"linux", "darwin"} {
-		if _, err := load("f.yaml", []byte(content), Sources{}, goos); err != nil {
-			t.Errorf("%s: %v", goos, err)
-		}
+		t.Run(goos, func(t *testing.T) {
+			_, err := load("f.yaml", []byte(content), Sources{}, goos)
+			must(t, err)
+		})
 	}
 }

@@ -1,12 +1,8 @@
 package config
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
-// TestBadInstances has one file for each rule about what is in or at the instance.
-func TestBadInstances(t *testing.T) {
+func TestLoad_RefusesContradictingInstances(t *testing.T) {
 	const badKey = " is not a public key of OpenSSH; write one line such as ssh-ed25519 AAAA... comment"
 	const badName = " is not a key pair's name; it has up to 255 ASCII characters, without / and ="
 	for _, b := range []bad{
@@ -68,46 +64,18 @@ f.yaml:6: ec2.block_devices.swap: "a b" holds a space or a control character`},
 	}
 }
 
-func TestManyTags(t *testing.T) {
-	set := make([]string, 51)
-	for i := range set {
-		set[i] = "ec2.tags.k" + strings.Repeat("x", i) + "=v"
-	}
-	if l := mustLoad(t, "", nil, set[:50]); len(l.Warnings) > 0 {
-		t.Errorf("50 tags: %q", l.Warnings)
-	}
-	l := mustLoad(t, "", nil, set)
-	if want := "--set ec2.tags: 51 tags; EC2 takes at most 50"; len(l.Warnings) != 1 || l.Warnings[0] != want {
-		t.Errorf("51 tags: got %q, want %q", l.Warnings, want)
-	}
-}
-
-// TestTagKeysOutsideMetadata has keys that only the metadata cannot hold.
-func TestTagKeysOutsideMetadata(t *testing.T) {
+func TestLoad_AcceptsTagKeysThatMetadataDoesNotServe(t *testing.T) {
 	mustLoad(t, "ec2: {tags: {a b: c, _index: d, e/f: g}, metadata_options: {instance_metadata_tags: disabled}}", nil, nil)
 }
 
-func TestHopLimitNeedsLinux(t *testing.T) {
+func TestLoad_HopLimitNeedsLinux(t *testing.T) {
 	const content = "ec2: {metadata_options: {http_put_response_hop_limit: 2}}"
-	_, err := load("f.yaml", []byte(content), Sources{}, "darwin")
-	const want = "f.yaml:1: ec2.metadata_options.http_put_response_hop_limit: 2 needs Linux, and this is darwin; leave it at 64, no limit"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v\nwant %s", err, want)
-	}
 	mustLoad(t, content, nil, nil)
-	if _, err := load("f.yaml", []byte(strings.Replace(content, ": 2}", ": 64}", 1)), Sources{}, "darwin"); err != nil {
-		t.Errorf("no limit: %v", err)
-	}
+	_, err := load("f.yaml", []byte(content), Sources{}, "darwin")
+	expectError(t, err, "f.yaml:1: ec2.metadata_options.http_put_response_hop_limit: 2 needs Linux, and this is darwin; leave it at 64, no limit")
 }
 
-func TestPartitionOf(t *testing.T) {
-	for region, want := range map[string]string{
-		"us-east-1": "aws", "us-west-2": "aws", "eu-central-1": "aws", "ap-southeast-2": "aws", "cn-north-1": "aws-cn", "us-gov-east-1": "aws-us-gov",
-		"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
-		"eusc-de-east-1": "aws-eusc", "ca-central-1": "aws",
-	} {
-		if got := Partition(region); got != want {
-			t.Errorf("%s: got %s, want %s", region, got, want)
-		}
-	}
+func TestLoad_NoHopLimitNeedsNoLinux(t *testing.T) {
+	_, err := load("f.yaml", []byte("ec2: {metadata_options: {http_put_response_hop_limit: 64}}"), Sources{}, "darwin")
+	must(t, err)
 }

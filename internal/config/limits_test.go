@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-// TestLimits holds each limit on a length or number: what is just within it loads, one more does not.
-func TestLimits(t *testing.T) {
+// Each limit on a length or number has a file just within it and one just beyond.
+func TestLoad_EnforcesLimits(t *testing.T) {
 	a := func(n int) string { return strings.Repeat("a", n) }
 	entries := func(n int) string {
 		var b strings.Builder
@@ -33,98 +31,144 @@ func TestLimits(t *testing.T) {
 	}
 	const path = "arn:aws:iam::123456789012:role/"
 	credential := func(key, value string) string { return fmt.Sprintf("credentials: {%s: '%s'}", key, value) }
-	tests := []struct{ name, good, bad, want string }{
+	tests := []struct{ name, within, beyond, want string }{
 		{
-			"role ARN", credential("iam_role", path+a(2048-len(path)-2)+"/r"),
-			credential("iam_role", path+a(2048-len(path)-1)+"/r"), "f.yaml:1: credentials.iam_role: 2049 characters; an ARN has 20 to 2048",
+			name:   "role ARN",
+			within: credential("iam_role", path+a(2048-len(path)-2)+"/r"),
+			beyond: credential("iam_role", path+a(2048-len(path)-1)+"/r"),
+			want:   "f.yaml:1: credentials.iam_role: 2049 characters; an ARN has 20 to 2048",
 		},
 		{
-			"role name", credential("iam_role", path+a(64)),
-			credential("iam_role", path+a(65)), `f.yaml:1: credentials.iam_role: "` + path + a(49) + `"... is not the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME`,
-		},
-		{"session tags", tags(50), tags(51), "f.yaml:1: credentials.session_tags: 51 tags; STS takes at most 50"},
-		{
-			"tag key", "credentials: {session_tags: {? " + a(128) + " : v}}", "credentials: {session_tags: {? " + a(129) + " : v}}",
-			"f.yaml:1: credentials.session_tags." + a(129) + ": the tag's key has 129 characters; AWS takes 1 to 128",
+			name:   "role name",
+			within: credential("iam_role", path+a(64)),
+			beyond: credential("iam_role", path+a(65)),
+			want:   `f.yaml:1: credentials.iam_role: "` + path + a(49) + `"... is not the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME`,
 		},
 		{
-			"tag value", "credentials: {session_tags: {k: " + strings.Repeat("ä", 256) + "}}", "credentials: {session_tags: {k: " + strings.Repeat("ä", 257) + "}}",
-			"f.yaml:1: credentials.session_tags.k: the tag's value has 257 characters; AWS takes 0 to 256",
-		},
-		{"policy ARNs", arns(10), arns(11), "f.yaml:1: credentials.policy_arns: 11 ARNs; STS takes at most 10"},
-		{
-			"policy", credential("policy", `"`+a(2046)+`"`), credential("policy", `"`+a(2047)+`"`),
-			"f.yaml:1: credentials.policy: 2049 characters; STS takes at most 2048",
+			name:   "session tags",
+			within: tags(50),
+			beyond: tags(51),
+			want:   "f.yaml:1: credentials.session_tags: 51 tags; STS takes at most 50",
 		},
 		{
-			"external id", credential("external_id", a(1224)), credential("external_id", a(1225)),
-			"f.yaml:1: credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
+			name:   "tag key",
+			within: "credentials: {session_tags: {? " + a(128) + " : v}}",
+			beyond: "credentials: {session_tags: {? " + a(129) + " : v}}",
+			want:   "f.yaml:1: credentials.session_tags." + a(129) + ": the tag's key has 129 characters; AWS takes 1 to 128",
 		},
 		{
-			"instance id", "ec2: {instance_id: " + a(64) + "}", "ec2: {instance_id: " + a(65) + "}",
-			`f.yaml:1: ec2.instance_id: "` + a(65) + `" is not usable as an instance id; it has 2 to 64 of letters, digits and _+=,.@-`,
+			name:   "tag value",
+			within: "credentials: {session_tags: {k: " + strings.Repeat("ä", 256) + "}}",
+			beyond: "credentials: {session_tags: {k: " + strings.Repeat("ä", 257) + "}}",
+			want:   "f.yaml:1: credentials.session_tags.k: the tag's value has 257 characters; AWS takes 0 to 256",
 		},
 		{
-			"tags", "ec2: {tags: {" + entries(10_000) + "}}", "ec2: {tags: {" + entries(10_001) + "}}",
-			"f.yaml:1: ec2.tags: 10001 tags; at most 10000",
+			name:   "policy ARNs",
+			within: arns(10),
+			beyond: arns(11),
+			want:   "f.yaml:1: credentials.policy_arns: 11 ARNs; STS takes at most 10",
 		},
 		{
-			"tag's value", "ec2: {tags: {k: " + strings.Repeat("ä", 256) + "}}", "ec2: {tags: {k: " + strings.Repeat("ä", 257) + "}}",
-			"f.yaml:1: ec2.tags.k: the tag's value has 257 characters; EC2 takes at most 256",
+			name:   "policy",
+			within: credential("policy", `"`+a(2046)+`"`),
+			beyond: credential("policy", `"`+a(2047)+`"`),
+			want:   "f.yaml:1: credentials.policy: 2049 characters; STS takes at most 2048",
 		},
 		{
-			"network interfaces", "ec2: {network_interfaces: [" + strings.Repeat("{},", 64) + "]}", "ec2: {network_interfaces: [" + strings.Repeat("{},", 65) + "]}",
-			"f.yaml:1: ec2.network_interfaces: 65 interfaces; at most 64",
+			name:   "external id",
+			within: credential("external_id", a(1224)),
+			beyond: credential("external_id", a(1225)),
+			want:   "f.yaml:1: credentials.external_id: not an external id; it has 2 to 1224 of letters, digits and _+=,.@:/-",
 		},
 		{
-			"device number", "ec2: {network_interfaces: [{device_number: 255, network_card: 255}]}", "ec2: {network_interfaces: [{device_number: 256, network_card: 255}]}",
-			"f.yaml:1: ec2.network_interfaces[0].device_number: 256 is not from 0 to 255",
+			name:   "instance id",
+			within: "ec2: {instance_id: " + a(64) + "}",
+			beyond: "ec2: {instance_id: " + a(65) + "}",
+			want:   `f.yaml:1: ec2.instance_id: "` + a(65) + `" is not usable as an instance id; it has 2 to 64 of letters, digits and _+=,.@-`,
 		},
 		{
-			"addresses", "ec2: {network_interfaces: [{local_ipv4s: [" + addresses(256) + "]}]}", "ec2: {network_interfaces: [{local_ipv4s: [" + addresses(257) + "]}]}",
-			"f.yaml:1: ec2.network_interfaces[0].local_ipv4s: 257 addresses; at most 256",
+			name:   "tags",
+			within: "ec2: {tags: {" + entries(10_000) + "}}",
+			beyond: "ec2: {tags: {" + entries(10_001) + "}}",
+			want:   "f.yaml:1: ec2.tags: 10001 tags; at most 10000",
 		},
 		{
-			"prefixes", "ec2: {network_interfaces: [{ipv4_prefixes: [" + strings.Repeat("10.0.0.0/28,", 256) + "]}]}", "ec2: {network_interfaces: [{ipv4_prefixes: [" + strings.Repeat("10.0.0.0/28,", 257) + "]}]}",
-			"f.yaml:1: ec2.network_interfaces[0].ipv4_prefixes: 257 networks; at most 256",
+			name:   "tag's value",
+			within: "ec2: {tags: {k: " + strings.Repeat("ä", 256) + "}}",
+			beyond: "ec2: {tags: {k: " + strings.Repeat("ä", 257) + "}}",
+			want:   "f.yaml:1: ec2.tags.k: the tag's value has 257 characters; EC2 takes at most 256",
 		},
 		{
-			"networks", "ec2: {vpc_ipv4_cidr_blocks: [" + strings.Repeat("10.0.0.0/16,", 256) + "]}", "ec2: {vpc_ipv4_cidr_blocks: [" + strings.Repeat("10.0.0.0/16,", 257) + "]}",
-			"f.yaml:1: ec2.vpc_ipv4_cidr_blocks: 257 networks; at most 256",
+			name:   "network interfaces",
+			within: "ec2: {network_interfaces: [" + strings.Repeat("{},", 64) + "]}",
+			beyond: "ec2: {network_interfaces: [" + strings.Repeat("{},", 65) + "]}",
+			want:   "f.yaml:1: ec2.network_interfaces: 65 interfaces; at most 64",
 		},
 		{
-			"user data", "ec2: {user_data: " + a(16384) + "}", "ec2: {user_data: " + a(16385) + "}",
-			"f.yaml:1: ec2.user_data: 16385 bytes; EC2 takes at most 16384",
+			name:   "device number",
+			within: "ec2: {network_interfaces: [{device_number: 255, network_card: 255}]}",
+			beyond: "ec2: {network_interfaces: [{device_number: 256, network_card: 255}]}",
+			want:   "f.yaml:1: ec2.network_interfaces[0].device_number: 256 is not from 0 to 255",
 		},
 		{
-			"user data in base64", "ec2: {user_data_base64: " + encoded(16384) + "}", "ec2: {user_data_base64: " + encoded(16385) + "}",
-			"f.yaml:1: ec2.user_data_base64: 16385 bytes; EC2 takes at most 16384",
+			name:   "addresses",
+			within: "ec2: {network_interfaces: [{local_ipv4s: [" + addresses(256) + "]}]}",
+			beyond: "ec2: {network_interfaces: [{local_ipv4s: [" + addresses(257) + "]}]}",
+			want:   "f.yaml:1: ec2.network_interfaces[0].local_ipv4s: 257 addresses; at most 256",
 		},
 		{
-			"user data in metadata", "metadata: {user-data: " + a(16384) + "}", "metadata: {user-data: " + a(16385) + "}",
-			"f.yaml:1: metadata.user-data: 16385 bytes; EC2 takes at most 16384",
+			name:   "prefixes",
+			within: "ec2: {network_interfaces: [{ipv4_prefixes: [" + strings.Repeat("10.0.0.0/28,", 256) + "]}]}",
+			beyond: "ec2: {network_interfaces: [{ipv4_prefixes: [" + strings.Repeat("10.0.0.0/28,", 257) + "]}]}",
+			want:   "f.yaml:1: ec2.network_interfaces[0].ipv4_prefixes: 257 networks; at most 256",
 		},
 		{
-			"key pair", "ec2: {key_pairs: [{name: " + a(255) + ", public_key: ssh-rsa AAAA}]}", "ec2: {key_pairs: [{name: " + a(256) + ", public_key: ssh-rsa AAAA}]}",
-			`f.yaml:1: ec2.key_pairs[0].name: "` + a(80) + `"... is not a key pair's name; it has up to 255 ASCII characters, without / and =`,
+			name:   "networks",
+			within: "ec2: {vpc_ipv4_cidr_blocks: [" + strings.Repeat("10.0.0.0/16,", 256) + "]}",
+			beyond: "ec2: {vpc_ipv4_cidr_blocks: [" + strings.Repeat("10.0.0.0/16,", 257) + "]}",
+			want:   "f.yaml:1: ec2.vpc_ipv4_cidr_blocks: 257 networks; at most 256",
 		},
 		{
-			"host name", "ec2: {public_ipv4: 198.18.0.1, public_hostname: " + a(63) + ".b}", "ec2: {public_ipv4: 198.18.0.1, public_hostname: " + a(64) + ".b}",
-			`f.yaml:1: ec2.public_hostname: "` + a(64) + `.b" is not a host name; it has letters, digits and hyphens between dots`,
+			name:   "user data",
+			within: "ec2: {user_data: " + a(16384) + "}",
+			beyond: "ec2: {user_data: " + a(16385) + "}",
+			want:   "f.yaml:1: ec2.user_data: 16385 bytes; EC2 takes at most 16384",
+		},
+		{
+			name:   "user data in base64",
+			within: "ec2: {user_data_base64: " + encoded(16384) + "}",
+			beyond: "ec2: {user_data_base64: " + encoded(16385) + "}",
+			want:   "f.yaml:1: ec2.user_data_base64: 16385 bytes; EC2 takes at most 16384",
+		},
+		{
+			name:   "user data in metadata",
+			within: "metadata: {user-data: " + a(16384) + "}",
+			beyond: "metadata: {user-data: " + a(16385) + "}",
+			want:   "f.yaml:1: metadata.user-data: 16385 bytes; EC2 takes at most 16384",
+		},
+		{
+			name:   "key pair",
+			within: "ec2: {key_pairs: [{name: " + a(255) + ", public_key: ssh-rsa AAAA}]}",
+			beyond: "ec2: {key_pairs: [{name: " + a(256) + ", public_key: ssh-rsa AAAA}]}",
+			want:   `f.yaml:1: ec2.key_pairs[0].name: "` + a(80) + `"... is not a key pair's name; it has up to 255 ASCII characters, without / and =`,
+		},
+		{
+			name:   "host name",
+			within: "ec2: {public_ipv4: 198.18.0.1, public_hostname: " + a(63) + ".b}",
+			beyond: "ec2: {public_ipv4: 198.18.0.1, public_hostname: " + a(64) + ".b}",
+			want:   `f.yaml:1: ec2.public_hostname: "` + a(64) + `.b" is not a host name; it has letters, digits and hyphens between dots`,
 		},
 	}
 	for _, tt := range tests {
-		if _, err := loadText(tt.good, nil, nil); err != nil {
-			t.Errorf("%s, within: %v", tt.name, err)
-		}
-		if _, err := loadText(tt.bad, nil, nil); err == nil || err.Error() != tt.want {
-			t.Errorf("%s, beyond: got %v\nwant %s", tt.name, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			mustLoad(t, tt.within, nil, nil)
+			_, err := loadText(tt.beyond, nil, nil)
+			expectError(t, err, tt.want)
+		})
 	}
 }
 
-// TestGoodValues has each key of the instance and its surroundings with a value that is right.
-func TestGoodValues(t *testing.T) {
+func TestLoad_AcceptsEveryKeyOfTheInstance(t *testing.T) {
 	l := mustLoad(t, `
 aws: {region: us-gov-west-1, availability_zone_id: usgw1-wl1-bos-wlz1, partition: aws-us-gov, domain: amazonaws.com}
 ec2:
@@ -165,43 +209,5 @@ metadata: {meta-data/ami-id: ami-1, meta-data/mac: ~, dynamic/a: b, meta-data/ia
 `, nil, nil)
 	if len(l.Warnings) > 0 {
 		t.Errorf("warnings %q", l.Warnings)
-	}
-	var devices []int
-	for _, n := range l.Config.EC2.NetworkInterfaces {
-		devices = append(devices, n.DeviceNumber)
-	}
-	if diff := cmp.Diff([]int{1, 0, 3, 4, 5}, devices); diff != "" {
-		t.Errorf("device numbers (-want +got):\n%s", diff)
-	}
-}
-
-func TestWarnings(t *testing.T) {
-	const odd = "an instance has one of its VPC, e.g. 10.0.0.10"
-	tests := map[string]string{
-		"ec2: {local_ipv4: 0.0.0.0}":                 "f.yaml:1: ec2.local_ipv4: 0.0.0.0 is no instance's address; " + odd,
-		"ec2: {local_ipv4: 224.0.0.1}":               "f.yaml:1: ec2.local_ipv4: 224.0.0.1 is a multicast address; " + odd,
-		"ec2: {local_ipv4: 127.0.0.2}":               "f.yaml:1: ec2.local_ipv4: 127.0.0.2 is a loopback address; " + odd,
-		"ec2: {instance_type: large}":                `f.yaml:1: ec2.instance_type: "large" is not an instance type as EC2 names them, e.g. t3.nano`,
-		"ec2: {image_id: ami-1}":                     `f.yaml:1: ec2.image_id: "ami-1" is not an image id as EC2 gives them, ami- and 17 hexadecimal digits`,
-		"ec2: {instance_id: i-1}":                    `f.yaml:1: ec2.instance_id: "i-1" is not an instance id as EC2 gives them, i- and 17 hexadecimal digits`,
-		"aws: {account_id: 1}":                       `f.yaml:1: aws.account_id: "1" is not an account id as AWS gives them, of 12 digits`,
-		"ec2: {instance_id: i-0a1b2c3d}":             "",
-		"ec2: {instance_type: u-6tb1.112xlarge}":     "",
-		"ec2: {public_ipv4: 10.0.0.1}":               "f.yaml:1: ec2.public_ipv4: 10.0.0.1 is not a public address",
-		"ec2: {public_ipv4: 127.0.0.1}":              "f.yaml:1: ec2.public_ipv4: 127.0.0.1 is not a public address",
-		"ec2: {vpc_ipv4_cidr_blocks: [10.0.0.0/15]}": "f.yaml:1: ec2.vpc_ipv4_cidr_blocks: 10.0.0.0/15 is not of a size that AWS makes, /16 to /28",
-		"ec2: {subnet_ipv4_cidr_block: 10.0.0.0/29}": "f.yaml:1: ec2.subnet_ipv4_cidr_block: 10.0.0.0/29 is not of a size that AWS makes, /16 to /28",
-		"ec2: {network_interfaces: [{local_ipv4s: [127.0.0.1], public_ipv4s: [192.168.0.1]}]}": "f.yaml:1: ec2.network_interfaces[0].local_ipv4s: 127.0.0.1 is a loopback address; " + odd +
-			"\nf.yaml:1: ec2.network_interfaces[0].public_ipv4s: 192.168.0.1 is not a public address",
-		"aws: {region: cn-north-1, partition: aws}":          "f.yaml:1: aws.partition: aws is not the partition of aws.region cn-north-1, which is in aws-cn",
-		"aws: {region: us-isob-east-1, partition: aws}":      "f.yaml:1: aws.partition: aws is not the partition of aws.region us-isob-east-1, which is in aws-iso-b",
-		"aws: {partition: aws-us-gov}":                       "f.yaml:1: aws.partition: aws-us-gov is not the partition of aws.region us-east-1, which is in aws",
-		"aws: {region: eusc-de-east-1, partition: aws-eusc}": "",
-		"credentials: {mock: true, source_profile: p}":       "f.yaml:1: credentials.source_profile: not used: credentials.mock is true, so nothing is called and the credentials are made up",
-	}
-	for content, want := range tests {
-		if diff := cmp.Diff(want, strings.Join(mustLoad(t, content, nil, nil).Warnings, "\n")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", content, diff)
-		}
 	}
 }

@@ -2,8 +2,7 @@ package config
 
 import "testing"
 
-// TestBadMetadata has one file for each rule about the paths in metadata.
-func TestBadMetadata(t *testing.T) {
+func TestLoad_RefusesWrongMetadataPaths(t *testing.T) {
 	const (
 		shape       = "not a path below the version; write it like meta-data/ami-id"
 		where       = "neither user-data nor a path below meta-data/ or dynamic/"
@@ -66,8 +65,7 @@ f.yaml:4: metadata.meta-data/a/c/d: nothing can be below metadata.meta-data/a, w
 	}
 }
 
-// TestRemovedPathsHaveNothingAgainstOthers: what is removed can be made anew as a directory, and be gone below a value.
-func TestRemovedPathsHaveNothingAgainstOthers(t *testing.T) {
+func TestLoad_RemovedMetadataContradictsNothing(t *testing.T) {
 	mustLoad(t, `
 metadata:
   meta-data/a: ~

@@ -16,28 +16,23 @@ func loadDefaultFile(t *testing.T, content string) *Loaded {
 	t.Chdir(t.TempDir())
 	testutil.Write(t, DefaultFile, content)
 	loaded, err := Load(Sources{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return loaded
 }
 
-func loadEmbedded(t *testing.T) *Loaded {
+// loadEmbedded loads the embedded default in a new working directory.
+func loadEmbedded(t *testing.T, set ...string) *Loaded {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	loaded, err := Load(Sources{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	loaded, err := Load(Sources{Set: set})
+	must(t, err)
 	return loaded
 }
 
 func expectReloadError(t *testing.T, l *Loaded, want string) {
 	t.Helper()
 	_, err := l.Reload()
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	expectError(t, err, want)
 }
 
 func TestLoaded_NameIsThePathRead(t *testing.T) {
@@ -54,13 +49,9 @@ func TestWatchFiles_AreTheConfigurationAndTheFilesItNames(t *testing.T) {
 	testutil.Write(t, DefaultFile, "ec2: {user_data_file: ../data}")
 	testutil.Write(t, "data", "x")
 	l, err := Load(Sources{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	data, err := filepath.Abs("data")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if got, want := l.WatchFiles(), []string{DefaultFile, data}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -88,9 +79,7 @@ func TestReload_KeepsEnvironmentAndFlags(t *testing.T) {
 		Set: []string{"log.format=json"}, Options: []Option{{"--listen", "server.listen", "127.0.0.1:1"}},
 	}
 	l, err := Load(src)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if l, err = l.Reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,9 +90,7 @@ func TestReload_KeepsEnvironmentAndFlags(t *testing.T) {
 
 func TestReload_RefusesFileThatDisappeared(t *testing.T) {
 	l := loadDefaultFile(t, "{}")
-	if err := os.Remove(DefaultFile); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Remove(DefaultFile))
 	expectReloadError(t, l, DefaultFile+": no such file; copy conf/sample-config.yaml there and change it, or name another file with --config or MOCK_EC2_METADATA_CONFIG")
 }
 
@@ -114,9 +101,7 @@ func TestReload_ReadsDefaultFileThatAppeared(t *testing.T) {
 	if err != nil || l.Name() != DefaultFile || l.Config.Log.Level != "error" {
 		t.Fatalf("got %+v, %v", l, err)
 	}
-	if err := os.Remove(DefaultFile); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Remove(DefaultFile))
 	if _, err := l.Reload(); err == nil {
 		t.Error("the embedded default came back")
 	}
@@ -137,11 +122,7 @@ func TestReload_AcceptsFileThatWasEmptyBefore(t *testing.T) {
 
 func TestReload_RefusesNamedPipe(t *testing.T) {
 	l := loadDefaultFile(t, "{}")
-	if err := os.Remove(DefaultFile); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mkfifo(DefaultFile, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Remove(DefaultFile))
+	must(t, syscall.Mkfifo(DefaultFile, 0o600))
 	expectReloadError(t, l, DefaultFile+": not a regular file, so it cannot be read again")
 }

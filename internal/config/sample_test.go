@@ -1,13 +1,10 @@
 package config
 
 import (
-	"os"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -15,45 +12,29 @@ const (
 	referencePath = "../../docs/configuration.md"
 )
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-func TestSampleLoads(t *testing.T) {
+func TestSample_Loads(t *testing.T) {
 	l, err := Load(Sources{File: samplePath})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if len(l.Warnings) > 0 {
 		t.Errorf("warnings: %q", l.Warnings)
 	}
 }
 
-// Keys that are commented out, and lines of examples. Sentences in comments start with a capital letter.
+// Keys that are commented out and lines of examples, unlike sentences, do not start with a capital letter.
 var (
 	commentedKey = regexp.MustCompile(`(?m)^( *)# ([a-z0-9_]+:)`)
 	exampleLine  = regexp.MustCompile(`(?m)^( *)#   ( *\S)`)
 )
 
-func TestSampleLoadsUncommented(t *testing.T) {
+func TestSample_CommentedKeysShowDefaults(t *testing.T) {
 	uncommented := commentedKey.ReplaceAllString(read(t, samplePath), "$1$2")
 	l := mustLoad(t, uncommented, nil, nil)
 	if len(l.Warnings) > 0 {
 		t.Errorf("warnings: %q", l.Warnings)
 	}
 	want, err := Load(Sources{File: samplePath})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// What is commented out shows the defaults, so it changes nothing.
-	if diff := cmp.Diff(want.Config, l.Config); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	must(t, err)
+	expectConfig(t, l.Config, want.Config)
 	for _, key := range schemaKeys() {
 		last := key[strings.LastIndexByte(key, '.')+1:]
 		inExample := ""
@@ -66,8 +47,8 @@ func TestSampleLoadsUncommented(t *testing.T) {
 	}
 }
 
-// TestSampleExamples takes the examples in, all at once. They show every key of the lists.
-func TestSampleExamples(t *testing.T) {
+// All examples are valid together. They show every key of the lists.
+func TestSample_ExamplesLoad(t *testing.T) {
 	content := exampleLine.ReplaceAllString(read(t, samplePath), "$1$2")
 	l := mustLoad(t, content, nil, nil)
 	if len(l.Warnings) > 0 {
@@ -78,7 +59,7 @@ func TestSampleExamples(t *testing.T) {
 			t.Errorf("no example of %s", key)
 		}
 	}
-	// The values that are only in the text, with the examples.
+	// Values that only the text shows are valid together with the examples.
 	for key, value := range map[string]string{
 		"aws.availability_zone_id": "apse2-az1", "aws.domain": "amazonaws.com.cn", "ec2.public_ipv4": "203.0.113.10",
 		"ec2.ipv6": "2001:db8:1234:1a00::10", "ec2.mac": "0a:1b:2c:3d:4e:5f", "ec2.interface_id": "eni-0123456789abcdef0",
@@ -96,7 +77,7 @@ func TestSampleExamples(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsDocumented(t *testing.T) {
+func TestReference_HasEveryKey(t *testing.T) {
 	reference := read(t, referencePath)
 	for _, key := range schemaKeys() {
 		if !strings.Contains(reference, "| `"+key+"` |") {
@@ -105,8 +86,8 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 }
 
-// TestEveryTagNamesARule also finds texts without a rule and rules without a text.
-func TestEveryTagNamesARule(t *testing.T) {
+// Every tag names a rule, every text has one, and every rule has a text.
+func TestSchema_RulesAndTextsMatch(t *testing.T) {
 	used := map[string]bool{}
 	var walk func(block reflect.Type)
 	walk = func(block reflect.Type) {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestYAML(t *testing.T) {
+func TestYAML_ShowsEveryKeyWithItsOriginAndLoadsAgain(t *testing.T) {
 	l := mustLoad(t, `---
 credentials:
   mock: true

@@ -8,12 +8,12 @@ import (
 	"mock-ec2-metadata/internal/testutil"
 )
 
-// badNetwork is a file that Check refuses, and all that it says about it. Both start in the line after the quote.
+// badNetwork is a file that Check refuses and the error. Both start in the line after the quote.
 type badNetwork struct {
 	name, yaml, want string
 }
 
-// loadText loads a file's content under the name f.yaml.
+// loadText loads the content of a file f.yaml.
 func loadText(t *testing.T, content string, set ...string) *config.Loaded {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -25,7 +25,7 @@ func loadText(t *testing.T, content string, set ...string) *config.Loaded {
 	return l
 }
 
-// check loads the file and compares what Check says.
+// check loads the file and compares the error.
 func (b badNetwork) check(t *testing.T) {
 	t.Run(b.name, func(t *testing.T) {
 		l := loadText(t, strings.TrimPrefix(b.yaml, "\n"))
@@ -36,8 +36,7 @@ func (b badNetwork) check(t *testing.T) {
 	})
 }
 
-// TestBadNetworks has one file for each rule about addresses and the networks around them.
-func TestBadNetworks(t *testing.T) {
+func TestCheck_RefusesContradictingNetworks(t *testing.T) {
 	for _, b := range []badNetwork{
 		{"address outside the subnet", `
 ec2:
@@ -93,8 +92,7 @@ f.yaml:3: ec2.security_group_ids: 1 ids, but ec2.security_groups has 2 names`},
 	}
 }
 
-// TestBadInterfaces has one file for each rule about the further network interfaces.
-func TestBadInterfaces(t *testing.T) {
+func TestCheck_RefusesContradictingSecondaryInterfaces(t *testing.T) {
 	for _, b := range []badNetwork{
 		{"the instance's own device", `
 ec2: {network_interfaces: [{device_number: 0}]}`, `
@@ -240,7 +238,7 @@ ec2:
 	}
 }
 
-// FuzzCheck reads configurations that Load accepts: neither Check nor New may panic on one, whatever it describes.
+// Neither Check nor New may panic on a configuration that Load accepts.
 func FuzzCheck(f *testing.F) {
 	f.Add("ec2: {subnet_ipv4_cidr_block: 10.0.0.0/28, network_interfaces: [{local_ipv4s: [10.0.0.5]}, {device_number: 0, network_card: 1}]}")
 	f.Add("ec2: {local_ipv4: 255.255.255.255, network_interfaces: [{}, {subnet_id: s, subnet_ipv4_cidr_block: 0.0.0.0/0}]}")
