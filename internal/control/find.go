@@ -15,15 +15,7 @@ func Find() (string, error) { return find(directories()) }
 func find(dirs []string) (string, error) {
 	var found []string
 	for _, dir := range dirs {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue // not there, or another user's
-		}
-		for _, entry := range entries {
-			if path := filepath.Join(dir, entry.Name()); isSocket(entry) && alive(path) {
-				found = append(found, path)
-			}
-		}
+		found = append(found, listening(dir)...)
 	}
 	switch len(found) {
 	case 0:
@@ -34,6 +26,22 @@ func find(dirs []string) (string, error) {
 	default:
 		return "", errors.New("several daemons run; name one with --control:\n  " + strings.Join(found, "\n  "))
 	}
+}
+
+// listening returns the sockets in a directory that a process listens on: none if the directory does not exist, or is another
+// user's.
+func listening(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, entry := range entries {
+		if path := filepath.Join(dir, entry.Name()); isSocket(entry) && alive(path) {
+			found = append(found, path)
+		}
+	}
+	return found
 }
 
 // alive tells whether a process listens on a socket.

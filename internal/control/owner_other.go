@@ -4,5 +4,5 @@ package control
 
 import "io/fs"
 
-// ownedByUser cannot tell: the temporary directory is the user's own here.
-func ownedByUser(fs.FileInfo) bool { return true }
+// ownedBy cannot tell: the temporary directory is the user's own here.
+func ownedBy(fs.FileInfo, int) bool { return true }

@@ -57,16 +57,31 @@ func directories() []string {
 }
 
 // Prepare makes a directory of sockets and gives it to a user. Root calls it before it becomes that user, who could not make
-// a directory in /run.
+// a directory in /run. While a daemon of another user listens there, the directory stays that user's. On an error Prepare
+// leaves no directory of root's behind: the user could not use it.
 func Prepare(dir string, uid, gid int) error {
 	if err := makePrivate(dir); err != nil {
 		return err
 	}
-	return os.Lchown(dir, uid, gid)
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !ownedBy(info, uid) && len(listening(dir)) > 0 {
+		return anothersDirectory(dir)
+	}
+	if err := os.Lchown(dir, uid, gid); err != nil { // in a container, root may lack CAP_CHOWN
+		return errors.Join(err, os.Remove(dir))
+	}
+	return nil
+}
+
+func anothersDirectory(dir string) error {
+	return fmt.Errorf("%s belongs to another user; set server.control to a path of your own", dir)
 }
 
 // makePrivate makes a directory of mode 0700. One that is there must be a directory of this user's, so that another user cannot
-// put one in its place.
+// put one in its place. Root may use everybody's.
 func makePrivate(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return fmt.Errorf("%w; %s", err, writableHint)
@@ -81,8 +96,8 @@ func makePrivate(dir string) error {
 		return err
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a directory; remove it", dir)
-	case !ownedByUser(info):
-		return fmt.Errorf("%s belongs to another user; set server.control to a path of your own", dir)
+	case os.Geteuid() != 0 && !ownedBy(info, os.Geteuid()):
+		return anothersDirectory(dir)
 	}
 	return os.Chmod(dir, 0o700) //nolint:gosec // a directory needs the x bit
 }
