@@ -164,9 +164,11 @@ add_aws() {
 # add_root OWNER starts the container as root. The daemon becomes the owner once
 # the address is in place; the process that removes the address stays root.
 # DAC_OVERRIDE: root reads the owner's files until then, and so does docker exec.
+# The control socket is in /run. Everyone can write there, since root cannot give
+# a directory away without CHOWN: the owner makes it.
 add_root() {
 	local capability
-	run+=(--user 0:0)
+	run+=(--user 0:0 --tmpfs "/run:rw,noexec,nosuid,nodev,size=1m,mode=1777")
 	for capability in NET_ADMIN NET_BIND_SERVICE SETUID SETGID DAC_OVERRIDE; do
 		run+=(--cap-add "$capability")
 	done
