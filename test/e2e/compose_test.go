@@ -103,6 +103,9 @@ func testCompose(t *testing.T, docker dockerCLI, file string) {
 	if out, err := docker("exec", daemon, "/mock-ec2-metadata", "healthcheck"); err != nil || out != "ok" {
 		t.Errorf("healthcheck: %q, %v", out, err)
 	}
+	if got, want := socketOf(t, inContainer(t, docker, daemon).status()), "/tmp/mock-ec2-metadata-1234/80.sock"; got != want {
+		t.Errorf("status names the socket %s, want %s", got, want)
+	}
 	const addresses = `{{range $name, $n := .NetworkSettings.Networks}}{{if ne $name "ec2-metadata"}}{{$n.IPAddress}}{{end}}{{end}}`
 	elsewhere, err := docker("inspect", "--format", addresses, daemon)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,11 +70,19 @@ func buildDaemon(t *testing.T) string {
 	return bin
 }
 
-// local is a daemon on a loopback port of this machine.
+// untilTime is the end of a sentence about credentials.
+var untilTime = regexp.MustCompile(`until 2\S+Z`)
+
+// local is a daemon on this machine that logs JSON.
 type local struct {
 	url string // with a slash at the end
+	cmd *exec.Cmd
 
-	mu    sync.Mutex
+	end   sync.Once     // for who ends it
+	ended chan struct{} // closed when it has ended
+	err   error         // how it ended; read it after ended
+
+	mu    sync.Mutex // guards the fields below
 	lines []string
 	more  chan struct{} // closed, and made anew, at each line
 }
@@ -110,10 +119,8 @@ func follow(t *testing.T, cmd *exec.Cmd) *local {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d := &local{more: make(chan struct{})}
-	read := make(chan struct{})
+	d := &local{cmd: cmd, ended: make(chan struct{}), more: make(chan struct{})}
 	go func() {
-		defer close(read)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			d.mu.Lock()
 			d.lines = append(d.lines, lines.Text())
@@ -121,17 +128,13 @@ func follow(t *testing.T, cmd *exec.Cmd) *local {
 			d.more = make(chan struct{})
 			d.mu.Unlock()
 		}
+		d.err = cmd.Wait()
+		close(d.ended)
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
-		defer kill.Stop()
-		<-read
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the daemon ended with %v", err)
-		}
+		d.stop(t)
 		if t.Failed() {
-			t.Logf("the daemon's log:\n%s", strings.Join(d.lines, "\n"))
+			t.Logf("the daemon's log:\n%s", strings.Join(d.logged(), "\n"))
 		}
 	})
 	var serving struct{ URL string }
@@ -142,6 +145,32 @@ func follow(t *testing.T, cmd *exec.Cmd) *local {
 	return d
 }
 
+// stop ends the daemon by SIGTERM and waits for its end, which must be a success.
+func (d *local) stop(t *testing.T) {
+	t.Helper()
+	d.end.Do(func() {
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		kill := time.AfterFunc(15*time.Second, func() { _ = d.cmd.Process.Kill() })
+		defer kill.Stop()
+		<-d.ended
+		if d.err != nil {
+			t.Errorf("the daemon ended with %v", d.err)
+		}
+	})
+}
+
+// kill ends the daemon by SIGKILL.
+func (d *local) kill(t *testing.T) {
+	t.Helper()
+	d.end.Do(func() {
+		_ = d.cmd.Process.Kill()
+		<-d.ended
+		if d.err == nil {
+			t.Error("the killed daemon ended with success")
+		}
+	})
+}
+
 // logged are the lines so far.
 func (d *local) logged() []string {
 	d.mu.Lock()
@@ -149,7 +178,7 @@ func (d *local) logged() []string {
 	return d.lines
 }
 
-// waitFor gives the first line of the log that contains text.
+// waitFor returns the first line of the log that contains text.
 func (d *local) waitFor(t *testing.T, text string) string {
 	t.Helper()
 	timeout := time.After(30 * time.Second)
@@ -162,12 +191,16 @@ func (d *local) waitFor(t *testing.T, text string) string {
 				return lines[seen]
 			}
 		}
+		why := "within 30 s"
 		select {
 		case <-more:
+			continue
+		case <-d.ended:
+			why = "before the daemon ended"
 		case <-timeout:
-			t.Errorf("no %s in the log within 30 s:\n%s", text, strings.Join(lines, "\n"))
-			return ""
 		}
+		t.Errorf("no %s in the log %s:\n%s", text, why, strings.Join(lines, "\n"))
+		return ""
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -60,6 +61,7 @@ func TestDocker(t *testing.T) {
 	}
 	t.Run("binary", func(t *testing.T) { testImageBinary(t, docker, repo) })
 	t.Run("prd", func(t *testing.T) { testPrd(t, docker, repo) })
+	t.Run("control", func(t *testing.T) { testDockerControl(t, docker, repo) })
 	t.Run("dev", func(t *testing.T) { testDev(t, docker, repo) })
 	t.Run("it", func(t *testing.T) {
 		home := t.TempDir()
@@ -185,6 +187,35 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 	}
 	if code, err := docker("inspect", "--format", "{{.State.ExitCode}}", container); err != nil || code != "0" {
 		t.Errorf("stopped with %q, %v after %v", code, err, time.Since(start))
+	}
+}
+
+// testDockerControl runs the commands of the control socket in the container of a daemon that waits for an MFA code.
+func testDockerControl(t *testing.T, docker dockerCLI, repo string) {
+	const owner = 1234
+	l, err := net.Listen("tcp", net.JoinHostPort(bridgeAddress(t, docker), "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sts := stsfake.StartOn(t, l)
+	home, _ := mfaHome(t, sts)
+	give(t, home, owner)
+	file := filepath.Join(repo, "conf/config.yaml")
+	copyFile(t, filepath.Join(home, "conf/config.yaml"), file, 0o644)
+	_, port, _ := strings.Cut(testutil.FreeAddr(t), ":")
+	mustScript(t, repo, []string{"HOME=" + home, "PORT=" + port, "BIND=127.0.0.1", "AWS_ENDPOINT_URL_STS=" + sts.URL()}, "./run-docker.sh", "prd")
+
+	c := inContainer(t, docker, container)
+	if got, want := socketOf(t, c.status()), "/tmp/mock-ec2-metadata-1234/5000.sock"; got != want {
+		t.Errorf("status names the socket %s, want %s", got, want)
+	}
+	c.want(0, "credentials of "+sessionARN+" until TIME\n", "", "mfa", "123456")
+	testutil.Write(t, file, "log: {level: loud}\n")
+	c.want(1, "", `mock-ec2-metadata: conf/config.yaml:1: log.level: "loud" is not one of debug, info, warn, error`+"\n", "reload")
+	copyFile(t, filepath.Join(home, "conf/config.yaml"), file, 0o644)
+	c.want(0, "reloaded conf/config.yaml\n", "", "reload")
+	if got := sts.Calls("AssumeRole"); got != 1 {
+		t.Errorf("%d AssumeRole calls, want 1", got)
 	}
 }
 

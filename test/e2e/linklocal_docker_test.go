@@ -70,6 +70,13 @@ func TestLinkLocalDocker(t *testing.T) {
 		t.Errorf("the container runs as %q, %v", got, err)
 	}
 
+	commands := inContainer(t, docker, container)
+	if got := socketOf(t, commands.status()); got != "/run/mock-ec2-metadata/5005.sock" {
+		t.Errorf("the control socket is %s", got)
+	}
+	commands.want(0, "reloaded conf/config.yaml\n", "", "reload")
+	commands.want(1, "", "mock-ec2-metadata: no MFA code is wanted now\n", "mfa", "123456")
+
 	// A second call replaces the first container.
 	wantRun(t, prd("LINK_LOCAL=1", "PORT=5005", "BIND=127.0.0.1"), 0, "Replacing the container mock-ec2-metadata that was there.\n"+said, "")
 	machine.wantOneOfEach(t)

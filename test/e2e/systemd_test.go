@@ -62,7 +62,7 @@ func TestSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := regexp.MustCompile(`until 2\S+Z`).ReplaceAllString(string(got), "until TIME")
+	printed := untilTime.ReplaceAllString(string(got), "until TIME")
 	printed = checkExposure(t, printed)
 	if diff := cmp.Diff(systemdTranscript, printed); diff != "" {
 		journal, _ := os.ReadFile(filepath.Join(dir, "journal"))
@@ -121,6 +121,12 @@ Seccomp: 2
 /run/mock-ec2-metadata 700
 5
 identity.pem
+-- control
+/run/mock-ec2-metadata/80.sock 600
+    "socket": "/run/mock-ec2-metadata/80.sock"
+mock-ec2-metadata: no MFA code is wanted now
+reloaded /etc/mock-ec2-metadata/config.yaml
+mock-ec2-metadata: no running daemon was found in /tmp/mock-ec2-metadata-65534 or /run/mock-ec2-metadata; start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen
 -- reload
 two
 active running
@@ -128,6 +134,9 @@ active running
 serves i-0123456789abcdef0 with role myrole, credentials valid until TIME
   "Code" : "Success",
 you
+/run/mock-ec2-metadata 700 you
+/run/mock-ec2-metadata/80.sock 600 you
+    "socket": "/run/mock-ec2-metadata/80.sock"
   touch: cannot touch '/home/you/.aws/written': Read-only file system
   .aws
 answer
@@ -137,4 +146,5 @@ written
 inactive dead
 inactive dead
 Device "mock-imds" does not exist.
+ls: cannot access '/run/mock-ec2-metadata': No such file or directory
 `

@@ -38,6 +38,13 @@ stat -c '%n %a' /var/lib/private/mock-ec2-metadata /run/mock-ec2-metadata
 get latest/dynamic/instance-identity/signature | wc -l
 ls /var/lib/private/mock-ec2-metadata
 
+say control
+stat -c '%n %a' /run/mock-ec2-metadata/*
+mock-ec2-metadata status | grep socket
+mock-ec2-metadata mfa 123456
+mock-ec2-metadata reload
+setpriv --reuid 65534 --clear-groups mock-ec2-metadata status
+
 say reload
 sed -i 's/one/two/' /etc/mock-ec2-metadata/config.yaml
 systemctl reload mock-ec2-metadata
@@ -66,6 +73,8 @@ for _ in $(seq 50); do case $(status) in *until* | *failed*) break ;; esac; slee
 status
 get $document | grep Code
 ps -o user= -p "$(systemctl show --property=MainPID --value mock-ec2-metadata)"
+stat -c '%n %a %U' /run/mock-ec2-metadata{,/*}
+mock-ec2-metadata status | grep socket
 sed 's/^/  /' /home/you/.aws/sso/cache/home
 ls /home/you/.aws/sso/cache
 
@@ -75,5 +84,6 @@ for _ in $(seq 50); do case $(see mock-ec2-metadata-address.service) in inactive
 see mock-ec2-metadata-address.service
 see mock-ec2-metadata.service
 ip -brief link show mock-imds 2>&1
+ls -d /run/mock-ec2-metadata 2>&1
 journalctl --boot --no-pager --output cat --grep 'ordering cycle|Failed with result'
 journalctl --boot --no-pager --output cat --unit mock-ec2-metadata.service >/run/files/journal
