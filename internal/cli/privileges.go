@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/privileges"
@@ -18,7 +17,7 @@ func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, bef
 	wanted := loaded.Config.Server.User
 	if os.Geteuid() != 0 {
 		if wanted != "" && !privileges.IsCurrent(wanted) {
-			log.Warn("server.user has no effect: only root can become another user", "user", wanted)
+			log.Warn("server.user has no effect without root", "user", wanted)
 		}
 		return nil
 	}
@@ -28,7 +27,8 @@ func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, bef
 	}
 	if user.UID == 0 {
 		if wanted == "" {
-			log.Warn("the daemon runs as root; set server.user to the user to become after binding the ports, or to root if that is meant")
+			log.Warn("the daemon runs as root",
+				"hint", "set server.user to the user to become after binding the ports, or to root if that is meant")
 		}
 		return nil
 	}
@@ -38,15 +38,10 @@ func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, bef
 	if before != nil {
 		before(user)
 	}
-	unreadable, err := user.Become(filesToRead(ctx, loaded))
-	if err != nil {
+	if err := user.Become(filesToRead(ctx, loaded)); err != nil {
 		return err
 	}
 	log.Info("no longer root", "user", user.String(), "why", user.Reason, "home", os.Getenv("HOME"))
-	if len(unreadable) > 0 {
-		log.Warn("the daemon keeps the right to read all files (CAP_DAC_READ_SEARCH), since its user cannot read some that it needs; "+
-			"let that user read them, and restart", "user", user.String(), "files", strings.Join(unreadable, ", "))
-	}
 	return nil
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 // Become fails: there is no root here.
-func (u *User) Become([]string) ([]string, error) {
-	return nil, errors.New("server.user needs Unix, and this is " + runtime.GOOS + "; leave it out")
+func (u *User) Become([]string) error {
+	return errors.New("server.user needs Unix, and this is " + runtime.GOOS + "; leave it out")
 }
 
 func owner(string) (uid int, known bool) { return 0, false }

@@ -14,32 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Become makes the process, which is root's, the user's for good, on all threads. Those of files (of a
-// directory, the files in it) that the user cannot read stay readable by the one right of root's that is kept, and are
-// returned. An error leaves a process that must end.
-func (u *User) Become(files []string) ([]string, error) {
+// Become makes the process the user's for good, on all threads, without any of root's rights. It fails if the user cannot read
+// one of files (of a directory, the files in it): the process must end then.
+func (u *User) Become(files []string) error {
 	files = regular(files)
-	notKept := retainRights()
 	if err := u.change(); err != nil {
-		return nil, u.failed(err)
-	}
-	// Only now is it the system that says what the user can read: the rights retained are not in effect yet.
-	needed := unreadable(files)
-	if len(needed) > 0 {
-		if notKept == nil {
-			notKept = keepReading()
-		}
-		if notKept != nil {
-			return nil, fmt.Errorf("the user %s (%s) cannot read %s, and the right to do so all the same cannot be kept: %w; let that user read it, or set server.user to root",
-				u, u.Reason, strings.Join(needed, ", "), notKept)
-		}
-	} else if err := dropRights(); err != nil {
-		return nil, u.failed(err)
+		return u.failed(err)
 	}
 	if err := u.verify(); err != nil {
-		return nil, u.failed(err)
+		return u.failed(err)
 	}
-	return needed, nil
+	if closed := unreadable(files); len(closed) > 0 {
+		return fmt.Errorf("the user %s (%s) cannot read %s; let that user read it, or set server.user to another user, or to root",
+			u, u.Reason, strings.Join(closed, ", "))
+	}
+	return nil
 }
 
 // change is the change itself. Package syscall makes it on all threads.
@@ -56,7 +45,7 @@ func (u *User) change() error {
 	return nil
 }
 
-// unreadable are those of files that the process has no way to, by its user and its groups.
+// unreadable are those of files that the user and groups of the process cannot read.
 func unreadable(files []string) []string {
 	return slices.DeleteFunc(slices.Clone(files), func(file string) bool { return unix.Access(file, unix.R_OK) == nil })
 }
@@ -65,7 +54,7 @@ func (u *User) failed(err error) error {
 	return fmt.Errorf("cannot become the user %s (%s): %w; start the daemon as that user, or with the capabilities CAP_SETUID and CAP_SETGID, or set server.user to root", u, u.Reason, err)
 }
 
-// verify looks whether the process is the user's, and nobody else's.
+// verify checks that the process has the user's ids only, and cannot become root again.
 func (u *User) verify() error {
 	groups, err := syscall.Getgroups()
 	if err != nil {

@@ -66,9 +66,9 @@ func TestChoose(t *testing.T) {
 		{name: "number 0", wanted: "0", environ: sudo, want: &User{Name: "root", Home: "/root", Reason: "server.user"}},
 
 		{name: "unknown", wanted: "carol", err: `there is no user "carol" here; name another, or give the number (id -u carol)`},
-		{name: "no number", wanted: "4294967295", err: "4294967295 is no user's number; the largest is 4294967294"},
-		{name: "far too large a number", wanted: "99999999999999999999", err: "99999999999999999999 is no user's number; the largest is 4294967294"},
-		{name: "a broken account", wanted: "broken", err: `the account broken has the numbers "4294967295" and "x", which no user and no group can have; mend it, or give a number`},
+		{name: "no number", wanted: "4294967295", err: "4294967295 is not a uid; the largest is 4294967294"},
+		{name: "far too large a number", wanted: "99999999999999999999", err: "99999999999999999999 is not a uid; the largest is 4294967294"},
+		{name: "a broken account", wanted: "broken", err: `the account broken has the numbers "4294967295" and "x", which no user and no group can have; fix the account, or give a number`},
 
 		{name: "sudo", environ: sudo, owners: map[string]int{"config": 1001}, want: alice("SUDO_UID")},
 		{

@@ -1,6 +1,5 @@
-// Package privileges makes a process that was started as root somebody else, for good: which user that is, what of the
-// environment was root's, and the change itself, on every thread. Of root's rights none is left, or, where the user cannot
-// read a file that the process has to read, on Linux, the one to read files.
+// Package privileges makes a process that was started as root the process of another user, for good: which user that is, which
+// variables of the environment were root's, and the change itself, on every thread.
 package privileges
 
 import (
@@ -11,12 +10,12 @@ import (
 	"strconv"
 )
 
-// User is who to become.
+// User is the user to become.
 type User struct {
 	Name     string // "" without an account
 	UID, GID int
 	Groups   []int  // supplementary ones
-	Home     string // "" when nobody knows it
+	Home     string // "" when it is not known
 	Reason   string // why this one, e.g. "server.user"
 }
 
@@ -28,8 +27,8 @@ func (u *User) String() string {
 	return fmt.Sprintf("%s (%d)", u.Name, u.UID)
 }
 
-// AdoptEnvironment changes what of the environment is root's to what is the user's: HOME, unless it was chosen, and
-// XDG_RUNTIME_DIR, which belongs to one user only (XDG Base Directory Specification).
+// AdoptEnvironment replaces root's values in the environment by the user's: HOME, unless it was set on purpose, and
+// XDG_RUNTIME_DIR, which belongs to one user (XDG Base Directory Specification).
 func (u *User) AdoptEnvironment() error {
 	return u.adoptEnvironment(thisMachine())
 }
@@ -53,8 +52,8 @@ func (u *User) adoptEnvironment(m machine) error {
 	return nil
 }
 
-// home is the home to use: the current one, or the user's own if that is more likely to be meant. sudo makes HOME root's
-// own, so that says nothing there; else it was chosen, unless there is nothing in it and something in the user's.
+// home is the home to use: the current one, or the user's own if that is more likely to be meant. sudo sets HOME to root's home.
+// Otherwise HOME was set on purpose, unless it has no profiles and the user's home has.
 func (u *User) home(current, roots string, underSudo bool) string {
 	rootsOwn := current == "" || current == roots
 	move := false
@@ -79,8 +78,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// regular are those of files, and of the files in those that are directories, that exist and are regular, by their absolute
-// paths. A pipe could not be read a second time anyway.
+// regular are the absolute paths of the regular files among files, and of those in directories among them.
 func regular(files []string) []string {
 	var found []string
 	for _, file := range files {
