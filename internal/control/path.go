@@ -83,14 +83,14 @@ func anothersDirectory(dir string) error {
 // makePrivate makes a directory of mode 0700. One that is there must be a directory of this user's, so that another user cannot
 // put one in its place. Root may use everybody's.
 func makePrivate(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil { //nolint:gosec // XDG_RUNTIME_DIR is the user's to set
 		return fmt.Errorf("%w; %s", err, writableHint)
 	}
-	err := os.Mkdir(dir, 0o700)
+	err := os.Mkdir(dir, 0o700) //nolint:gosec // likewise
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w; %s", err, writableHint)
 	}
-	info, err := os.Lstat(dir)
+	info, err := os.Lstat(dir) //nolint:gosec // likewise
 	switch {
 	case err != nil:
 		return err

@@ -171,7 +171,7 @@ func (s *Server) Close() {
 	if s.listener != nil {
 		_ = s.listener.Close()
 		if s.auto {
-			_ = os.Remove(filepath.Dir(s.path)) // fails while other daemons have sockets there
+			_ = os.Remove(filepath.Dir(s.path)) //nolint:gosec // our directory; fails while other daemons have sockets there
 		}
 	}
 }
