@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/control"
 	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
@@ -70,6 +71,20 @@ func TestMFA_CodeArrivesAfterACleanup(t *testing.T) {
 	}
 	if got := d.run(t, "mfa", "123456"); !strings.HasPrefix(got.stdout, "credentials of ") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestMFA_SocketRefusesCodesOfAnotherForm sends what the command does not.
+func TestMFA_SocketRefusesCodesOfAnotherForm(t *testing.T) {
+	d := startMFA(t)
+	client := control.NewClient(d.status(t).Control.Socket)
+	for _, code := range []string{"", "12345", "1234567", "12345a", strings.Repeat("1", 60<<10)} {
+		if got, err := client.MFA(t.Context(), code); err == nil || err.Error() != "an MFA code has 6 digits" {
+			t.Errorf("%.10q: %q, %v", code, got, err)
+		}
+	}
+	if s := d.status(t); s.Credentials.State != api.StateMFA {
+		t.Errorf("/status: %+v", s)
 	}
 }
 
