@@ -1,54 +1,215 @@
-// Package architecture keeps the package map of CONTRIBUTING.md true.
+// Package architecture checks the package map: which package may import which, and how large each is. CONTRIBUTING.md shows
+// the same map.
 package architecture
 
 import (
+	"bytes"
+	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-const module = "mock-ec2-metadata/"
+const (
+	module  = "mock-ec2-metadata/"
+	root    = "../.." // of the repository
+	command = "cmd/mock-ec2-metadata"
+	cli     = "internal/cli"
+)
 
-// mayImport says which of our packages each package may import directly. cmd may import all.
-var mayImport = map[string][]string{
-	"internal/config":      nil,
-	"internal/instance":    {"internal/config"},
-	"internal/tree":        {"internal/instance"},
+// packageMap says which of our packages each package imports directly: these, and no others. The value nil is none.
+var packageMap = map[string][]string{
+	command: {cli, "internal/terminal"},
+	// cli wires all others together; see TestImports_CLIMayImportAll.
+	cli: nil,
+
+	"internal/doctor": {
+		"internal/api", "internal/app", "internal/config", "internal/credentials", "internal/guard", "internal/instance",
+		"internal/probe", "internal/route", "internal/sdkenv", "internal/sts",
+	},
+	"internal/app": {
+		"internal/api", "internal/config", "internal/credentials", "internal/filewatch", "internal/guard", "internal/identity",
+		"internal/imds", "internal/instance", "internal/server", "internal/sts", "internal/tree", "internal/web",
+	},
+	"internal/control":     {"internal/api", "internal/web"},
+	"internal/probe":       {"internal/api"},
 	"internal/imds":        {"internal/tree", "internal/web"},
+	"internal/tree":        {"internal/instance"},
+	"internal/instance":    {"internal/config"},
+	"internal/sts":         {"internal/credentials"},
+	"internal/guard":       {"internal/web"},
+	"internal/server":      {"internal/web"},
+	"internal/api":         nil,
+	"internal/config":      nil,
 	"internal/credentials": nil,
 	"internal/filewatch":   nil,
-	"internal/guard":       {"internal/web"},
 	"internal/identity":    nil,
 	"internal/privileges":  nil,
 	"internal/route":       nil,
-	"internal/server":      {"internal/web"},
-	"internal/sts":         {"internal/credentials"},
+	"internal/sdkenv":      nil,
+	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
 }
 
-func TestImports(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"internal/...").Output()
+// systems are those whose files are looked at.
+var systems = []string{"linux", "darwin", "windows"}
+
+// imports returns what each package imports of ours, sorted, on any system and without its tests.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, goos := range systems {
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"cmd/...", module+"internal/...")
+		cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			fields := strings.Fields(line)
+			name := strings.TrimPrefix(fields[0], module)
+			list := all[name]
+			for _, imported := range fields[1:] {
+				if ours, ok := strings.CutPrefix(imported, module); ok {
+					list = append(list, ours)
+				}
+			}
+			slices.Sort(list)
+			all[name] = slices.Compact(list)
+		}
+	}
+	return all
+}
+
+func TestImports_AreThoseOfTheMap(t *testing.T) {
+	all := imports(t)
+	for name, imported := range all {
+		want, known := packageMap[name]
+		switch {
+		case !known:
+			t.Errorf("%s is in no row of the package map; add it here and to CONTRIBUTING.md", name)
+		case name != cli && !slices.Equal(imported, want):
+			t.Errorf("%s imports %q, but the map has %q", name, imported, want)
+		}
+	}
+	for name := range packageMap {
+		if _, there := all[name]; !there {
+			t.Errorf("the map has %s, which does not exist", name)
+		}
+	}
+}
+
+// TestImports_CLIMayImportAll leaves out what is above it and what is for tests.
+func TestImports_CLIMayImportAll(t *testing.T) {
+	for _, imported := range imports(t)[cli] {
+		if _, known := packageMap[imported]; !known || imported == command || imported == "internal/testutil" {
+			t.Errorf("it imports %s", imported)
+		}
+	}
+}
+
+// row is one of the package map in CONTRIBUTING.md: package, what it owns, imports.
+var row = regexp.MustCompile("(?m)^\\| `((?:cmd|internal)/[a-z0-9-]+)` \\| (.+) \\| (.+) \\|$")
+
+func TestImports_AreThoseOfTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		pkg := strings.TrimPrefix(fields[0], module)
-		allowed, known := mayImport[pkg]
-		if !known {
-			t.Errorf("%s is in no row of the package map; add it here and to CONTRIBUTING.md", pkg)
+	documented := map[string]string{}
+	for _, match := range row.FindAllStringSubmatch(string(text), -1) {
+		documented[match[1]] = match[3]
+	}
+	want := map[string]string{}
+	for name, list := range packageMap {
+		var short []string
+		for _, imported := range list {
+			short = append(short, strings.TrimPrefix(imported, "internal/"))
 		}
-		seen++
-		for _, imported := range fields[1:] {
-			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s, but may import only %v", pkg, ours, allowed)
-			}
+		switch {
+		case name == cli:
+			want[name] = "all below it"
+		case len(list) == 0:
+			want[name] = "none"
+		default:
+			want[name] = strings.Join(short, ", ")
 		}
 	}
-	if seen != len(mayImport) {
-		t.Errorf("%d packages, but the map has %d", seen, len(mayImport))
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if documented[name] != want[name] {
+			t.Errorf("CONTRIBUTING.md says that %s imports %q, want %q", name, documented[name], want[name])
+		}
+	}
+	for name := range documented {
+		if _, known := want[name]; !known {
+			t.Errorf("CONTRIBUTING.md has a row of %s, which is not in the map", name)
+		}
+	}
+}
+
+// lines counts the lines of each package's files, without tests.
+func lines(t *testing.T) map[string]int {
+	t.Helper()
+	count := map[string]int{}
+	for name := range packageMap {
+		for _, file := range sources(t, name) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			count[name] += bytes.Count(text, []byte("\n"))
+		}
+	}
+	return count
+}
+
+// sources are the Go files of a package, for all systems, without tests.
+func sources(t *testing.T, name string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, name, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, "_test.go") })
+}
+
+// maxMainLines bounds the command: signals, the exit code and what is linked in.
+const maxMainLines = 90
+
+func TestSize_CommandIsMainAlone(t *testing.T) {
+	files := sources(t, command)
+	if len(files) != 1 || filepath.Base(files[0]) != "main.go" {
+		t.Errorf("%s has %q, want main.go alone", command, files)
+	}
+	if got := lines(t)[command]; got > maxMainLines {
+		t.Errorf("main.go has %d lines, want at most %d", got, maxMainLines)
+	}
+}
+
+// A package that outgrows its share, in per cent of all lines, owns too much.
+const (
+	maxShare       = 12
+	maxConfigShare = 18 // the schema, and every rule with its message
+)
+
+func TestSize_NoPackageOwnsTooMuch(t *testing.T) {
+	count := lines(t)
+	total := 0
+	for _, n := range count {
+		total += n
+	}
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		limit := maxShare
+		if name == "internal/config" {
+			limit = maxConfigShare
+		}
+		if n := count[name]; n*100 > limit*total {
+			t.Errorf("%s has %d of %d lines, %.1f %%, want at most %d %%", name, n, total, 100*float64(n)/float64(total), limit)
+		}
 	}
 }
