@@ -220,6 +220,13 @@ func TestProfile_AnotherOneIsWatched(t *testing.T) {
 
 	configure(t, "b")
 	d.wantFailure(t, `profile "b"`)
+	calls := sts.Calls("AssumeRoleWithWebIdentity")
+	testutil.Write(t, "tokens/one", "changed, but of the other profile")
+	testutil.Write(t, "tokens/two", "wrong again")
+	testutil.Eventually(t, "the new profile is watched", func() bool { return lastToken(sts) == "wrong again" })
+	if got := sts.Calls("AssumeRoleWithWebIdentity"); got != calls+1 {
+		t.Errorf("%d calls, want 1", got-calls)
+	}
 	d.wantSoon(t, func() { token("tokens/two")(t, sts) })
 }
 
