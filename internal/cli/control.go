@@ -34,9 +34,8 @@ func (p *controlPlace) prepare(loaded *config.Loaded, u *privileges.User) {
 	}
 }
 
-// open makes the control socket of a daemon; nil when server.control is off.
-func (p *controlPlace) open(loaded *config.Loaded, log *slog.Logger) func(*app.App) (app.Control, error) {
-	mode := loaded.Config.Server.Control
+// open makes the control socket of a daemon. mode is a value of server.control; under off it returns nil.
+func (p *controlPlace) open(mode string, log *slog.Logger) func(*app.App) (app.Control, error) {
 	if mode == control.Off {
 		return nil
 	}

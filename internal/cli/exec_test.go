@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,5 +130,21 @@ func TestExec_LeavesNoSocket(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(os.Getenv("XDG_RUNTIME_DIR")); err != nil || len(entries) > 0 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// TestExec_LeavesTheConfiguredSocketToTheDaemon has a daemon of another role, which has the socket of server.control.
+func TestExec_LeavesTheConfiguredSocketToTheDaemon(t *testing.T) {
+	isolate(t)
+	socket := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "own.sock")
+	testutil.Write(t, "conf/config.yaml", mockConfig+"server: {control: "+socket+"}\n")
+	d := start(t)
+	got := run(t, "exec", "--listen", host(d.url), "--set", "credentials.iam_role=arn:aws:iam::123456789012:role/other", "--log-level", "error",
+		"--", "sh", "-c", `test -e `+socket+` && ls "$XDG_RUNTIME_DIR/mock-ec2-metadata"`)
+	if got.code != 0 || !strings.HasSuffix(got.stdout, ".sock\n") || !strings.Contains(got.stderr, "another one is started for this command") {
+		t.Errorf("%+v", got)
+	}
+	if got := run(t, "status", "--control", socket); got.code != 0 {
+		t.Errorf("the daemon has lost its socket: %+v", got)
 	}
 }

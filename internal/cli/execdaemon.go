@@ -12,6 +12,7 @@ import (
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/app"
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/control"
 	"mock-ec2-metadata/internal/probe"
 	"mock-ec2-metadata/internal/terminal"
 )
@@ -58,7 +59,11 @@ func startDaemon(ctx context.Context, f *flags, stderr io.Writer) (address strin
 		logs.Close()
 		return "", nil, err
 	}
-	opt.Control = newControlPlace().open(loaded, logs.Logger)
+	mode := loaded.Config.Server.Control
+	if mode != control.Off {
+		mode = control.Auto // a path belongs to the daemon of serve
+	}
+	opt.Control = newControlPlace().open(mode, logs.Logger)
 	a, err := app.New(ctx, opt)
 	if err != nil {
 		logs.Close()
