@@ -40,6 +40,7 @@ type App struct {
 	pool     *credentials.Pool
 	control  Control
 	changed  chan struct{} // holds one: a change or a reload has ended
+	runs     chan struct{} // closed when Run has begun
 
 	reloading sync.Mutex // held by Reload, so that its result and its notifications are of one reload
 
@@ -58,7 +59,7 @@ func New(ctx context.Context, opt Options) (*App, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	a := &App{opt: opt, log: opt.Log, started: opt.Now(), origin: rand.Text(), changed: make(chan struct{}, 1)}
+	a := &App{opt: opt, log: opt.Log, started: opt.Now(), origin: rand.Text(), changed: make(chan struct{}, 1), runs: make(chan struct{})}
 	if err := a.bind(ctx); err != nil {
 		return nil, err
 	}
@@ -120,6 +121,9 @@ func (a *App) Close() {
 // Addrs are the bound addresses: Options.Listeners first, then server.listen, then Options.Listen.
 func (a *App) Addrs() []net.Addr { return a.server.Addrs() }
 
+// Started is closed when Run has begun: from then on Reload works.
+func (a *App) Started() <-chan struct{} { return a.runs }
+
 // State is what requests are answered from now.
 func (a *App) State() *State { return a.state.Load() }
 
@@ -148,9 +152,7 @@ func (a *App) Run(ctx context.Context) error {
 		prepare.Stop()
 		a.State().Identity.Wait()
 	}()
-	err := a.server.Serve(ctx, a.handler())
-	a.log.Info("stopped")
-	return err
+	return a.server.Serve(ctx, a.handler())
 }
 
 // startChanges starts what the state needs to be alive: the watches on files, before credentials are fetched, so that no
@@ -159,6 +161,7 @@ func (a *App) startChanges(background context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.running = background
+	close(a.runs)
 	s := a.State()
 	a.watchConfig(s)
 	a.watchCredentials(s)

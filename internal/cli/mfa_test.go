@@ -100,7 +100,7 @@ func TestMFA_WithoutSocketSaysWhy(t *testing.T) {
 	if s.Credentials.MFA == nil || s.Credentials.MFA.Error != want || s.Control == nil || *s.Control != (api.Control{Error: want}) {
 		t.Errorf("mfa %+v, control %+v\nwant %s", s.Credentials.MFA, s.Control, want)
 	}
-	d.wantLog(t, `"level":"WARN","msg":"cannot make the control socket","error":"`+want)
+	d.wantLog(t, `"level":"INFO","msg":"running without a control socket","error":"`+want)
 	if got, want := d.run(t, "mfa", "123456"), "mock-ec2-metadata: the daemon at "+d.url+": "+want+"\n"; got != (ran{code: exitFailure, stderr: want}) {
 		t.Errorf("%+v\nwant %s", got, want)
 	}

@@ -42,7 +42,7 @@ func serve(cmd *cobra.Command, f *flags) error {
 		return err
 	}
 	logs := newLogs(cmd.OutOrStdout(), loaded.Config.Log.Format)
-	defer logs.Close() // after the last line
+	defer logs.Close()
 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
@@ -93,7 +93,10 @@ func serve(cmd *cobra.Command, f *flags) error {
 	go reloadOn(ctx, hangup, a)
 	free := time.AfterFunc(freeDelay, debug.FreeOSMemory)
 	defer free.Stop()
-	return a.Run(ctx)
+	err = a.Run(ctx)
+	logs.Close() // the access log comes before the last line
+	logs.Info("stopped")
+	return err
 }
 
 // daemonOptions are those that serve and exec share.
@@ -106,6 +109,7 @@ func daemonOptions(f *flags, loaded *config.Loaded, logs *logs) (app.Options, er
 
 // reloadOn reloads at each SIGHUP until ctx is done.
 func reloadOn(ctx context.Context, hangup <-chan os.Signal, a *app.App) {
+	<-a.Started()
 	for {
 		select {
 		case <-ctx.Done():

@@ -55,7 +55,7 @@ func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error)
 		return nil, err
 	}
 	if err != nil {
-		log.Warn("cannot make the control socket", "error", err)
+		log.Info("running without a control socket", "error", err)
 	}
 	s.listener, s.failure = l, err
 	return s, nil

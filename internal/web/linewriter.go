@@ -27,7 +27,7 @@ type LineWriter struct {
 // NewLineWriter writes to w.
 func NewLineWriter(w io.Writer) *LineWriter {
 	l := &LineWriter{to: w, buf: bufio.NewWriterSize(w, lineBuffer)}
-	l.timer = time.AfterFunc(flushAfter, l.flush) // flushes nothing, once
+	l.timer = time.AfterFunc(time.Hour, l.flush) // Write sets it
 	return l
 }
 

@@ -1,5 +1,5 @@
 // Package bench defines the requests that are measured and the answer that a bare net/http server gives in the daemon's
-// place. Package run measures the built daemon; the benchmarks of the daemon's package measure its handler alone.
+// place. Package run measures the built daemon; the benchmarks of internal/app measure its handler alone.
 package bench
 
 import (

@@ -110,7 +110,7 @@ func TestControl_DirectoryStaysWithARunningDaemon(t *testing.T) {
 
 	first := run.serve(t, home, stranger)
 	second := run.serve(t, home, other)
-	wantLine(t, second, "WARN", "cannot make the control socket", map[string]string{
+	wantLine(t, second, "INFO", "running without a control socket", map[string]string{
 		"error": "no control socket: /run/mock-ec2-metadata belongs to another user; set server.control to a path of your own",
 	})
 	second.stop(t)

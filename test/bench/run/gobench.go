@@ -67,7 +67,7 @@ func (b *bench) goBenchmarks(ctx context.Context) error {
 	if b.short {
 		length = "20ms"
 	}
-	all, err := goBench(ctx, "./cmd/mock-ec2-metadata", "Handler|Lookup|Reload", "OwnAllocations", length)
+	all, err := goBench(ctx, "./internal/app", "Handler|Lookup|Reload", "GetAllocatesNothing", length)
 	if err != nil {
 		return err
 	}
