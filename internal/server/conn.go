@@ -3,7 +3,6 @@ package server
 import (
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -35,7 +34,6 @@ func (l listener) Accept() (net.Conn, error) {
 // request the server gives four deadlines and takes them back, for each of which a connection of package net sets a timer.
 type conn struct {
 	socket
-	reads int // of Read alone
 
 	mu          sync.Mutex
 	read, write deadline
@@ -52,18 +50,6 @@ type deadline struct {
 
 // longAgo is a time by which Reads and Writes end at once.
 var longAgo = time.Unix(1, 0)
-
-// Read lets other connections go first every second time: the client's next request comes meanwhile, and is there when it is
-// read. Else the Read is in vain, and the connection has to wait until the kernel tells of the request. Every time would be too
-// often: while there is always another connection to go on with, the Go scheduler asks the kernel only every 10 ms.
-func (c *conn) Read(p []byte) (int, error) {
-	if len(p) > 1 { // one byte is how the server looks for clients that hang up, while it answers
-		if c.reads++; c.reads%2 == 0 {
-			runtime.Gosched()
-		}
-	}
-	return c.socket.Read(p)
-}
 
 // SetDeadline is for reading and writing.
 func (c *conn) SetDeadline(t time.Time) error {
