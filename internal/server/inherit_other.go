@@ -4,5 +4,5 @@ package server
 
 import "net"
 
-// Inherit finds no service manager here that opens sockets.
+// Inherit returns none: no service manager opens sockets here.
 func Inherit() ([]net.Listener, error) { return nil, nil }

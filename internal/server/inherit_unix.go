@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inherit takes over the listeners that the service manager has opened for this process (sd_listen_fds(3)), if it has. What
-// says so in the environment is removed, so that no child takes it for its own.
+// Inherit takes over the listeners that the service manager has opened for this process, if any (sd_listen_fds(3)). It
+// unsets the variables of that protocol, so that no child uses them.
 func Inherit() ([]net.Listener, error) {
 	var inherited []net.Listener
 	var failed error
@@ -36,7 +36,7 @@ func Inherit() ([]net.Listener, error) {
 	return inherited, nil
 }
 
-// listenerOf fails with what f is instead of a socket that listens for TCP connections.
+// listenerOf returns the listener of a file. Its error says what the file is, if it is not a listening TCP socket.
 func listenerOf(f *os.File) (*net.TCPListener, error) {
 	listening, err := unix.GetsockoptInt(int(f.Fd()), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil {

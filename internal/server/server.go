@@ -1,4 +1,4 @@
-// Package server owns the listeners: binding, timeouts, serving and the graceful stop.
+// Package server owns the listeners: binding, timeouts, serving and graceful shutdown.
 package server
 
 import (
@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -15,16 +16,17 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// Limits on one connection. Metadata clients send small requests at once and give up within seconds.
+// Limits of one connection. Metadata clients send small requests in one piece and give up within seconds. net/http sets a
+// timer for each of its timeouts with each request, so there is none for the body, which hardly any request has.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 10 * time.Second
+	bodyTimeout       = 10 * time.Second // from the end of the header
+	writeTimeout      = 10 * time.Second // from the end of the header; ends answers that the client does not read
 	idleTimeout       = 2 * time.Minute
-	// maxHeaderBytes is for the request line too. Package guard allows less, and says so.
+	// maxHeaderBytes includes the request line. Package guard allows less and says so in its answer.
 	maxHeaderBytes = 32 << 10
 
-	// drainTime is how long requests under way may take to end when the daemon stops.
+	// drainTime is how long requests may take to end during shutdown.
 	drainTime = 5 * time.Second
 )
 
@@ -35,26 +37,10 @@ type Server struct {
 	log       *slog.Logger
 }
 
-// Listen binds every address, or none: the error names the one that cannot be bound and the way out. Clients can connect
-// from then on, and wait for Serve. Listeners that are there already, see Inherit, are served before them.
+// Listen binds all addresses or none. The error names the address that cannot be bound and the fix. Clients can connect
+// from then on; Serve answers them. inherited are listeners that exist already, see Inherit; they come first.
 func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited ...net.Listener) (*Server, error) {
-	s := &Server{
-		log: log,
-		http: &http.Server{
-			ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout:       readTimeout,
-			WriteTimeout:      writeTimeout,
-			IdleTimeout:       idleTimeout,
-			MaxHeaderBytes:    maxHeaderBytes,
-			// OPTIONS * is the handler's as well.
-			DisableGeneralOptionsHandler: true,
-			ConnContext:                  web.WithConn,
-			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		},
-	}
-	for _, l := range inherited {
-		s.listeners = append(s.listeners, listener{l})
-	}
+	s := newServer(log, inherited)
 	var lc net.ListenConfig
 	for _, address := range addresses {
 		l, err := lc.Listen(ctx, network(address), address)
@@ -62,12 +48,29 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited
 			s.Close()
 			return nil, explain(address, err)
 		}
-		s.listeners = append(s.listeners, listener{l})
+		s.listeners = append(s.listeners, l)
 	}
 	return s, nil
 }
 
-// network keeps 0.0.0.0 to IPv4, as it says: Go would listen on IPv6 too.
+func newServer(log *slog.Logger, listeners []net.Listener) *Server {
+	return &Server{
+		log:       log,
+		listeners: slices.Clone(listeners),
+		http: &http.Server{
+			ReadHeaderTimeout: readHeaderTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			// The handler answers OPTIONS *, too.
+			DisableGeneralOptionsHandler: true,
+			ConnContext:                  web.WithConn,
+			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}
+}
+
+// network keeps 0.0.0.0 to IPv4: Go would listen on IPv6, too.
 func network(address string) string {
 	host, _, _ := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); ip != nil && ip.To4() != nil {
@@ -76,7 +79,7 @@ func network(address string) string {
 	return "tcp"
 }
 
-// explain says in one line why an address cannot be bound and what to do.
+// explain says in one line why an address cannot be bound, and the fix.
 func explain(address string, err error) error {
 	_, port, _ := net.SplitHostPort(address)
 	switch {
@@ -91,7 +94,7 @@ func explain(address string, err error) error {
 	}
 }
 
-// Addrs are the bound addresses, inherited ones first, in the order asked for, with real ports where 0 was asked.
+// Addrs returns the bound addresses, inherited ones first, in the order of Listen. Port 0 has become the real port.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))
 	for i, l := range s.listeners {
@@ -100,16 +103,16 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// Limit puts what limit makes of each listener in its place, before Serve.
+// Limit replaces each listener by limit's result. Call it before Serve.
 func (s *Server) Limit(limit func(net.Listener) net.Listener) {
 	for i, l := range s.listeners {
 		s.listeners[i] = limit(l)
 	}
 }
 
-// Serve answers with handler until ctx is done, then lets requests under way end within 5 seconds. Its error is why a listener failed.
+// Serve answers with handler until ctx is done, then gives requests under way 5 seconds to end. The error is a listener's.
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
-	s.http.Handler = handler
+	s.http.Handler = limitBody(handler)
 	failed := make(chan error, len(s.listeners))
 	var serving sync.WaitGroup
 	for _, l := range s.listeners {
@@ -134,7 +137,17 @@ func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	return err
 }
 
-// Close gives the addresses up, for a server that is not going to serve.
+// limitBody sets a deadline for the body. net/http reads the whole body before it answers, and removes the deadline then.
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Close closes the listeners of a server that will not serve.
 func (s *Server) Close() {
 	for _, l := range s.listeners {
 		_ = l.Close()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
 func listen(t *testing.T, addresses ...string) (*Server, error) {
@@ -17,15 +19,24 @@ func listen(t *testing.T, addresses ...string) (*Server, error) {
 	return Listen(t.Context(), slog.New(slog.DiscardHandler), addresses)
 }
 
-func TestServeOnAll(t *testing.T) {
-	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") })
-	s, err := listen(t, "127.0.0.1:0", "127.0.0.1:0")
+func TestServe_AnswersOnEveryListener(t *testing.T) {
+	var lc net.ListenConfig
+	inherited, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	s, err := Listen(t.Context(), slog.New(slog.DiscardHandler), []string{"127.0.0.1:0", "127.0.0.1:0"}, inherited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Addrs(); len(got) != 3 || got[0].String() != inherited.Addr().String() {
+		t.Fatalf("addresses %v, want the inherited %s and two more", got, inherited.Addr())
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, h) }()
+	go func() {
+		served <- s.Serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") }))
+	}()
 	for _, addr := range s.Addrs() {
 		resp, err := http.Get("http://" + addr.String() + "/")
 		if err != nil {
@@ -43,34 +54,37 @@ func TestServeOnAll(t *testing.T) {
 	}
 }
 
-func TestListenErrors(t *testing.T) {
+func TestListen_ErrorNamesAddressAndFix(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
 	inUse := taken.Addr().String()
-
-	_, err = listen(t, "127.0.0.1:0", inUse)
-	want := "cannot listen on " + inUse + ": the port is in use; stop what uses it (perhaps another mock-ec2-metadata), or choose another address with --listen"
-	if err == nil || err.Error() != want {
-		t.Errorf("port in use: %v\nwant %s", err, want)
-	}
-	_, err = listen(t, "192.0.2.1:5000") // TEST-NET-1: nobody's address
-	want = "cannot listen on 192.0.2.1:5000: this machine has no such address; choose another with --listen"
-	if err == nil || err.Error() != want {
-		t.Errorf("foreign address: %v\nwant %s", err, want)
+	for _, tt := range []struct {
+		name      string
+		addresses []string
+		want      string
+	}{
+		{
+			name: "port in use", addresses: []string{"127.0.0.1:0", inUse},
+			want: "cannot listen on " + inUse + ": the port is in use; stop what uses it (perhaps another mock-ec2-metadata), or choose another address with --listen",
+		},
+		{
+			name: "foreign address", addresses: []string{"192.0.2.1:5000"}, // TEST-NET-1
+			want: "cannot listen on 192.0.2.1:5000: this machine has no such address; choose another with --listen",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := listen(t, tt.addresses...); err == nil || err.Error() != tt.want {
+				t.Errorf("%v\nwant %s", err, tt.want)
+			}
+		})
 	}
 }
 
-// TestListenAllOrNone checks that a failure leaves no address bound.
-func TestListenAllOrNone(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	_ = free.Close()
+func TestListen_ErrorLeavesNoAddressBound(t *testing.T) {
+	address := testutil.FreeAddr(t)
 	if _, err := listen(t, address, "192.0.2.1:5000"); err == nil || !strings.Contains(err.Error(), "192.0.2.1") {
 		t.Fatalf("got %v", err)
 	}
@@ -81,25 +95,30 @@ func TestListenAllOrNone(t *testing.T) {
 	_ = again.Close()
 }
 
-func TestDrain(t *testing.T) {
+func TestListen_IPv4AddressMeansIPv4Only(t *testing.T) {
+	s, err := listen(t, "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if addr := s.Addrs()[0].String(); !strings.HasPrefix(addr, "0.0.0.0:") {
+		t.Errorf("listens on %s", addr)
+	}
+}
+
+func TestServe_DrainsForFiveSeconds(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		takes    time.Duration
 		answered bool
 	}{
-		{"a request under way ends", 4 * time.Second, true},
-		{"one that takes longer than 5 s is cut", time.Minute, false},
+		{"a shorter request ends", 4 * time.Second, true},
+		{"a longer request is cut off", time.Minute, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client, conn := net.Pipe()
 				started := make(chan struct{})
-				s := &Server{
-					log:       slog.New(slog.DiscardHandler),
-					listeners: []net.Listener{newPipeListener(conn)},
-					http:      &http.Server{},
-				}
-				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				client, shutdown := serve(t, func(w http.ResponseWriter, r *http.Request) {
 					close(started)
 					select {
 					case <-time.After(tt.takes):
@@ -107,9 +126,6 @@ func TestDrain(t *testing.T) {
 					}
 					_, _ = io.WriteString(w, "done")
 				})
-				ctx, stop := context.WithCancel(t.Context())
-				served := make(chan error, 1)
-				go func() { served <- s.Serve(ctx, h) }()
 				answer := make(chan string, 1)
 				go func() {
 					_, _ = io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -118,12 +134,9 @@ func TestDrain(t *testing.T) {
 				}()
 				<-started
 				start := time.Now()
-				stop()
-				if err := <-served; err != nil {
-					t.Error(err)
-				}
+				shutdown()
 				if took := time.Since(start); took > drainTime+time.Second {
-					t.Errorf("stopping took %v", took)
+					t.Errorf("shutdown took %v", took)
 				}
 				if got := strings.HasSuffix(<-answer, "done"); got != tt.answered {
 					t.Errorf("answered %v, want %v", got, tt.answered)
@@ -133,7 +146,24 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// pipeListener accepts one connection made in memory, so that a synctest bubble can drive its clock.
+// serve starts a server with the settings of Listen on one connection in memory, so that a bubble drives its clock. shutdown
+// ends it as the end of its context does, and waits.
+func serve(t *testing.T, handler http.HandlerFunc) (client net.Conn, shutdown func()) {
+	t.Helper()
+	client, conn := net.Pipe()
+	ctx, stop := context.WithCancel(t.Context())
+	s := newServer(slog.New(slog.DiscardHandler), []net.Listener{newPipeListener(conn)})
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, handler) }()
+	return client, func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// pipeListener accepts one connection in memory.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -156,14 +186,3 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 
 func (l *pipeListener) Close() error   { close(l.closed); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
-
-func TestIPv4OnlyWhereSaid(t *testing.T) {
-	s, err := listen(t, "0.0.0.0:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if addr := s.Addrs()[0].String(); !strings.HasPrefix(addr, "0.0.0.0:") {
-		t.Errorf("listens on %s, want IPv4 alone", addr)
-	}
-}
