@@ -18,12 +18,8 @@ import (
 	"mock-ec2-metadata/internal/terminal"
 )
 
-const (
-	// gcPercent is GOGC. The heap is a few megabytes: with Go's own 100 the collector would run 70 times a second under load.
-	gcPercent = 150
-	// freeDelay is how long after the start the memory that only the start needed goes back to the system.
-	freeDelay = 3 * time.Second
-)
+// freeDelay is how long after the start the memory that only the start needed goes back to the system.
+const freeDelay = 3 * time.Second
 
 func newServe(f *flags) *cobra.Command {
 	return &cobra.Command{
@@ -46,9 +42,6 @@ func serve(cmd *cobra.Command, f *flags) error {
 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 
 	local, err := startLinkLocal(ctx, f, logs.Logger, loaded.Config.Server.Listen)
 	if err != nil {
