@@ -15,9 +15,9 @@ import (
 // MaxTokenTTL is the longest life of a session token, 6 hours, in seconds (imds-reference section 3.1).
 const MaxTokenTTL = 21600
 
-// A token is 40 bytes: 3 bytes that make its text begin with "AQAE" as the real service's does, the expiry in
-// milliseconds since the epoch (6 bytes; the first is below 4 until the year 2109, which makes the fifth character "A"),
-// a nonce and the first half of an HMAC-SHA256 over all before it.
+// A token is 40 bytes: 3 bytes that make its text begin with "AQAE" like the real service's; the expiry in milliseconds
+// since the epoch (6 bytes; below 4 in the first until the year 2109, so that the fifth character is "A"); a nonce; and the
+// first half of an HMAC-SHA256 over all before it.
 const (
 	tokenBytes  = 40
 	expiryStart = 3
@@ -26,11 +26,11 @@ const (
 	tokenLength = 56
 )
 
-// tokenText is strict, so that no two texts stand for one token.
+// tokenText is strict, so that a token has one text only.
 var tokenText = base64.URLEncoding.Strict()
 
-// Tokens issues and verifies the session tokens of one instance. A token holds all that is needed to verify it, so that nothing
-// is stored.
+// Tokens issues and verifies the session tokens of one instance. It stores no token: a token holds what its verification
+// needs, so that clients cannot fill memory.
 type Tokens struct {
 	key  []byte
 	now  func() time.Time
@@ -38,20 +38,21 @@ type Tokens struct {
 	left atomic.Pointer[ttlHeaders] // of the last answer
 }
 
-// ttlHeaders is a header's value for some seconds.
+// ttlHeaders is the TTL header's value for a number of seconds.
 type ttlHeaders struct {
 	seconds int
 	value   []string
 }
 
-// NewTokens makes the tokens of an instance. Tokens of another secret or of another instance are not valid.
+// NewTokens makes the Tokens of an instance. The secret is the process's own, so that tokens of other processes and other
+// instances are invalid.
 func NewTokens(secret []byte, instanceID string, now func() time.Time) *Tokens {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("imds token " + instanceID))
 	return &Tokens{key: mac.Sum(nil), now: now}
 }
 
-// Issue makes a token that lives ttl seconds.
+// Issue makes a token that is valid for ttl seconds.
 func (t *Tokens) Issue(ttl int) []byte {
 	var b [tokenBytes]byte
 	copy(b[:], "\x01\x00\x04")
@@ -68,11 +69,8 @@ func (t *Tokens) Issue(ttl int) []byte {
 	return text
 }
 
-// Verify returns for how many more seconds a token is valid, at least 1; 0 when it is not valid.
+// Verify returns for how many more seconds a token is valid, rounded up; 0 means that it is invalid.
 func (t *Tokens) Verify(sent string) int {
-	if len(sent) != tokenLength {
-		return 0
-	}
 	expires, ok := t.authenticate(sent)
 	if !ok {
 		return 0
@@ -84,11 +82,14 @@ func (t *Tokens) Verify(sent string) int {
 	return int((left + time.Second - 1) / time.Second)
 }
 
-// authenticate checks the HMAC of a token of the right length, and returns when the token expires.
+// authenticate checks a token's HMAC, and returns when the token expires.
 func (t *Tokens) authenticate(sent string) (expires time.Time, ok bool) {
-	var text [tokenLength]byte // on the stack, unlike []byte(sent)
+	if len(sent) != tokenLength {
+		return time.Time{}, false
+	}
+	var text [tokenLength]byte
 	copy(text[:], sent)
-	var b [tokenBytes + 2]byte // base64 decodes in groups of 3 bytes
+	var b [tokenBytes + 2]byte // Decode writes as if there were padding
 	n, err := tokenText.Decode(b[:], text[:])
 	if err != nil || n != tokenBytes {
 		return time.Time{}, false
@@ -103,14 +104,14 @@ func (t *Tokens) authenticate(sent string) (expires time.Time, ok bool) {
 	return time.UnixMilli(ms), true
 }
 
-// maker computes an HMAC in its own buffers, so that a call allocates nothing.
+// maker makes HMACs in its own memory, so that no call allocates.
 type maker struct {
 	hash hash.Hash
 	in   [macStart]byte
 	out  [sha256.Size]byte
 }
 
-// mac is the HMAC of a token's first bytes. A token ends with its first half.
+// mac returns the HMAC of a token's first macStart bytes.
 func (t *Tokens) mac(b []byte) [sha256.Size]byte {
 	m, ok := t.macs.Get().(*maker)
 	if !ok {
@@ -124,7 +125,7 @@ func (t *Tokens) mac(b []byte) [sha256.Size]byte {
 	return m.out
 }
 
-// header is the value of the header for a number of seconds. Many requests have the same number.
+// header returns the TTL header's value. Answers in a row often have the same, which is kept. It is shared and never changes.
 func (t *Tokens) header(seconds int) []string {
 	if last := t.left.Load(); last != nil && last.seconds == seconds {
 		return last.value

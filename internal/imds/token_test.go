@@ -5,30 +5,26 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-var issued = time.Date(2026, 5, 5, 10, 0, 0, 0, time.UTC)
-
-func atIssue() time.Time { return issued }
-
-func TestIssue_TokensHaveFormatOfService(t *testing.T) {
-	if token := string(NewTokens([]byte("secret"), "i-1", atIssue).Issue(60)); len(token) != 56 || !strings.HasPrefix(token, "AQAEA") {
-		t.Errorf("token %q does not have 56 characters that start with AQAEA", token)
+func TestIssue_LooksLikeEC2AndIsUnique(t *testing.T) {
+	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
+	token := string(tokens.Issue(60))
+	if len(token) != 56 || !strings.HasPrefix(token, "AQAEA") {
+		t.Errorf("token %q is not 56 characters that begin with AQAEA", token)
+	}
+	if string(tokens.Issue(60)) == token {
+		t.Error("two tokens are equal")
 	}
 }
 
-func TestIssue_TokensDiffer(t *testing.T) {
-	tokens := NewTokens([]byte("secret"), "i-1", atIssue)
-	if first, second := tokens.Issue(60), tokens.Issue(60); bytes.Equal(first, second) {
-		t.Errorf("%s twice", first)
-	}
-}
-
-func TestVerify_ReturnsRemainingSecondsRoundedUp(t *testing.T) {
-	now := issued
-	tokens := NewTokens([]byte("secret"), "i-1", func() time.Time { return now })
+func TestVerify_CountsSecondsDown(t *testing.T) {
+	start := time.Date(2026, 5, 5, 10, 0, 0, 0, time.UTC)
+	clock := start
+	tokens := NewTokens([]byte("secret"), "i-1", func() time.Time { return clock })
 	token := string(tokens.Issue(60))
 	for _, tt := range []struct {
 		after time.Duration
@@ -43,46 +39,41 @@ func TestVerify_ReturnsRemainingSecondsRoundedUp(t *testing.T) {
 		{time.Hour, 0},
 	} {
 		t.Run(tt.after.String(), func(t *testing.T) {
-			now = issued.Add(tt.after)
+			clock = start.Add(tt.after)
 			if got := tokens.Verify(token); got != tt.want {
-				t.Errorf("got %d, want %d", got, tt.want)
+				t.Errorf("%d seconds left, want %d", got, tt.want)
 			}
 		})
 	}
 }
 
-func TestVerify_TokenIsBoundToSecretAndInstance(t *testing.T) {
-	token := string(NewTokens([]byte("secret"), "i-1", atIssue).Issue(60))
+func TestVerify_AcceptsOwnProcessAndInstanceOnly(t *testing.T) {
+	now := func() time.Time { return time.Date(2026, 5, 5, 10, 0, 0, 0, time.UTC) }
+	token := string(NewTokens([]byte("one process"), "i-1", now).Issue(60))
 	for _, tt := range []struct {
-		name, secret, instance string
-		want                   int
+		name             string
+		secret, instance string
+		want             int
 	}{
-		{name: "reloaded instance", secret: "secret", instance: "i-1", want: 60},
-		{name: "other instance", secret: "secret", instance: "i-2"},
-		{name: "other process", secret: "other", instance: "i-1"},
+		{name: "after a reload", secret: "one process", instance: "i-1", want: 60},
+		{name: "another instance", secret: "one process", instance: "i-2", want: 0},
+		{name: "another process", secret: "another process", instance: "i-1", want: 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := NewTokens([]byte(tt.secret), tt.instance, atIssue).Verify(token); got != tt.want {
-				t.Errorf("got %d, want %d", got, tt.want)
+			if got := NewTokens([]byte(tt.secret), tt.instance, now).Verify(token); got != tt.want {
+				t.Errorf("%d seconds left, want %d", got, tt.want)
 			}
 		})
 	}
 }
 
-// newToken returns a valid token with the Tokens that verify it.
-func newToken(t *testing.T) (tokens *Tokens, token string, raw []byte) {
-	t.Helper()
-	tokens = NewTokens([]byte("secret"), "i-1", atIssue)
-	token = string(tokens.Issue(MaxTokenTTL))
-	raw, err := base64.URLEncoding.DecodeString(token)
-	if tokens.Verify(token) != MaxTokenTTL || err != nil {
-		t.Fatalf("%q is not valid, %v", token, err)
+// TestVerify_RefusesForgeries changes every character to every other of the alphabet, every bit, and the length.
+func TestVerify_RefusesForgeries(t *testing.T) {
+	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
+	token := string(tokens.Issue(MaxTokenTTL))
+	if tokens.Verify(token) != MaxTokenTTL {
+		t.Fatal("not valid")
 	}
-	return tokens, token, raw
-}
-
-func TestVerify_RefusesAnyOtherCharacter(t *testing.T) {
-	tokens, token, _ := newToken(t)
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ \x00\n"
 	for i := range token {
 		for _, c := range []byte(alphabet) {
@@ -92,10 +83,10 @@ func TestVerify_RefusesAnyOtherCharacter(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestVerify_RefusesFlippedBits(t *testing.T) {
-	tokens, _, raw := newToken(t)
+	raw, err := base64.URLEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for bit := range 8 * len(raw) {
 		forged := bytes.Clone(raw)
 		forged[bit/8] ^= 1 << (bit % 8)
@@ -103,23 +94,41 @@ func TestVerify_RefusesFlippedBits(t *testing.T) {
 			t.Fatalf("valid with bit %d flipped", bit)
 		}
 	}
-}
-
-func TestVerify_RefusesOtherLengthsAndEncodings(t *testing.T) {
-	tokens, token, raw := newToken(t)
-	forgeries := []string{
+	for length := range raw {
+		if tokens.Verify(base64.URLEncoding.EncodeToString(raw[:length])) != 0 {
+			t.Errorf("the first %d bytes are valid", length)
+		}
+	}
+	for _, forged := range []string{
 		base64.StdEncoding.EncodeToString(append(raw[:39:39], 0xff)), base64.URLEncoding.EncodeToString(append(raw, 0)), hex.EncodeToString(raw), string(raw),
 		"", token[:55], token + "A", token + "=", token[1:], " " + token, token + "\n", strings.TrimRight(token, "="),
 		strings.Repeat("A", 56), strings.ToLower(token), token + token, token[:28] + "\r\n" + token[30:],
-	}
-	for length := range raw {
-		forgeries = append(forgeries, base64.URLEncoding.EncodeToString(raw[:length]))
-	}
-	for _, forged := range forgeries {
+	} {
 		if tokens.Verify(forged) != 0 {
 			t.Errorf("%q is valid", forged)
 		}
 	}
+}
+
+func TestVerify_ManyClientsAtOnce(t *testing.T) {
+	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			var own []string
+			for range 80 {
+				own = append(own, string(tokens.Issue(MaxTokenTTL)))
+			}
+			for round := range 3 {
+				for i, token := range own {
+					if tokens.Verify(token) == 0 {
+						t.Errorf("token %d is not valid in round %d", i, round)
+					}
+				}
+			}
+		})
+	}
+	clients.Wait()
 }
 
 func FuzzVerify(f *testing.F) {
