@@ -17,24 +17,26 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
 const stamped = "1.2.3-test"
 
-// TestBuild builds one commit twice by the Makefile, as two strangers would: one from an archive, with this machine's build
-// cache; one from a clone, in another directory and from nothing.
-func TestBuild(t *testing.T) {
+// TestBuild_OneCommitGivesOneBinary builds one commit twice by the Makefile: from an archive with this machine's build cache, and
+// from a clone in another directory with an empty cache.
+func TestBuild_OneCommitGivesOneBinary(t *testing.T) {
 	archive, clone := archiveHead(t), cloneHead(t)
 	mustMake(t, archive, nil, "build", "VERSION="+stamped)
 	mustMake(t, clone, []string{"GOCACHE=" + t.TempDir()}, "build", "VERSION="+stamped)
 
-	t.Run("reproducible", func(t *testing.T) {
+	t.Run("same bytes", func(t *testing.T) {
 		one, other := readBinary(t, archive), readBinary(t, clone)
 		if !bytes.Equal(one, other) {
-			t.Errorf("two builds of one commit differ; what the Go tool has put into them:\n%s", cmp.Diff(builtOf(t, archive), builtOf(t, clone)))
+			t.Errorf("two builds of one commit differ; their build information:\n%s", cmp.Diff(builtOf(t, archive), builtOf(t, clone)))
 		}
 		if bytes.Contains(one, []byte(archive)) {
-			t.Error("the binary has the directory in it where it was built")
+			t.Error("the binary holds the directory that it was built in")
 		}
 	})
 	t.Run("version", func(t *testing.T) {
@@ -48,7 +50,7 @@ func TestBuild(t *testing.T) {
 	t.Run("vuln", func(t *testing.T) { testVuln(t, archive) })
 }
 
-// testVersionOfCommit has the version follow tags and changes.
+// testVersionOfCommit checks that the version follows tags and changes.
 func testVersionOfCommit(t *testing.T, clone string) {
 	git := func(args ...string) string {
 		return strings.TrimSpace(mustScript(t, clone, nil, append([]string{"git"}, args...)...))
@@ -66,7 +68,7 @@ func testVersionOfCommit(t *testing.T, clone string) {
 	want(git("rev-parse", "HEAD")[:12])
 	git("tag", "v9.8.7")
 	want("v9.8.7")
-	writeFile(t, filepath.Join(clone, "LICENSE"), "changed")
+	testutil.Write(t, filepath.Join(clone, "LICENSE"), "changed")
 	want("v9.8.7-dirty")
 }
 
@@ -117,7 +119,7 @@ func testSBOM(t *testing.T, dir string) {
 	}
 }
 
-// testVuln runs govulncheck with databases of the test's own: nothing here depends on what has been found by now.
+// testVuln runs govulncheck with databases of the test's own, so that it does not depend on known vulnerabilities.
 func testVuln(t *testing.T, dir string) {
 	const finding = `{"id": "GO-9999-0001", "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z", "details": "made up",
 		"affected": [{"package": {"name": "github.com/go-chi/chi/v5", "ecosystem": "Go"},
@@ -126,36 +128,36 @@ func testVuln(t *testing.T, dir string) {
 	const index = `[{"path": "github.com/go-chi/chi/v5", "vulns": [{"id": "GO-9999-0001", "modified": "2026-01-01T00:00:00Z"}]}]`
 	database := func(modules string) string {
 		db := t.TempDir()
-		writeFile(t, filepath.Join(db, "index/db.json"), `{"modified": "2026-01-01T00:00:00Z"}`)
-		writeFile(t, filepath.Join(db, "index/modules.json"), modules)
-		writeFile(t, filepath.Join(db, "ID/GO-9999-0001.json"), finding)
+		testutil.Write(t, filepath.Join(db, "index/db.json"), `{"modified": "2026-01-01T00:00:00Z"}`)
+		testutil.Write(t, filepath.Join(db, "index/modules.json"), modules)
+		testutil.Write(t, filepath.Join(db, "ID/GO-9999-0001.json"), finding)
 		return "ARGS=-db file://" + db
 	}
-	nowhere := "https_proxy=http://127.0.0.1:" + freePort(t)
-	for _, c := range []struct {
+	nowhere := "https_proxy=http://" + testutil.FreeAddr(t)
+	for _, tt := range []struct {
 		name, args string
 		fails      bool
-		says       string
+		prints     string
 	}{
-		{"none", database("[]"), false, "No vulnerabilities found.\n"},
-		{"one", database(index), true, "Vulnerability #1: GO-9999-0001\n"},
-		{"unreachable", "ARGS=", false, "\nNOT CHECKED for vulnerabilities: their database cannot be reached, see above.\n"},
-		{"no database", "ARGS=-db file:///nowhere", true, "stat /nowhere: no such file or directory\n"},
+		{name: "no finding", args: database("[]"), prints: "No vulnerabilities found.\n"},
+		{name: "one finding", args: database(index), fails: true, prints: "Vulnerability #1: GO-9999-0001\n"},
+		{name: "unreachable", args: "ARGS=", prints: "\nNOT CHECKED for vulnerabilities: their database cannot be reached, see above.\n"},
+		{name: "no database", args: "ARGS=-db file:///nowhere", fails: true, prints: "stat /nowhere: no such file or directory\n"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := runMake(t, dir, []string{nowhere, "HTTPS_PROXY=", "no_proxy=", "NO_PROXY="}, "vuln", c.args)
-			if (r.code != 0) != c.fails || !strings.Contains(r.stdout, c.says) {
-				t.Errorf("exit %d; fails should be %v, with %q in\n%s%s", r.code, c.fails, c.says, r.stdout, r.stderr)
+		t.Run(tt.name, func(t *testing.T) {
+			r := runMake(t, dir, []string{nowhere, "HTTPS_PROXY=", "no_proxy=", "NO_PROXY="}, "vuln", tt.args)
+			if (r.code != 0) != tt.fails || !strings.Contains(r.stdout, tt.prints) {
+				t.Errorf("exit %d; fails should be %v, with %q in\n%s%s", r.code, tt.fails, tt.prints, r.stdout, r.stderr)
 			}
-			if c.name != "unreachable" && strings.Contains(r.stdout, "NOT CHECKED") {
-				t.Errorf("an answer is taken for none:\n%s", r.stdout)
+			if tt.name != "unreachable" && strings.Contains(r.stdout, "NOT CHECKED") {
+				t.Errorf("it says that it has not checked:\n%s", r.stdout)
 			}
 		})
 	}
 }
 
-// TestImageIsBuiltAlike has the Dockerfile build as the Makefile does: what is tested is what the image holds.
-func TestImageIsBuiltAlike(t *testing.T) {
+// TestDockerfile_BuildsAsTheMakefileDoes compares the two build commands, so that the image holds what the tests test.
+func TestDockerfile_BuildsAsTheMakefileDoes(t *testing.T) {
 	dockerfile, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +185,7 @@ func TestImageIsBuiltAlike(t *testing.T) {
 	}
 }
 
-// testImageBinary has the image, built of repo with the version e2e, hold the very binary that make build makes of it.
+// testImageBinary compares the binary in the image, built of repo with the version e2e, with the one that make build makes.
 func testImageBinary(t *testing.T, docker dockerCLI, repo string) {
 	id, err := docker("create", "mock-ec2-metadata:latest")
 	if err != nil {
@@ -200,11 +202,11 @@ func testImageBinary(t *testing.T, docker dockerCLI, repo string) {
 	}
 	mustMake(t, repo, nil, "build", "VERSION=e2e")
 	if !bytes.Equal(image, readBinary(t, repo)) {
-		t.Error("the image's binary is not the one that make build makes of the same files by the same Go")
+		t.Error("the image's binary differs from the one that make build makes of the same files")
 	}
 }
 
-// archiveHead is the last commit's files, and no repository.
+// archiveHead returns a directory with the last commit's files, without a repository.
 func archiveHead(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -212,7 +214,7 @@ func archiveHead(t *testing.T) string {
 	return dir
 }
 
-// cloneHead is a repository of its own, at the last commit.
+// cloneHead returns a clone of the repository at the last commit.
 func cloneHead(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a repository's clone")
@@ -222,8 +224,7 @@ func cloneHead(t *testing.T) string {
 	return dir
 }
 
-// runMake runs make as from a shell of its own: this test may run under another make. The flags are the Makefile's, with Go's
-// defaults behind them, whatever this machine's are.
+// runMake runs make without the variables of another make, which may run this test. GOFLAGS are Go's defaults.
 func runMake(t *testing.T, dir string, env []string, args ...string) result {
 	t.Helper()
 	if _, err := exec.LookPath("make"); err != nil {

@@ -27,7 +27,7 @@ const (
 	python = "/usr/bin/python3"
 )
 
-// whoAmI is an unmodified client that asks STS whose credentials the metadata service gave it.
+// whoAmI is an unmodified client. It asks STS whose credentials the metadata service gave it.
 type whoAmI func(t *testing.T, metadata, stsURL string) (arn string, err error)
 
 var clients = map[string]whoAmI{
@@ -72,8 +72,8 @@ func needClients(t *testing.T) {
 	}
 }
 
-// TestClients gets the role's ARN from STS with the credentials that were handed out, by IMDSv1 and v2 alike.
-func TestClients(t *testing.T) {
+// TestClients_GetTheRolesCredentials asks STS for the ARN of the credentials that each client got, by IMDSv1 and IMDSv2.
+func TestClients_GetTheRolesCredentials(t *testing.T) {
 	needClients(t)
 	for _, tokens := range []string{"optional", "required"} {
 		fake := stsfake.Start(t)
@@ -92,9 +92,9 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestSlowSTS holds STS's answer back for 700 ms from the moment that the client asks for the role's name: each client
-// succeeds at its first try, with its own time-outs.
-func TestSlowSTS(t *testing.T) {
+// TestClients_WaitForASlowSTS delays the answer of STS by 700 ms from the moment that the client asks for the role's name. Each
+// client succeeds at its first try, with its default time-outs.
+func TestClients_WaitForASlowSTS(t *testing.T) {
 	needClients(t)
 	for name, who := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestSlowSTS(t *testing.T) {
 	}
 }
 
-// TestStampede has a thousand clients ask a daemon that has no credentials yet.
-func TestStampede(t *testing.T) {
+// TestClients_AThousandShareOneSTSCall sends a thousand requests to a daemon that has no credentials yet.
+func TestClients_AThousandShareOneSTSCall(t *testing.T) {
 	fake := stsfake.Start(t)
 	fake.Delay(500 * time.Millisecond)
 	d := startLocal(t, newHome(t, fake, ""), fake.URL())

@@ -34,44 +34,44 @@ type crawledNIC struct {
 	Addresses    []string
 }
 
-// cloudInitVersions are those that cloud-init tries, the best first; the last one is its fallback.
+// cloudInitVersions are the versions that cloud-init tries, in its order; the last one is its fallback.
 var cloudInitVersions = []string{"2021-03-23", "2018-09-24", "2016-09-02", "2009-04-04"}
 
-// TestCloudInit has cloud-init's data source crawl everything and derive the network's configuration, under each version
-// that it knows: on what it takes for EC2, where it insists on tokens, and on an unknown platform, where it has none.
-func TestCloudInit(t *testing.T) {
+// TestCloudInit_CrawlsEveryVersion crawls all metadata by cloud-init's data source and derives the network configuration, under
+// each version that it knows: on EC2, where it uses tokens, and on an unknown platform, where it does not.
+func TestCloudInit_CrawlsEveryVersion(t *testing.T) {
 	needFile(t, "/usr/lib/python3/dist-packages/cloudinit", "cloud-init")
-	for _, test := range []struct{ platform, uuid, options string }{
+	for _, tt := range []struct{ platform, uuid, options string }{
 		{"aws", "ec2e1916-9099-7caf-fd21-012345abcdef", requireTokens},
 		{"unknown", "5e1c1916-9099-7caf-fd21-012345abcdef", ""},
 	} {
-		t.Run(test.platform, func(t *testing.T) {
+		t.Run(tt.platform, func(t *testing.T) {
 			site := newSite(t, serviceIPv4, serviceIPv6)
 			site.nics(t)
-			site.serve(t, mockHome(t, instance+test.options), listenIPv4, listenIPv6)
-			for i, got := range site.cloudInit(t, test.uuid, cloudInitVersions...) {
+			site.serve(t, mockHome(t, instance+tt.options), listenIPv4, listenIPv6)
+			for i, got := range site.cloudInit(t, tt.uuid, cloudInitVersions...) {
 				version := cloudInitVersions[i]
 				want := crawled{
-					Platform: test.platform, Version: version,
-					Address:    got.Address, // whichever of the two answered first
+					Platform: tt.platform, Version: version,
+					Address:    got.Address, // of the service: the one that answers first
 					InstanceID: instanceID, Hostname: "ip-10-20-1-10." + region + ".compute.internal",
 					Zone: zone, Region: region, LaunchIndex: "2",
 					PublicKeys: []string{key0, key1},
 					UserData:   userData, UserDataParts: []string{"text/cloud-config"},
 					Devices: map[string]string{"ami": "/dev/xvda", "root": "/dev/xvda", "ebs1": "sdf", "ephemeral0": "sdb"},
 					Network: map[string]crawledNIC{
-						"eth0": {mac0, true, true, 100, nil},
-						"eth1": {mac1, true, true, 200, []string{"10.20.2.11/24"}},
+						"eth0": {MAC: mac0, DHCP4: true, DHCP6: true, Metric: 100},
+						"eth1": {MAC: mac1, DHCP4: true, DHCP6: true, Metric: 200, Addresses: []string{"10.20.2.11/24"}},
 					},
 					Identity: []string{}, Dropped: []string{}, Complaints: []string{},
 				}
-				if test.platform == "aws" {
+				if tt.platform == "aws" {
 					want.Identity = []string{"document", "pkcs7", "rsa2048", "signature"}
 				}
 				switch version {
 				case "2021-03-23":
 					want.Tags = map[string]string{"Name": "web 1", "team:owner": "", "stage=x": "test, 100 %"}
-				case "2009-04-04": // before there were networks and RSA
+				case "2009-04-04": // which has neither network/ nor rsa2048
 					want.Network = map[string]crawledNIC{}
 					want.Identity = slices.DeleteFunc(want.Identity, func(name string) bool { return name == "rsa2048" })
 				}
@@ -83,8 +83,8 @@ func TestCloudInit(t *testing.T) {
 	}
 }
 
-// TestCloudInitIPv6 has nothing but the service's IPv6 address.
-func TestCloudInitIPv6(t *testing.T) {
+// TestCloudInit_WorksOverIPv6Alone serves at the service's IPv6 address only.
+func TestCloudInit_WorksOverIPv6Alone(t *testing.T) {
 	needFile(t, "/usr/lib/python3/dist-packages/cloudinit", "cloud-init")
 	site := newSite(t, serviceIPv6)
 	site.nics(t)
@@ -94,7 +94,7 @@ func TestCloudInitIPv6(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	for _, complaint := range got.Complaints {
-		if !strings.Contains(complaint, serviceIPv4) { // where it looks first, and nobody is
+		if !strings.Contains(complaint, serviceIPv4) { // it tries that first, and nothing answers
 			t.Error(complaint)
 		}
 	}
@@ -109,8 +109,8 @@ func (n netns) nics(t *testing.T) {
 	}
 }
 
-// cloudInit crawls under each version. cloud-init tells EC2 by the hypervisor's UUID, which it gets to see in a /sys put
-// together for it: the mounts of "ip netns exec" are its own.
+// cloudInit crawls under each version. cloud-init recognises EC2 by the hypervisor's UUID, which a /sys made for it holds: "ip
+// netns exec" has a mount namespace of its own.
 func (n netns) cloudInit(t *testing.T, uuid string, versions ...string) []crawled {
 	t.Helper()
 	findTool(t, "mount", "mount")

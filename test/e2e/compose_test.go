@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -29,8 +29,9 @@ const (
 	composeName  = "mock-ec2-metadata-test"
 )
 
-// TestCompose runs the examples of deploy/compose with an application that knows nothing of where its metadata service is.
-func TestCompose(t *testing.T) {
+// TestCompose_ApplicationNeedsNoChange runs the examples of deploy/compose with an application that is not told where its metadata
+// service is.
+func TestCompose_ApplicationNeedsNoChange(t *testing.T) {
 	docker := needDocker(t)
 	findTool(t, "docker-compose", "docker-compose")
 	if out, err := docker("network", "inspect", "ec2-metadata"); err == nil {
@@ -53,8 +54,8 @@ func testCompose(t *testing.T, docker dockerCLI, file string) {
 	if err := os.CopyFS(filepath.Join(dir, "deploy/compose"), os.DirFS("../../deploy/compose")); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "sts.yaml"), "services: {mock-ec2-metadata: {environment: {AWS_ENDPOINT_URL_STS: '"+fake.URL()+"'}}}\n")
-	own(t, dir, 1234)
+	testutil.Write(t, filepath.Join(dir, "sts.yaml"), "services: {mock-ec2-metadata: {environment: {AWS_ENDPOINT_URL_STS: '"+fake.URL()+"'}}}\n")
+	give(t, dir, 1234)
 	before := hostRoute(t)
 
 	compose := func(args ...string) string {
@@ -115,15 +116,15 @@ func testCompose(t *testing.T, docker dockerCLI, file string) {
 		t.Errorf("on its other network, %s, the daemon answers: %v, %v", elsewhere, conn, err)
 	}
 	if after := hostRoute(t); after != before {
-		t.Errorf("this machine's way to 169.254.169.254 was\n%sand has become\n%s", before, after)
+		t.Errorf("this machine's route to 169.254.169.254 changed from\n%sto\n%s", before, after)
 	}
 	if file != "compose.sidecar.yaml" {
 		return
 	}
-	// Somebody else in the same network.
+	// Another container in the same network.
 	out, err := docker("run", "--rm", "--network", "ec2-metadata", "--env", "AWS_MAX_ATTEMPTS=1", composeApp)
 	if err == nil || !strings.Contains(out, "403") {
-		t.Errorf("a stranger is let in: %v\n%s", err, out)
+		t.Errorf("another container is allowed: %v\n%s", err, out)
 	}
 }
 
@@ -137,32 +138,16 @@ func scratchImage(t *testing.T, docker dockerCLI, tag, source, name string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	writeFile(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY "+name+" /\nENV HOME=/home/mock\nENTRYPOINT [\"/"+name+"\"]\n")
+	testutil.Write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY "+name+" /\nENV HOME=/home/mock\nENTRYPOINT [\"/"+name+"\"]\n")
 	if out, err := docker("build", "--tag", tag, dir); err != nil {
 		t.Fatalf("docker build: %v\n%s", err, out)
 	}
 	t.Cleanup(func() { _, _ = docker("image", "rm", "--force", tag) })
 }
 
-// own gives a directory and all in it to a user, who can come by.
-func own(t *testing.T, dir string, user int) {
-	t.Helper()
-	for d := filepath.Dir(dir); d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Chown(path, user, user))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// hostRoute is this machine's way to 169.254.169.254.
+// hostRoute is this machine's route to 169.254.169.254.
 func hostRoute(t *testing.T) string {
 	t.Helper()
-	out, _ := exec.CommandContext(t.Context(), "ip", "route", "get", "169.254.169.254").CombinedOutput() // there may be none
+	out, _ := exec.CommandContext(t.Context(), "ip", "route", "get", "169.254.169.254").CombinedOutput() // there may be no route
 	return string(out)
 }

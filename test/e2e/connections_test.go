@@ -13,9 +13,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// connect connects and asks for the instance id; the connection stays open if that is answered with 200.
+// connect connects and asks for the instance id. The connection stays open if the answer is 200.
 func connect(t *testing.T, n netns, from, to string) (conn net.Conn, ok bool) {
 	t.Helper()
 	conn, err := n.dial(t.Context(), from, to)
@@ -35,8 +37,8 @@ func connect(t *testing.T, n netns, from, to string) (conn net.Conn, ok bool) {
 	return conn, resp.StatusCode == 200
 }
 
-// TestConnectionLimits has clients with more connections than they may have. This machine has as many as it likes.
-func TestConnectionLimits(t *testing.T) {
+// TestConnections_AreLimitedByClientAndInTotal opens more connections than other clients may have. This machine has no limit.
+func TestConnections_AreLimitedByClientAndInTotal(t *testing.T) {
 	o := newOffice(t)
 	mustIP(t, "-n", string(o.box), "address", "add", "192.0.2.3/24", "dev", "eth0")
 	home := mockHome(t, "server: {allow_clients: [192.0.2.0/24], limits: {connections: 8, connections_per_client: 5}}\n")
@@ -52,32 +54,33 @@ func TestConnectionLimits(t *testing.T) {
 		return held
 	}
 	for _, tt := range []struct {
-		who, from string
-		n         netns
-		to        string
-		want      int
+		client   string
+		n        netns
+		from, to string
+		want     int
 	}{
-		{"one client", boxIPv4, o.box, boxSide + ":5000", 5},
-		{"the next", "192.0.2.3", o.box, boxSide + ":5000", 3},
-		{"this machine", "", o.machine, "127.0.0.1:5000", 50},
-		{"and its addresses", boxSide, o.machine, boxSide + ":5000", 50},
+		{client: "one client", n: o.box, from: boxIPv4, to: boxSide + ":5000", want: 5},
+		{client: "another client", n: o.box, from: "192.0.2.3", to: boxSide + ":5000", want: 3},
+		{client: "this machine", n: o.machine, to: "127.0.0.1:5000", want: 50},
+		{client: "this machine by another address", n: o.machine, from: boxSide, to: boxSide + ":5000", want: 50},
 	} {
-		if got := count(tt.n, tt.from, tt.to, 50); got != tt.want {
-			t.Errorf("%s has %d connections, want %d", tt.who, got, tt.want)
-		}
+		t.Run(tt.client, func(t *testing.T) {
+			if got := count(tt.n, tt.from, tt.to, 50); got != tt.want {
+				t.Errorf("%d connections, want %d", got, tt.want)
+			}
+		})
 	}
 	d.waitFor(t, "more than 5 concurrent connections of one client; server.limits.connections_per_client allows no more")
 	d.waitFor(t, "more than 8 concurrent connections; server.limits.connections allows no more")
-	// What is closed makes room, which the daemon sees a little later.
+	// The daemon sees a little later that a connection is closed.
 	_ = conns[0].Close()
-	waitUntil(t, "there is room again", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
-	// A reload does, too.
+	testutil.Eventually(t, "a closed connection makes room", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
 	writeMockConfig(t, home, "server: {allow_clients: [192.0.2.0/24], limits: {connections: 20, connections_per_client: 15}}\n")
-	waitUntil(t, "there is more room", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
+	testutil.Eventually(t, "the reloaded limit allows more", func() bool { _, ok := connect(t, o.box, "192.0.2.3", boxSide+":5000"); return ok })
 }
 
-// TestUnwantedConnections has the LAN keep all the connections that it can get. That is told to nobody else.
-func TestUnwantedConnections(t *testing.T) {
+// TestConnections_OfDeniedClientsDoNotHarmOthers lets the LAN, which is denied, hold all connections that it can get.
+func TestConnections_OfDeniedClientsDoNotHarmOthers(t *testing.T) {
 	o := newOffice(t)
 	o.serve(t, buildDaemon(t), mockHome(t, "server: {allow_clients: [192.0.2.0/24]}\n"))
 	ctx, stop := context.WithCancel(t.Context())
@@ -91,7 +94,7 @@ func TestUnwantedConnections(t *testing.T) {
 					continue
 				}
 				closed := context.AfterFunc(ctx, func() { _ = conn.Close() })
-				_, _ = io.Copy(io.Discard, conn) // says nothing, and waits until it is hung up on
+				_, _ = io.Copy(io.Discard, conn) // until the daemon closes it
 				closed()
 				_ = conn.Close()
 				select {
@@ -102,7 +105,7 @@ func TestUnwantedConnections(t *testing.T) {
 		})
 	}
 	lan, box, here := o.lan.client(""), o.box.client(""), o.machine.client("")
-	waitUntil(t, "the LAN is not even told any more", func() bool { return get(lan, "http://"+officeSide+":5000/").status == 0 })
+	testutil.Eventually(t, "the LAN gets no answer any more", func() bool { return get(lan, "http://"+officeSide+":5000/").status == 0 })
 	for range 50 {
 		if got := get(box, "http://"+boxSide+":5000"+credentialsPath); got.status != 200 {
 			t.Errorf("the box gets %d %s", got.status, got.body)
@@ -112,15 +115,15 @@ func TestUnwantedConnections(t *testing.T) {
 		}
 	}
 	if got := get(here, "http://127.0.0.1:5000/status"); !strings.Contains(got.body, `"connections": `) {
-		t.Errorf("they are not counted: %s", got.body)
+		t.Errorf("/status does not count them: %s", got.body)
 	}
 	stop()
 	attackers.Wait()
-	waitUntil(t, "the LAN is told again", func() bool { return get(lan, "http://"+officeSide+":5000/").status == 403 })
+	testutil.Eventually(t, "the LAN gets 403 again", func() bool { return get(lan, "http://"+officeSide+":5000/").status == 403 })
 }
 
-// TestFewFiles has a daemon that may open few files, and clients that use up all they can get.
-func TestFewFiles(t *testing.T) {
+// TestConnections_LeaveOpenFilesForThisMachine limits the daemon to 128 open files and opens all connections that it accepts.
+func TestConnections_LeaveOpenFilesForThisMachine(t *testing.T) {
 	o := newOffice(t)
 	d, pid := o.serve(t, buildDaemon(t), mockHome(t, "server: {allow_clients: [192.0.2.0/24]}\n"),
 		findTool(t, "prlimit", "util-linux"), "--nofile=128:128")
@@ -142,7 +145,7 @@ func TestFewFiles(t *testing.T) {
 		}
 	}
 
-	// Only this machine can take the files that are left. Then the daemon waits, and goes on.
+	// Only this machine can use up the rest. Then the daemon accepts again when connections are closed.
 	var conns []net.Conn
 	for range 200 {
 		conn, err := o.machine.dial(t.Context(), "", "127.0.0.1:5000")
@@ -151,16 +154,14 @@ func TestFewFiles(t *testing.T) {
 		}
 		conns = append(conns, conn)
 	}
-	waitUntil(t, "all files are open", func() bool { return openFiles(t, pid) >= 128 })
+	testutil.Eventually(t, "128 files are open", func() bool { return openFiles(t, pid) >= 128 })
 	for _, c := range conns {
 		_ = c.Close()
 	}
-	waitUntil(t, "this machine is answered again", func() bool {
+	testutil.Eventually(t, "this machine gets answers again", func() bool {
 		return get(here, "http://127.0.0.1:5000"+credentialsPath).status == 200
 	})
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if log := strings.Join(d.lines, "\n"); strings.Contains(log, "panic") {
+	if log := strings.Join(d.logged(), "\n"); strings.Contains(log, "panic") {
 		t.Errorf("log:\n%s", log)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -132,8 +131,7 @@ func TestControl_DirectoryStaysWithARunningDaemon(t *testing.T) {
 func TestControl_SocketOfAKilledDaemonIsReplaced(t *testing.T) {
 	bin, home, dir := buildDaemon(t), mockHome(t, ""), runtimeDir(t)
 	address := testutil.FreeAddr(t)
-	_, port, _ := strings.Cut(address, ":")
-	socket := filepath.Join(dir, "mock-ec2-metadata", port+".sock")
+	socket := filepath.Join(dir, "mock-ec2-metadata", portOf(address)+".sock")
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(bin, args...)
 		cmd.Dir = home
@@ -218,8 +216,7 @@ func (r runHolder) path(file string) string { return fmt.Sprintf("/proc/%d/root%
 
 // rootsSocket is the control socket of a daemon that was started as root.
 func (d *local) rootsSocket() string {
-	_, port, _ := strings.Cut(strings.Trim(strings.TrimPrefix(d.url, "http://"), "/"), ":")
-	return filepath.Join(controlDir, port+".sock")
+	return filepath.Join(controlDir, portOf(d.address())+".sock")
 }
 
 // socketOf is the control socket that a status document names.

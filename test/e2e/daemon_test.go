@@ -1,13 +1,16 @@
 //go:build e2e && linux
 
-// Package e2e runs the built daemon with real clients: the AWS CLI, boto3, the AWS SDK for Go, Docker, and iptables in
-// network namespaces. A missing tool is a failure that says what to install.
+// Package e2e runs the built daemon with real clients: the AWS CLI, boto3, the AWS SDKs, Docker, systemd, and iptables in network
+// namespaces. A missing tool is a failure that says what to install.
 package e2e
 
 import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -27,7 +31,7 @@ const (
 	region     = "ap-southeast-2"
 )
 
-// binaries is a directory for them that every user can enter.
+// binaries is the directory of the built binaries. Every user can enter it.
 var binaries = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "mock-ec2-metadata-e2e-")
 	if err != nil {
@@ -84,7 +88,7 @@ type local struct {
 
 	mu    sync.Mutex // guards the fields below
 	lines []string
-	more  chan struct{} // closed, and made anew, at each line
+	more  chan struct{} // closed and replaced at each line
 }
 
 // startLocal runs the daemon in dir, its home, with the fake STS as its STS.
@@ -145,6 +149,9 @@ func follow(t *testing.T, cmd *exec.Cmd) *local {
 	return d
 }
 
+// address is host and port of the daemon.
+func (d *local) address() string { return strings.Trim(strings.TrimPrefix(d.url, "http://"), "/") }
+
 // stop ends the daemon by SIGTERM and waits for its end, which must be a success.
 func (d *local) stop(t *testing.T) {
 	t.Helper()
@@ -171,7 +178,7 @@ func (d *local) kill(t *testing.T) {
 	})
 }
 
-// logged are the lines so far.
+// logged returns the lines so far.
 func (d *local) logged() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -204,7 +211,7 @@ func (d *local) waitFor(t *testing.T, text string) string {
 	}
 }
 
-// newHome makes a home with an ~/.aws of a user of the fake, and a configuration that assumes its role.
+// newHome makes a home with an ~/.aws of a user of the fake STS, and a configuration that assumes its role.
 func newHome(t *testing.T, sts *stsfake.Server, more string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -214,22 +221,18 @@ func newHome(t *testing.T, sts *stsfake.Server, more string) string {
 		".aws/credentials": fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, key.SecretAccessKey),
 		"conf/config.yaml": "credentials:\n  source_profile: default\n  iam_role: " + roleARN + "\naws:\n  region: " + region + "\n" + more,
 	} {
-		writeFile(t, filepath.Join(dir, name), content)
+		testutil.Write(t, filepath.Join(dir, name), content)
 	}
 	return dir
 }
 
-func writeFile(t *testing.T, name, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+// portOf is the port of an address.
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
 }
 
-// clean is an environment with no credentials in it, and nothing of AWS but the endpoint of the metadata service.
+// clean is an environment without credentials, and without AWS variables but the endpoint of the metadata service.
 func clean(t *testing.T, metadata string) []string {
 	t.Helper()
 	return []string{
@@ -238,7 +241,7 @@ func clean(t *testing.T, metadata string) []string {
 	}
 }
 
-// client runs a program with just this environment and gives what it printed.
+// client runs a program with this environment alone and returns what it printed.
 func client(t *testing.T, env []string, name string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -250,4 +253,22 @@ func client(t *testing.T, env []string, name string, args ...string) (string, er
 		return string(out), fmt.Errorf("%s: %w\n%s", name, err, &stderr)
 	}
 	return string(out), nil
+}
+
+func fetch(t *testing.T, url string) (http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.Header, string(body)
 }

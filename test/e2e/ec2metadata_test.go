@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestEC2Metadata shows all that two command line tools print: ec2-metadata, which is Amazon's, and ec2metadata, which is
-// Ubuntu's. "not available" and "unavailable" stand where the instance has no such thing, and only there.
-func TestEC2Metadata(t *testing.T) {
+// TestEC2Metadata_ToolsPrintAFullInstance compares all that two tools print: Amazon's ec2-metadata and Ubuntu's ec2metadata. They
+// print "not available" and "unavailable" only for what the instance does not have.
+func TestEC2Metadata_ToolsPrintAFullInstance(t *testing.T) {
 	needFile(t, "/usr/bin/ec2-metadata", "amazon-ec2-utils")
 	needFile(t, "/usr/bin/ec2metadata", "cloud-guest-utils")
 	site := newSite(t, serviceIPv4)
@@ -23,8 +23,8 @@ func TestEC2Metadata(t *testing.T) {
 		"--mac", "--availability-zone-id", "--region", "--host-id", "--group-name", "--partition-number")
 }
 
-// TestEC2MetadataBare is the same for an instance of which nothing is configured.
-func TestEC2MetadataBare(t *testing.T) {
+// TestEC2Metadata_ToolPrintsABareInstance is the same for an instance without configuration.
+func TestEC2Metadata_ToolPrintsABareInstance(t *testing.T) {
 	needFile(t, "/usr/bin/ec2-metadata", "amazon-ec2-utils")
 	site := newSite(t, serviceIPv4)
 	site.serve(t, mockHome(t, "ec2: {reservation_id: r-0123456789abcdef0, security_groups: [default]}\n"), listenIPv4)
@@ -111,7 +111,7 @@ region: unavailable
 host-id: unavailable
 group-name: unavailable
 partition-number: unavailable
-` // mac and the last five are younger than 2009-04-04, which it asks under
+` // it asks under 2009-04-04, which has neither mac nor the last five
 
 const amazonBare = `ami-id: ` + imageID + `
 ami-launch-index: 0

@@ -8,17 +8,19 @@ import (
 	"strings"
 	"testing"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestExec runs clients whose shell has credentials of its own, in the environment and in ~/.aws, and a proxy that nobody is.
-func TestExec(t *testing.T) {
+// TestExec_HidesTheShellsOwnCredentials runs clients from a shell with credentials of its own, in the environment and in ~/.aws,
+// and with a proxy that does not exist.
+func TestExec_HidesTheShellsOwnCredentials(t *testing.T) {
 	needClients(t)
 	fake := stsfake.Start(t)
-	dir := newHome(t, fake, "server: {listen: ['127.0.0.1:"+freePort(t)+"']}\n")
+	dir := newHome(t, fake, "server: {listen: ['"+testutil.FreeAddr(t)+"']}\n")
 	own := fake.AddUser("own")
 	env := []string{
-		"PATH=" + systemPath, "HOME=" + dir, "LC_ALL=C.UTF-8", "AWS_ENDPOINT_URL_STS=" + fake.URL(),
+		"PATH=" + systemPath, "HOME=" + dir, "XDG_RUNTIME_DIR=" + runtimeDir(t), "LC_ALL=C.UTF-8", "AWS_ENDPOINT_URL_STS=" + fake.URL(),
 		"http_proxy=http://127.0.0.1:9", "NO_PROXY=" + strings.TrimPrefix(fake.URL(), "http://"),
 		"AWS_ACCESS_KEY_ID=" + own.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + own.SecretAccessKey, "AWS_PROFILE=default",
 		"AWS_EC2_METADATA_DISABLED=true",
@@ -40,18 +42,22 @@ print(session.client("sts", endpoint_url=sys.argv[1]).get_caller_identity()["Arn
 `, fake.URL(), region},
 	}
 	for name, command := range who {
-		if out, err := run(append([]string{"exec", "--"}, command...)...); out != sessionARN+"\n" || err != nil {
-			t.Errorf("%s, with a daemon of its own: %q, %v; want %s", name, out, err, sessionARN)
-		}
+		t.Run(name+" with a daemon of its own", func(t *testing.T) {
+			if out, err := run(append([]string{"exec", "--"}, command...)...); out != sessionARN+"\n" || err != nil {
+				t.Errorf("%q, %v; want %s", out, err, sessionARN)
+			}
+		})
 	}
 	d := startLocal(t, dir, fake.URL())
 	d.waitFor(t, `"msg":"got credentials"`)
 	calls := fake.Calls("AssumeRole")
-	listen := strings.Trim(strings.TrimPrefix(d.url, "http://"), "/")
+	listen := d.address()
 	for name, command := range who {
-		if out, err := run(append([]string{"exec", "--listen", listen, "--"}, command...)...); out != sessionARN+"\n" || err != nil {
-			t.Errorf("%s, with the one that runs: %q, %v; want %s", name, out, err, sessionARN)
-		}
+		t.Run(name+" with the running daemon", func(t *testing.T) {
+			if out, err := run(append([]string{"exec", "--listen", listen, "--"}, command...)...); out != sessionARN+"\n" || err != nil {
+				t.Errorf("%q, %v; want %s", out, err, sessionARN)
+			}
+		})
 	}
 	script := `eval "$("$0" env --listen ` + listen + `)" && aws sts get-caller-identity --endpoint-url ` + fake.URL() + ` --query Arn --output text`
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", script, buildDaemon(t))
@@ -60,30 +66,23 @@ print(session.client("sts", endpoint_url=sys.argv[1]).get_caller_identity()["Arn
 		t.Errorf("aws-cli, after env: %q, %v; want %s", out, err, sessionARN)
 	}
 	if got := fake.Calls("AssumeRole"); got != calls {
-		t.Errorf("the daemon that runs was not used: %d AssumeRole calls after %d", got, calls)
+		t.Errorf("%d AssumeRole calls after %d: the commands did not use the running daemon", got, calls)
 	}
 }
 
-// TestExecTerminal gives an MFA code first; then the terminal is the command's.
-func TestExecTerminal(t *testing.T) {
-	dir := t.TempDir()
+// TestExec_AsksForTheMFACodeBeforeTheCommandRuns types an MFA code. Then the terminal is the command's.
+func TestExec_AsksForTheMFACodeBeforeTheCommandRuns(t *testing.T) {
 	fake := stsfake.Start(t)
-	key := fake.AddUser("developer")
-	serial := fake.SetMFA("developer", "123456")
-	fake.AddRole(roleARN, stsfake.MFA())
-	writeFile(t, filepath.Join(dir, ".aws/credentials"),
-		"[default]\naws_access_key_id = "+key.AccessKeyID+"\naws_secret_access_key = "+key.SecretAccessKey+"\n")
-	writeFile(t, filepath.Join(dir, "conf/config.yaml"),
-		"credentials: {source_profile: default, iam_role: '"+roleARN+"', mfa_serial: '"+serial+"'}\nserver: {listen: ['127.0.0.1:"+freePort(t)+"']}\n")
-	writeFile(t, filepath.Join(dir, "command"), `trap 'echo interrupted' INT
+	dir, serial := mfaHome(t, fake)
+	testutil.Write(t, filepath.Join(dir, "command"), `trap 'echo interrupted' INT
 curl -qsS "${AWS_EC2_METADATA_SERVICE_ENDPOINT}latest/meta-data/iam/security-credentials/myrole" | grep Code
 printf 'your name: '; read -r name; echo "hello $name"
 printf 'and yours: '; read -r name; echo "hello $name"
 sleep 3 # until interrupted
 exit 9
 `)
-	env := []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + fake.URL()}
-	shown, in, cmd := startTerminal(t, dir, env, buildDaemon(t)+" exec --log-level error -- bash command")
+	env := []string{"PATH=" + systemPath, "HOME=" + dir, "XDG_RUNTIME_DIR=" + runtimeDir(t), "AWS_ENDPOINT_URL_STS=" + fake.URL()}
+	shown, in, cmd := startTerminal(t, dir, env, buildDaemon(t)+" exec --log-level error --listen "+testutil.FreeAddr(t)+" -- bash command")
 	shown.await(t, "MFA code of "+serial+": ", 1)
 	typeIn(t, in, "123456\n")
 	shown.await(t, `"Code" : "Success"`, 1)
@@ -99,6 +98,6 @@ exit 9
 		t.Errorf("ended with %v", err)
 	}
 	if shown.shows("interrupted", 2) {
-		t.Errorf("interrupted twice:\n%s", shown.text.String())
+		t.Errorf("interrupted twice:\n%s", shown.all())
 	}
 }

@@ -16,15 +16,17 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestFlood attacks in every way at once that takes much, from a network that is let in and from one that is not, twice over.
-// Meanwhile this machine is answered, and afterwards the daemon is as large as before.
-func TestFlood(t *testing.T) {
+// TestFlood_ThisMachineIsServedMeanwhile runs all costly attacks at once, from an allowed and from a denied network, twice. This
+// machine gets its answers meanwhile, and the second flood takes no more memory than the first.
+func TestFlood_ThisMachineIsServedMeanwhile(t *testing.T) {
 	o := newOffice(t)
 	d, pid := o.serve(t, buildPlain(t), mockHome(t, "server: {allow_clients: [192.0.2.0/24]}\n"))
 	p := startProber(t, o)
-	waitUntil(t, "the prober has asked", func() bool { return p.asked.Load() > 20 })
+	testutil.EventuallyWithin(t, time.Minute, "the prober has asked 20 times", func() bool { return p.asked.Load() > 20 })
 	files, start := openFiles(t, pid), memory(t, pid)
 	var after []int
 	for range 2 {
@@ -36,15 +38,13 @@ func TestFlood(t *testing.T) {
 		after = append(after, memory(t, pid))
 	}
 	p.stop(t)
-	waitUntil(t, fmt.Sprintf("%d files open, as before", files), func() bool { return openFiles(t, pid) <= files })
+	testutil.EventuallyWithin(t, time.Minute, fmt.Sprintf("no more than %d open files, as before", files), func() bool { return openFiles(t, pid) <= files })
 	t.Logf("memory: %d MiB before, %d and %d after one and two floods", start>>20, after[0]>>20, after[1]>>20)
 	if after[1] > 64<<20 || after[1] > after[0]+after[0]/4+4<<20 {
 		t.Errorf("memory is not flat: %d, %d, then %d bytes", start, after[0], after[1])
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	refused := 0
-	for _, line := range d.lines {
+	for _, line := range d.logged() {
 		if strings.Contains(line, `"msg":"refused"`) {
 			refused++
 		}
@@ -57,7 +57,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// floodTokens asks for 20,000 tokens.
+// floodTokens requests 20,000 tokens.
 func floodTokens(t *testing.T, o *office) {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		MaxIdleConnsPerHost: 50, DialContext: func(ctx context.Context, _, to string) (net.Conn, error) { return o.box.dial(ctx, "", to) },
@@ -90,7 +90,7 @@ func floodTokens(t *testing.T, o *office) {
 	workers.Wait()
 }
 
-// floodSlow keeps 300 connections of each network open by a byte now and then, as long as they let it.
+// floodSlow holds 300 connections of each network open by a byte each 100 ms, until the daemon closes them.
 func floodSlow(t *testing.T, o *office) {
 	var workers sync.WaitGroup
 	for i := range 600 {
@@ -106,19 +106,19 @@ func floodSlow(t *testing.T, o *office) {
 			}
 			defer func() { _ = conn.Close() }()
 			fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nA: ")
-			for range 200 { // it is hung up on much earlier
+			for range 200 { // the daemon closes it much earlier
 				if _, err := io.WriteString(conn, "a"); err != nil {
 					return
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
-			t.Error("a slow connection stays open for 20 seconds")
+			t.Error("a slow connection stayed open for 20 seconds")
 		})
 	}
 	workers.Wait()
 }
 
-// floodHeaders sends 2,000 headers at a time.
+// floodHeaders sends requests with 2,000 headers each.
 func floodHeaders(t *testing.T, o *office) {
 	few := "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 2000) + "\r\n"
 	many := "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("Header-name: and value\r\n", 2000) + "\r\n"
@@ -131,7 +131,7 @@ func floodHeaders(t *testing.T, o *office) {
 	}
 }
 
-// floodSizes sends what is larger than it may be.
+// floodSizes sends headers, paths and bodies above the limits.
 func floodSizes(t *testing.T, o *office) {
 	const put = "PUT /latest/api/token HTTP/1.1\r\nHost: x\r\n"
 	for range 50 {
@@ -142,7 +142,7 @@ func floodSizes(t *testing.T, o *office) {
 	}
 }
 
-// floodConnections comes from the LAN with one connection after the other, for a while.
+// floodConnections opens connections from the LAN for 5 seconds, 20 at a time.
 func floodConnections(t *testing.T, o *office) {
 	var workers sync.WaitGroup
 	end := time.Now().Add(5 * time.Second)
@@ -156,21 +156,22 @@ func floodConnections(t *testing.T, o *office) {
 	workers.Wait()
 }
 
-// send sends a request and wants a status, or no answer at all: who sends too much is hung up on, now and then before it reads.
+// send sends a request and checks the status. No answer is fine: the daemon may close the connection before a client that sends
+// too much reads.
 func send(t *testing.T, n netns, to, text string, want int) {
 	conn, err := n.dial(t.Context(), "", to)
 	if err != nil {
-		return // reset at once
+		return // the daemon reset it
 	}
 	answers, _ := exchange(conn, text, want != 200)
 	for _, a := range answers {
 		if a.status != want {
-			t.Errorf("%.20q... is answered with %d, want %d", text, a.status, want)
+			t.Errorf("%.20q...: %d, want %d", text, a.status, want)
 		}
 	}
 }
 
-// prober is a client of the machine itself that keeps asking, with a connection for each request.
+// prober is a client on this machine that asks until it is stopped, with a connection for each request.
 type prober struct {
 	asked atomic.Int64
 	took  []time.Duration
@@ -178,7 +179,7 @@ type prober struct {
 	ended chan struct{}
 }
 
-// startProber asks for a token and with it for the credentials, and wants the same answer each time.
+// startProber asks for a token, and with it for the credentials, which must be the same each time.
 func startProber(t *testing.T, o *office) *prober {
 	t.Helper()
 	client := o.machine.client("")
@@ -222,20 +223,20 @@ func startProber(t *testing.T, o *office) *prober {
 	return p
 }
 
-// stop ends the prober. None of its requests may have taken too long; the bound is for machines that are busy otherwise.
+// stop ends the prober. No request may have taken 2 seconds, a bound that leaves room for a busy machine.
 func (p *prober) stop(t *testing.T) {
 	t.Helper()
 	close(p.end)
 	<-p.ended
 	slices.Sort(p.took)
 	n := len(p.took)
-	t.Logf("the prober has asked %d times: median %v, 99%% within %v, all within %v", n, p.took[n/2], p.took[n*99/100], p.took[n-1])
+	t.Logf("the prober asked %d times: median %v, p99 %v, maximum %v", n, p.took[n/2], p.took[n*99/100], p.took[n-1])
 	if p.took[n-1] > 2*time.Second {
 		t.Errorf("a request took %v", p.took[n-1])
 	}
 }
 
-// memory is what a process has of it, in bytes.
+// memory is the resident memory of a process in bytes.
 func memory(t *testing.T, pid int) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -250,7 +251,7 @@ func memory(t *testing.T, pid int) int {
 	return kib << 10
 }
 
-// openFiles is how many files a process has open.
+// openFiles is the number of open files of a process.
 func openFiles(t *testing.T, pid int) int {
 	t.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))

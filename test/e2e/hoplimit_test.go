@@ -9,15 +9,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestHopLimit changes the hop limit of a running daemon and asks for a token from two places: from the router next to the
-// daemon, as a process on the instance does, and from behind it, as a container with a network of its own does.
-func TestHopLimit(t *testing.T) {
+// TestHopLimit_StopsTokensBehindTheRouter changes the hop limit of a running daemon and asks for tokens from two places: from the
+// router next to the daemon, like a process on the instance, and from behind it, like a container with a network of its own.
+func TestHopLimit_StopsTokensBehindTheRouter(t *testing.T) {
 	needTools(t)
 	for name, listen := range map[string][]string{
 		"a socket each": {listenIPv4, listenIPv6},
-		"one socket":    {":80"}, // of IPv6, which IPv4 comes to as well
+		"one socket":    {":80"}, // of IPv6, which also accepts IPv4
 	} {
 		t.Run(name, func(t *testing.T) { testHopLimit(t, listen...) })
 	}
@@ -33,28 +35,30 @@ func testHopLimit(t *testing.T, listen ...string) {
 	configure(1)
 	daemon.serve(t, home, listen...)
 
-	const timeout = "curl: (28)" // connected, and no answer
+	const timeout = "curl: (28)" // connected, but no answer
 	for _, step := range []struct {
-		limit            int
-		router, behindIt string
-		reuse            bool // of the connection that the token came by
+		limit          int
+		router, behind string // what a token request gets
+		reuse          bool   // of the token request's connection
 	}{
-		{1, "200", timeout, false},
-		{2, "200", "200", false},
-		{64, "200", "200", true},
-		{1, "200", timeout, false},
+		{limit: 1, router: "200", behind: timeout},
+		{limit: 2, router: "200", behind: "200"},
+		{limit: 64, router: "200", behind: "200", reuse: true},
+		{limit: 1, router: "200", behind: timeout},
 	} {
 		configure(step.limit)
-		waitUntil(t, "the hop limit is used", func() bool {
+		testutil.Eventually(t, "the hop limit is in force", func() bool {
 			return router.get(t, "/latest/meta-data/hostname") == "limit-"+strconv.Itoa(step.limit)
 		})
 		for _, host := range []string{serviceIPv4, "[" + serviceIPv6 + "]"} {
 			t.Run(fmt.Sprintf("%d %s", step.limit, host), func(t *testing.T) {
-				want := hops{step.router, step.behindIt, "limit-" + strconv.Itoa(step.limit), step.reuse}
+				want := hops{
+					TokenAtRouter: step.router, TokenBehind: step.behind, GetBehind: "limit-" + strconv.Itoa(step.limit), Reused: step.reuse,
+				}
 				got := hops{
-					router.putToken(t, host), behind.putToken(t, host),
-					behind.output(t, nil, "curl", "-qfsSg", "--max-time", "2", "http://"+host+"/latest/meta-data/hostname"),
-					router.reuses(t, host),
+					TokenAtRouter: router.putToken(t, host), TokenBehind: behind.putToken(t, host),
+					GetBehind: behind.output(t, nil, "curl", "-qfsSg", "--max-time", "2", "http://"+host+"/latest/meta-data/hostname"),
+					Reused:    router.reuses(t, host),
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
@@ -64,14 +68,14 @@ func testHopLimit(t *testing.T, listen ...string) {
 	}
 }
 
-// hops is who gets a token, what a GET from behind the router gives, and whether a connection outlives the token request.
+// hops is what token requests and a GET get, and whether a connection outlives the token request.
 type hops struct {
 	TokenAtRouter, TokenBehind string
 	GetBehind                  string
 	Reused                     bool
 }
 
-// putToken asks for a token and gives the status of the answer or, without one, curl's error number.
+// putToken asks for a token and returns the status of the answer or, without one, curl's error number.
 func (n netns) putToken(t *testing.T, host string) string {
 	t.Helper()
 	r := n.run(t, nil, "curl", "-qsSg", "--max-time", "0.6", "-o", "/dev/null", "-w", "%{http_code} %{time_connect}",
@@ -86,7 +90,7 @@ func (n netns) putToken(t *testing.T, host string) string {
 	return status
 }
 
-// reuses says whether a GET after a token request goes the same connection.
+// reuses tells whether a GET after a token request uses the same connection.
 func (n netns) reuses(t *testing.T, host string) bool {
 	t.Helper()
 	connections := n.output(t, nil, "curl", "-qfsSg", "--max-time", "2", "-o", "/dev/null", "-w", "%{num_connects} ",
@@ -95,7 +99,7 @@ func (n netns) reuses(t *testing.T, host string) bool {
 	return connections == "1 0"
 }
 
-// newRoute makes three network namespaces in a row. The last one has the service's addresses.
+// newRoute makes three network namespaces in a row. The service's addresses are in the last one.
 func newRoute(t *testing.T) (behind, router, daemon netns) {
 	t.Helper()
 	behind, router, daemon = newNamespace(t, "behind"), newNamespace(t, "router"), newNamespace(t, "daemon")

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestIdentity verifies the identity document as it is served, with openssl and the certificate that the daemon prints. The
-// certificate stays good when the document changes and when the daemon is started anew.
-func TestIdentity(t *testing.T) {
+// TestIdentity_OpenSSLVerifiesTheDocumentAfterARestart verifies the served identity document with openssl and the certificate that
+// the daemon prints. The certificate stays the same when the document changes and when the daemon restarts.
+func TestIdentity_OpenSSLVerifiesTheDocumentAfterARestart(t *testing.T) {
 	findTool(t, "openssl", "openssl")
 	fake := stsfake.Start(t)
 	home := newHome(t, fake, instance)
@@ -29,7 +30,7 @@ func TestIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, file, strings.Replace(string(config), "m5.large", "m6i.large", 1))
+		testutil.Write(t, file, strings.Replace(string(config), "m5.large", "m6i.large", 1))
 		d.waitFor(t, `"msg":"configuration reloaded"`)
 		verifyIdentity(t, d.url, cert, `"instanceType" : "m6i.large"`)
 	})
@@ -55,12 +56,11 @@ func identityCert(t *testing.T, home string) string {
 	return r.stdout
 }
 
-// verifyIdentity verifies the document, of which a part is given, in all the ways that AWS's documentation and users of
-// openssl do.
+// verifyIdentity verifies the document by all commands of AWS's documentation, and some more of openssl. part must be in it.
 func verifyIdentity(t *testing.T, url, cert, part string) {
 	t.Helper()
 	dir := t.TempDir()
-	write := func(name, content string) { writeFile(t, filepath.Join(dir, name), content) }
+	write := func(name, content string) { testutil.Write(t, filepath.Join(dir, name), content) }
 	openssl := func(args ...string) string {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "/usr/bin/openssl", args...)

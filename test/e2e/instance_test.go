@@ -5,10 +5,12 @@ package e2e
 import (
 	"path/filepath"
 	"testing"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// instance is the end of a configuration, from the block aws on: an instance that has all that one can have. The tests
-// know its values by heart. Options may follow: metadata_options, or hostname.
+// instance is the end of a configuration, from the block aws on: an instance with everything that can be configured. Options of
+// ec2 may follow, such as metadata_options or hostname.
 const instance = `  availability_zone: ap-southeast-2b
   availability_zone_id: apse2-az3
 ec2:
@@ -56,7 +58,7 @@ ec2:
       - echo "$HOME"
 `
 
-// Values of instance that tests ask for.
+// Values of instance that tests compare with.
 const (
 	instanceID = "i-0123456789abcdef0" // the default
 	imageID    = "ami-0abcdef1234567890"
@@ -71,8 +73,7 @@ const (
 // requireTokens is an option of instance.
 const requireTokens = "  metadata_options: {http_tokens: required}\n"
 
-// mockHome makes a home with a configuration whose credentials are made up, for a daemon that reaches no STS. more goes on
-// after the region.
+// mockHome makes a home with a configuration of mock credentials, for a daemon without STS. more continues it after the region.
 func mockHome(t *testing.T, more string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,6 +83,6 @@ func mockHome(t *testing.T, more string) string {
 
 func writeMockConfig(t *testing.T, dir, more string) {
 	t.Helper()
-	writeFile(t, filepath.Join(dir, "conf/config.yaml"),
+	testutil.Write(t, filepath.Join(dir, "conf/config.yaml"),
 		"credentials: {mock: true, iam_role: "+roleARN+"}\naws:\n  region: "+region+"\n"+more)
 }

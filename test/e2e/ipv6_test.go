@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestIPv6 has nothing but the service's IPv6 address. All that clients are told is to use it, where they can be.
-func TestIPv6(t *testing.T) {
+// TestIPv6_ClientsNeedNoIPv4 serves at the service's IPv6 address only. Clients are told to use IPv6, and nothing else.
+func TestIPv6_ClientsNeedNoIPv4(t *testing.T) {
 	needClients(t)
 	site := newSite(t, serviceIPv6)
 	site.serve(t, mockHome(t, instance+requireTokens), listenIPv6)
@@ -43,7 +43,7 @@ print(json.dumps([c.method, c.access_key, c.secret_key, c.token]))
 	for name, prepare := range sdks {
 		t.Run(name, func(t *testing.T) {
 			env := env
-			if name == "aws-sdk-js v3" { // its MetadataService does not know the mode
+			if name == "aws-sdk-js v3" { // its MetadataService has no endpoint mode
 				env = []string{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://[" + serviceIPv6 + "]"}
 			}
 			wantSeen(t, site.output(t, env, prepare(t)...), document)

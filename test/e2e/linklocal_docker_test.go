@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestLinkLocalDocker has a Docker engine of its own on a machine of its own, so that it does not matter what answers at
-// 169.254.169.254 here.
-func TestLinkLocalDocker(t *testing.T) {
+// TestLinkLocal_WorksInAContainer runs a Docker engine of its own in a network namespace of its own, so that nothing asks
+// 169.254.169.254 of this machine.
+func TestLinkLocal_WorksInAContainer(t *testing.T) {
 	needTools(t)
 	machine := newNamespace(t, "machine")
 	docker, env := startEngine(t, machine)
@@ -26,7 +28,7 @@ func TestLinkLocalDocker(t *testing.T) {
 	repo, home := t.TempDir(), t.TempDir()
 	copyFile(t, "../../run-docker.sh", filepath.Join(repo, "run-docker.sh"), 0o755)
 	writeMockConfig(t, repo, instance)
-	const owner = 1234 // whose files only he can read
+	const owner = 1234 // the only user that can read the files
 	for _, file := range []string{filepath.Join(repo, "conf"), filepath.Join(repo, "conf/config.yaml"), home} {
 		if err := os.Chown(file, owner, owner); err != nil {
 			t.Fatal(err)
@@ -53,9 +55,9 @@ func TestLinkLocalDocker(t *testing.T) {
 	before, rules := machine.state(t), machine.rules(t)
 
 	wantRun(t, prd("LINK_LOCAL=yes"), 1, "", "run-docker.sh: LINK_LOCAL is \"yes\", but must be 1 or 0\n")
-	const said = "mock-ec2-metadata answers at http://127.0.0.1:5005/ and http://169.254.169.254/\n" +
+	const started = "mock-ec2-metadata answers at http://127.0.0.1:5005/ and http://169.254.169.254/\n" +
 		"  state:  curl http://127.0.0.1:5005/status\n  log:    docker logs -f mock-ec2-metadata\n  stop:   docker stop mock-ec2-metadata\n"
-	wantRun(t, prd("LINK_LOCAL=1", "PORT=5005"), 0, said, "")
+	wantRun(t, prd("LINK_LOCAL=1", "PORT=5005"), 0, started, "")
 	machine.wantOneOfEach(t)
 	if diff := cmp.Diff(rules, machine.rules(t)); diff != "" {
 		t.Errorf("iptables-save, before and while serving (-before +while):\n%s", diff)
@@ -78,7 +80,7 @@ func TestLinkLocalDocker(t *testing.T) {
 	commands.want(1, "", "mock-ec2-metadata: no MFA code is wanted now\n", "mfa", "123456")
 
 	// A second call replaces the first container.
-	wantRun(t, prd("LINK_LOCAL=1", "PORT=5005", "BIND=127.0.0.1"), 0, "Replacing the container mock-ec2-metadata that was there.\n"+said, "")
+	wantRun(t, prd("LINK_LOCAL=1", "PORT=5005", "BIND=127.0.0.1"), 0, "Replacing the container mock-ec2-metadata that was there.\n"+started, "")
 	machine.wantOneOfEach(t)
 	if _, err := docker("stop", container); err != nil {
 		t.Error(err)
@@ -88,12 +90,12 @@ func TestLinkLocalDocker(t *testing.T) {
 	}
 	machine.want(t, "after docker stop", before)
 
-	// Killed, with all that is in the container, it may leave the addresses; the next one takes them over.
+	// docker kill kills the helper, too, so that the addresses may stay. The next daemon takes them over.
 	for range 3 {
 		if out, err := docker("start", container); err != nil {
 			t.Fatal(out)
 		}
-		waitUntil(t, "the container serves", func() bool {
+		testutil.EventuallyWithin(t, time.Minute, "the container serves", func() bool {
 			return machine.run(t, nil, "curl", "-qfsS", "--max-time", "1", "http://"+serviceIPv4+"/status").code == 0
 		})
 		machine.wantOneOfEach(t)
@@ -105,7 +107,7 @@ func TestLinkLocalDocker(t *testing.T) {
 	machine.want(t, "after route remove", before)
 }
 
-// startEngine runs a Docker engine in the namespace until the test ends. env is what leads clients to it.
+// startEngine runs a Docker engine in the namespace until the test ends. env tells clients where it is.
 func startEngine(t *testing.T, n netns) (docker dockerCLI, env []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -114,7 +116,7 @@ func startEngine(t *testing.T, n netns) (docker dockerCLI, env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// By nsenter, which leaves the control groups where they are.
+	// nsenter leaves the control groups as they are.
 	engine := exec.Command(findTool(t, "nsenter", "util-linux"), "--net=/run/netns/"+string(n), findTool(t, "dockerd", "docker.io"),
 		"--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"), "--host", "unix://"+at("socket"))
 	engine.Env = []string{"PATH=" + systemPath, "HOME=" + dir}
@@ -145,20 +147,20 @@ func startEngine(t *testing.T, n netns) (docker dockerCLI, env []string) {
 			_ = engine.Process.Kill()
 			<-ended
 		}
-		// The engine keeps the namespace's own network for containers that share it.
+		// The engine has mounted the namespace for containers with --network host.
 		if err := syscall.Unmount(at("exec/netns/default"), syscall.MNT_DETACH); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.EINVAL) {
 			t.Error(err)
 		}
 		if t.Failed() {
-			said, _ := os.ReadFile(at("log"))
-			t.Logf("the engine's log ends with\n%s", said[max(0, len(said)-4000):])
+			log, _ := os.ReadFile(at("log"))
+			t.Logf("the engine's log ends with\n%s", log[max(0, len(log)-4000):])
 		}
 	})
-	waitUntil(t, "the engine answers", func() bool {
+	testutil.EventuallyWithin(t, time.Minute, "the engine answers", func() bool {
 		select {
 		case <-ended:
-			said, _ := os.ReadFile(at("log"))
-			t.Fatalf("dockerd has ended:\n%s", said)
+			log, _ := os.ReadFile(at("log"))
+			t.Fatalf("dockerd has ended:\n%s", log)
 		default:
 		}
 		_, err := docker("info")
@@ -167,7 +169,7 @@ func startEngine(t *testing.T, n netns) (docker dockerCLI, env []string) {
 	return docker, env
 }
 
-// importImage makes an image of the daemon, laid out as the real one, and of a client with the AWS SDK for Go.
+// importImage makes an image with the layout of the real one, of the daemon and a client with the AWS SDK for Go.
 func importImage(t *testing.T, docker dockerCLI) {
 	t.Helper()
 	root := t.TempDir()

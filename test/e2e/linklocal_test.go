@@ -13,11 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestLinkLocal has clients that know of nothing but the service's real addresses, on a machine with rules of others.
-func TestLinkLocal(t *testing.T) {
+// TestLinkLocal_ServesTheRealAddresses runs clients without configuration, on a machine with iptables rules of other programs.
+func TestLinkLocal_ServesTheRealAddresses(t *testing.T) {
 	needClients(t)
 	machine, vm, pod := newNetwork(t)
 	for _, kind := range []string{"nft", "legacy"} {
@@ -39,11 +40,11 @@ func TestLinkLocal(t *testing.T) {
 		for _, tt := range []struct {
 			name       string
 			from       netns
-			ipv4, ipv6 string // where it comes from
+			ipv4, ipv6 string // its own addresses, as the daemon sees them
 		}{
-			{"machine", machine, serviceIPv4, serviceIPv6},
-			{"vm", vm, "10.244.1.2", "2001:db8:1::2"},
-			{"pod", pod, "10.244.2.2", "2001:db8:2::2"},
+			{name: "machine", from: machine, ipv4: serviceIPv4, ipv6: serviceIPv6},
+			{name: "vm", from: vm, ipv4: "10.244.1.2", ipv6: "2001:db8:1::2"},
+			{name: "pod", from: pod, ipv4: "10.244.2.2", ipv6: "2001:db8:2::2"},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				from := tt.from
@@ -88,66 +89,70 @@ print(session.client("sts", endpoint_url=sys.argv[1]).get_caller_identity()["Arn
 	}
 }
 
-// TestLinkLocalKilled kills the daemon in each way, and at once starts the next.
-func TestLinkLocalKilled(t *testing.T) {
+// TestLinkLocal_KilledDaemonLeavesNoAddress kills the daemon, its helper or both, and starts the next one at once.
+func TestLinkLocal_KilledDaemonLeavesNoAddress(t *testing.T) {
 	needTools(t)
 	machine := newNamespace(t, "machine")
 	before := machine.state(t)
 	home := mockHome(t, "")
 	start := func() *daemonProcess { return machine.serveLinkLocal(t, home) }
 
-	for range 10 {
-		start().kill(t)
-	}
-	d := start()
-	machine.wantProcesses(t, 2)
-	machine.wantOneOfEach(t)
-	machine.get(t, "/latest/meta-data/")
-
-	// Its helper takes everything away, though nobody told it to.
-	d.kill(t)
-	machine.wantProcesses(t, 0)
-	machine.want(t, "after a kill", before)
-
-	// A helper that comes late must not take away what is the next daemon's.
-	d = start()
-	helper := machine.helper(t, d)
-	signalAll(t, syscall.SIGSTOP, helper)
-	t.Cleanup(func() { _ = syscall.Kill(helper, syscall.SIGCONT) }) // should the test end before
-	d.kill(t)
-	next := machine.startLinkLocal(t, home)
-	waitUntil(t, "the next daemon's helper waits for the lock of the old one", func() bool {
-		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", helper))
-		return err == nil && strings.Count(string(sockets), "@mock-ec2-metadata/route") == 2 // the lock, and who waits for its end
+	t.Run("ten times in a row", func(t *testing.T) {
+		for range 10 {
+			start().kill(t)
+		}
+		d := start()
+		machine.wantProcesses(t, 2)
+		machine.wantOneOfEach(t)
+		machine.get(t, "/latest/meta-data/")
+		d.kill(t)
+		machine.wantProcesses(t, 0) // the helper has ended, too
+		machine.want(t, "after a kill", before)
 	})
-	machine.wantOneOfEach(t)
-	if said := next.said(); said != "" {
-		t.Errorf("meanwhile it says\n%s", said)
-	}
-	signalAll(t, syscall.SIGCONT, helper)
-	next.serving(t)
-	machine.wantProcesses(t, 2)
-	machine.wantOneOfEach(t)
-	machine.get(t, "/latest/meta-data/")
-
-	// Both killed: what stays is the next daemon's.
-	helper = machine.helper(t, next)
-	signalAll(t, syscall.SIGKILL, helper)
-	next.kill(t)
-	machine.wantProcesses(t, 0)
-	machine.wantOneOfEach(t)
-	d = start()
-	machine.wantOneOfEach(t)
-
-	// A service manager sends all of them the signal.
-	signalAll(t, syscall.SIGTERM, machine.helper(t, d), d.cmd.Process.Pid)
-	d.ends(t)
-	machine.wantProcesses(t, 0)
-	machine.want(t, "after SIGTERM to all", before)
+	t.Run("with a late helper", func(t *testing.T) { // it must not remove the addresses of the next daemon
+		d := start()
+		helper := machine.helper(t, d)
+		signalAll(t, syscall.SIGSTOP, helper)
+		t.Cleanup(func() { _ = syscall.Kill(helper, syscall.SIGCONT) }) // if the test ends before
+		d.kill(t)
+		next := machine.startLinkLocal(t, home)
+		testutil.Eventually(t, "the next daemon's helper waits for the lock of the old one", func() bool {
+			sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", helper))
+			return err == nil && strings.Count(string(sockets), "@mock-ec2-metadata/route") == 2 // the lock, and the one that waits for it
+		})
+		machine.wantOneOfEach(t)
+		if log := next.logged(); log != "" {
+			t.Errorf("meanwhile the next daemon logs\n%s", log)
+		}
+		signalAll(t, syscall.SIGCONT, helper)
+		next.serving(t)
+		machine.wantProcesses(t, 2)
+		machine.wantOneOfEach(t)
+		machine.get(t, "/latest/meta-data/")
+		next.stop(t)
+	})
+	t.Run("with its helper", func(t *testing.T) { // the addresses stay, and the next daemon takes them over
+		d := start()
+		signalAll(t, syscall.SIGKILL, machine.helper(t, d))
+		d.kill(t)
+		machine.wantProcesses(t, 0)
+		machine.wantOneOfEach(t)
+		next := start()
+		machine.wantOneOfEach(t)
+		next.stop(t)
+		machine.want(t, "after the next daemon", before)
+	})
+	t.Run("by a signal to both", func(t *testing.T) { // as a service manager sends it
+		d := start()
+		signalAll(t, syscall.SIGTERM, machine.helper(t, d), d.cmd.Process.Pid)
+		d.ends(t)
+		machine.wantProcesses(t, 0)
+		machine.want(t, "after SIGTERM to both", before)
+	})
 }
 
-// TestLinkLocalHelper looks at the process that stays root's.
-func TestLinkLocalHelper(t *testing.T) {
+// TestLinkLocal_HelperInheritsNothing looks at the process that stays root.
+func TestLinkLocal_HelperInheritsNothing(t *testing.T) {
 	needTools(t)
 	machine := newNamespace(t, "machine")
 	home := mockHome(t, "")
@@ -166,8 +171,7 @@ func TestLinkLocalHelper(t *testing.T) {
 	if sid, err := unix.Getsid(helper); err != nil || sid != helper {
 		t.Errorf("its session is %d, %v", sid, err)
 	}
-	// Three pipes, the lock, what the Go runtime waits by, and where what nobody should see goes: nothing of those who started
-	// the daemon.
+	// Three pipes, the lock, the Go runtime's epoll, and /dev/null: nothing that the daemon inherited.
 	fds, err := os.ReadDir(proc + "fd")
 	if err != nil {
 		t.Fatal(err)
@@ -183,20 +187,20 @@ func TestLinkLocalHelper(t *testing.T) {
 	}
 	delete(kinds, "anon_inode")
 	if diff := cmp.Diff(map[string]int{"pipe": 3, "socket": 1, os.DevNull: 1}, kinds); diff != "" {
-		t.Errorf("what it has open (-want +got):\n%s", diff)
+		t.Errorf("open files (-want +got):\n%s", diff)
 	}
-	// Killed by somebody, it is missed.
+	// The daemon notices its end.
 	signalAll(t, syscall.SIGKILL, helper)
-	waitUntil(t, "the daemon says that its helper has gone", func() bool {
-		return strings.Contains(d.said(), `msg="address cleanup exited early"`) &&
-			strings.Contains(d.said(), `hint="after shutdown: sudo mock-ec2-metadata route remove"`)
+	testutil.Eventually(t, "the daemon logs that its helper has ended", func() bool {
+		return strings.Contains(d.logged(), `msg="address cleanup exited early"`) &&
+			strings.Contains(d.logged(), `hint="after shutdown: sudo mock-ec2-metadata route remove"`)
 	})
 	d.stop(t)
 	wantRun(t, machine.run(t, nil, buildDaemon(t), "route", "remove"), 0, "removed 169.254.169.254 and fd00:ec2::254\n", "")
 }
 
-// TestLinkLocalRefuses shows what --link-local says where it cannot work, and that it changes nothing then.
-func TestLinkLocalRefuses(t *testing.T) {
+// TestLinkLocal_RefusalChangesNothing checks what --link-local says where it cannot work.
+func TestLinkLocal_RefusalChangesNothing(t *testing.T) {
 	needTools(t)
 	bin, home := buildDaemon(t), mockHome(t, "")
 	refused := func(t *testing.T, n netns, want string, prefix ...string) {
@@ -255,8 +259,8 @@ func TestLinkLocalRefuses(t *testing.T) {
 	})
 }
 
-// TestLinkLocalWithoutIPv6 has a machine where IPv6 is off.
-func TestLinkLocalWithoutIPv6(t *testing.T) {
+// TestLinkLocal_WorksWithoutIPv6 disables IPv6 on the machine.
+func TestLinkLocal_WorksWithoutIPv6(t *testing.T) {
 	needTools(t)
 	machine := newNamespace(t, "machine")
 	for _, scope := range []string{"all", "default"} {
@@ -271,17 +275,13 @@ func TestLinkLocalWithoutIPv6(t *testing.T) {
 	machine.want(t, "after the end", before)
 }
 
-// TestLinkLocalCapabilities has a daemon that is not root's, but may do what it takes, as a service manager can have it.
-func TestLinkLocalCapabilities(t *testing.T) {
+// TestLinkLocal_NeedsTwoCapabilities starts the daemon as an ordinary user with two capabilities, as a service manager can.
+func TestLinkLocal_NeedsTwoCapabilities(t *testing.T) {
 	needTools(t)
 	machine := newNamespace(t, "machine")
 	before := machine.state(t)
 	dir := t.TempDir()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	open(t, dir)
 	bin := filepath.Join(dir, "mock-ec2-metadata")
 	copyFile(t, buildDaemon(t), bin, 0o755)
 	const may = "+net_admin,+net_bind_service"

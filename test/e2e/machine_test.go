@@ -19,13 +19,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// ownInterface is what --link-local makes.
+// ownInterface is the interface that --link-local makes.
 const ownInterface = "mock-imds"
 
-// newNetwork makes a machine, a virtual machine behind a link of its own, and a pod behind the bridge cni0. Their default
-// gateway is the machine. The machine has a way to the Internet that leads nowhere.
+// newNetwork makes a machine, a virtual machine behind a veth pair, and a pod behind the bridge cni0. The machine is their default
+// gateway, and its own default route leads nowhere.
 func newNetwork(t *testing.T) (machine, vm, pod netns) {
 	t.Helper()
 	needTools(t)
@@ -51,7 +53,7 @@ func newNetwork(t *testing.T) (machine, vm, pod netns) {
 	return machine, vm, pod
 }
 
-// wantRun compares all that a command has said, and its exit code.
+// wantRun compares the exit code of a command and all that it printed.
 func wantRun(t *testing.T, got result, code int, stdout, stderr string) {
 	t.Helper()
 	if diff := cmp.Diff(result{stdout, stderr, code}, got, cmp.AllowUnexported(result{})); diff != "" {
@@ -65,19 +67,19 @@ func (n netns) state(t *testing.T) string {
 	return n.output(t, nil, "sh", "-c", "ip -o link show | cut -d: -f2; ip -o address show | cut -c-60 | grep -v ' fe80:'")
 }
 
-// want waits for a state, which may take the helper a moment.
+// want waits for a state: the helper may change it after the daemon's end.
 func (n netns) want(t *testing.T, when, state string) {
 	t.Helper()
-	got := n.state(t)
-	for deadline := time.Now().Add(10 * time.Second); got != state && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		got = n.state(t)
-	}
-	if diff := cmp.Diff(state, got); diff != "" {
-		t.Errorf("interfaces and addresses %s (-want +got):\n%s", when, diff)
-	}
+	var got string
+	defer func() {
+		if diff := cmp.Diff(state, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}()
+	testutil.Eventually(t, "interfaces and addresses "+when, func() bool { got = n.state(t); return got == state })
 }
 
-// rules is all that both kinds of iptables have.
+// rules is the output of iptables-save of both kinds.
 func (n netns) rules(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -87,7 +89,7 @@ func (n netns) rules(t *testing.T) string {
 	return all.String()
 }
 
-// wantOneOfEach wants the service's addresses once each, on the interface of their own, and no other there.
+// wantOneOfEach checks that the service's addresses are on their interface, once each, and no other address with them.
 func (n netns) wantOneOfEach(t *testing.T) {
 	t.Helper()
 	var got []string
@@ -101,13 +103,13 @@ func (n netns) wantOneOfEach(t *testing.T) {
 	}
 }
 
-// listen makes a listener of this process that is in the namespace.
+// listen makes a listener of this process in the namespace.
 func (n netns) listen(t *testing.T, address string) net.Listener {
 	t.Helper()
 	var l net.Listener
 	made := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // without Unlock: the thread ends with the goroutine
 		made <- func() error {
 			ns, err := os.Open("/run/netns/" + string(n))
 			if err != nil {
@@ -127,7 +129,7 @@ func (n netns) listen(t *testing.T, address string) net.Listener {
 	return l
 }
 
-// serveAs answers 404 under a name, and gives session tokens as EC2 does.
+// serveAs answers 404 with name as the Server header, and issues session tokens as EC2 does.
 func serveAs(t *testing.T, l net.Listener, name string) {
 	t.Helper()
 	const ttl = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
@@ -143,7 +145,7 @@ func serveAs(t *testing.T, l net.Listener, name string) {
 	t.Cleanup(func() { _ = s.Close() })
 }
 
-// daemonProcess is a daemon that a test ends in its own way.
+// daemonProcess is a daemon in a namespace that the test itself ends.
 type daemonProcess struct {
 	n     netns
 	cmd   *exec.Cmd
@@ -165,10 +167,10 @@ func (n netns) startIn(t *testing.T, home string, args ...string) *daemonProcess
 		t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := n.command(t, []string{"HOME=" + home, "AWS_SECRET_ACCESS_KEY=not for everybody"}, args...)
+	cmd := n.command(t, []string{"HOME=" + home, "AWS_SECRET_ACCESS_KEY=a secret"}, args...)
 	cmd.Dir = home
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{log} // as a service manager gives sockets
+	cmd.ExtraFiles = []*os.File{log} // a file that the helper must not inherit
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +179,7 @@ func (n netns) startIn(t *testing.T, home string, args ...string) *daemonProcess
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // unless it has ended
 		if t.Failed() {
-			t.Logf("a daemon's log:\n%s", d.said())
+			t.Logf("a daemon's log:\n%s", d.logged())
 		}
 	})
 	return d
@@ -191,18 +193,20 @@ func (n netns) serveLinkLocal(t *testing.T, home string) *daemonProcess {
 	return d
 }
 
-// serving waits until this daemon, not one before it, serves.
+// serving waits until this daemon serves, not an earlier one.
 func (d *daemonProcess) serving(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.said(), "msg=serving"); time.Sleep(10 * time.Millisecond) {
-		if len(d.ended) > 0 || time.Now().After(deadline) {
-			t.Fatalf("the daemon does not serve:\n%s", d.said())
+	testutil.Eventually(t, "the daemon serves", func() bool {
+		if len(d.ended) > 0 {
+			t.Fatal("the daemon has ended")
 		}
-	}
+		return strings.Contains(d.logged(), "msg=serving")
+	})
 	d.n.get(t, "/latest/meta-data/instance-id")
 }
 
-func (d *daemonProcess) said() string {
+// logged returns the log so far.
+func (d *daemonProcess) logged() string {
 	log, err := os.ReadFile(d.log)
 	if err != nil {
 		return err.Error()
@@ -210,12 +214,12 @@ func (d *daemonProcess) said() string {
 	return string(log)
 }
 
-// kill kills the daemon, and does not wait for anything else.
+// kill kills the daemon and waits for its end, but not for the helper's.
 func (d *daemonProcess) kill(t *testing.T) {
 	t.Helper()
 	signalAll(t, syscall.SIGKILL, d.cmd.Process.Pid)
 	if err := <-d.ended; err == nil {
-		t.Error("killed, the daemon has ended well")
+		t.Error("the killed daemon ended with success")
 	}
 }
 
@@ -225,7 +229,7 @@ func (d *daemonProcess) stop(t *testing.T) {
 	d.ends(t)
 }
 
-// ends wants the daemon to end well.
+// ends waits for the daemon's end, which must be a success.
 func (d *daemonProcess) ends(t *testing.T) {
 	t.Helper()
 	select {
@@ -247,7 +251,7 @@ func signalAll(t *testing.T, sig syscall.Signal, pids ...int) {
 	}
 }
 
-// processes are those in the namespace.
+// processes are the processes in the namespace.
 func (n netns) processes(t *testing.T) []int {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "ip", "netns", "pids", string(n)).Output()
@@ -260,23 +264,17 @@ func (n netns) processes(t *testing.T) []int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if pid != os.Getpid() { // whose first thread may have been in there for listen
+		if pid != os.Getpid() { // a thread of this process may have entered for listen
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// wantProcesses waits until there are as many.
+// wantProcesses waits until count processes are in the namespace.
 func (n netns) wantProcesses(t *testing.T, count int) {
 	t.Helper()
-	pids := n.processes(t)
-	for deadline := time.Now().Add(10 * time.Second); len(pids) != count && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		pids = n.processes(t)
-	}
-	if len(pids) != count {
-		t.Fatalf("%d processes %v in the namespace, want %d", len(pids), pids, count)
-	}
+	testutil.Eventually(t, fmt.Sprintf("%d processes in the namespace", count), func() bool { return len(n.processes(t)) == count })
 }
 
 // helper is the process beside the daemon.

@@ -3,19 +3,19 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// screen is what a terminal has shown.
+// screen is all that a terminal has shown.
 type screen struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -27,20 +27,26 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-func (s *screen) shows(text string, times int) bool {
+func (s *screen) all() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strings.Count(s.text.String(), text) >= times
+	return s.text.String()
+}
+
+func (s *screen) shows(text string, times int) bool {
+	return strings.Count(s.all(), text) >= times
 }
 
 // await waits until a text has been shown so many times.
 func (s *screen) await(t *testing.T, text string, times int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !s.shows(text, times); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the terminal does not show %q %d times, but\n%s", text, times, s.text.String())
+	shown := false
+	defer func() {
+		if !shown {
+			t.Logf("the terminal shows\n%s", s.all())
 		}
-	}
+	}()
+	testutil.Eventually(t, fmt.Sprintf("%d times %q on the terminal", times, text), func() bool { shown = s.shows(text, times); return shown })
 }
 
 // startTerminal runs a command at a terminal of its own.
@@ -69,62 +75,53 @@ func typeIn(t *testing.T, to io.Writer, text string) {
 	}
 }
 
-// TestMFAPrompt types codes at a real terminal, that of script(1), to serve and to check.
-func TestMFAPrompt(t *testing.T) {
-	dir := t.TempDir()
+// TestMFA_PromptsAtTheTerminal types codes at a terminal of script(1): for serve, for check, and for serve in the background.
+func TestMFA_PromptsAtTheTerminal(t *testing.T) {
 	sts := stsfake.Start(t)
-	key := sts.AddUser("developer")
-	serial := sts.SetMFA("developer", "123456")
-	sts.AddRole(roleARN, stsfake.MFA())
-	for name, text := range map[string]string{
-		".aws/credentials": "[default]\naws_access_key_id = " + key.AccessKeyID + "\naws_secret_access_key = " + key.SecretAccessKey + "\n",
-		"conf/config.yaml": "credentials: {source_profile: default, iam_role: '" + roleARN + "', mfa_serial: '" + serial + "'}\n",
-	} {
-		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	dir, serial := mfaHome(t, sts)
+	env := []string{"PATH=" + systemPath, "HOME=" + dir, "XDG_RUNTIME_DIR=" + runtimeDir(t), "AWS_ENDPOINT_URL_STS=" + sts.URL()}
+	terminal := func(command string) (*screen, io.Writer, *exec.Cmd) {
+		return startTerminal(t, dir, env, command)
 	}
-	env := []string{"PATH=" + systemPath, "HOME=" + dir, "AWS_ENDPOINT_URL_STS=" + sts.URL()}
-	terminal := func(command string) (*screen, io.Writer, *exec.Cmd) { return startTerminal(t, dir, env, command) }
-	say := func(to io.Writer, text string) { t.Helper(); typeIn(t, to, text) }
 	prompt := "MFA code of " + serial + ": "
 
-	check, in, cmd := terminal(buildDaemon(t) + " check --credentials")
-	check.await(t, prompt, 1)
-	say(in, "000000\n")
-	check.await(t, "STS refuses the code", 1)
-	check.await(t, prompt, 2)
-	say(in, "123456\n")
-	check.await(t, "you would be "+sessionARN, 1)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("check: %v", err)
-	}
-
-	serve, in, cmd := terminal(buildDaemon(t) + " serve --listen 127.0.0.1:0")
-	serve.await(t, prompt, 1)
-	say(in, "12\n")
-	serve.await(t, "an MFA code has 6 digits", 1)
-	serve.await(t, prompt, 2)
-	say(in, "000000\n")
-	serve.await(t, "\nSTS refuses the code", 1)
-	serve.await(t, prompt, 3)
-	say(in, "123456\n")
-	serve.await(t, "credentials of "+sessionARN+" until ", 1)
-	say(in, "\x03") // Ctrl-C
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("serve: %v", err)
-	}
-	serve.await(t, "msg=stopped", 1)
-
-	// In the background of a terminal it must not be stopped for reading.
-	jobs, _, cmd := terminal("sh -ic '" + buildDaemon(t) + " serve --listen 127.0.0.1:0 & sleep 3; kill $!; wait'")
-	jobs.await(t, "msg=\"waiting for MFA\"", 1)
-	jobs.await(t, "msg=stopped", 1)
-	_ = cmd.Wait() // the shell's own word
-	if jobs.shows(prompt, 1) || jobs.shows("Stopped", 1) {
-		t.Errorf("in the background: %s", jobs.text.String())
-	}
+	t.Run("check", func(t *testing.T) {
+		check, in, cmd := terminal(buildDaemon(t) + " check --credentials")
+		check.await(t, prompt, 1)
+		typeIn(t, in, "000000\n")
+		check.await(t, "STS refuses the code", 1)
+		check.await(t, prompt, 2)
+		typeIn(t, in, "123456\n")
+		check.await(t, "you would be "+sessionARN, 1)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("check: %v", err)
+		}
+	})
+	t.Run("serve", func(t *testing.T) {
+		serve, in, cmd := terminal(buildDaemon(t) + " serve --listen 127.0.0.1:0")
+		serve.await(t, prompt, 1)
+		typeIn(t, in, "12\n")
+		serve.await(t, "an MFA code has 6 digits", 1)
+		serve.await(t, prompt, 2)
+		typeIn(t, in, "000000\n")
+		serve.await(t, "\nSTS refuses the code", 1)
+		serve.await(t, prompt, 3)
+		typeIn(t, in, "123456\n")
+		serve.await(t, "credentials of "+sessionARN+" until ", 1)
+		typeIn(t, in, "\x03") // Ctrl-C
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		serve.await(t, "msg=stopped", 1)
+	})
+	t.Run("serve in the background", func(t *testing.T) {
+		// The kernel stops a background process that reads from its terminal. It has 3 seconds to do so wrongly.
+		jobs, _, cmd := terminal("sh -ic '" + buildDaemon(t) + " serve --listen 127.0.0.1:0 & sleep 3; kill $!; wait'")
+		jobs.await(t, "msg=\"waiting for MFA\"", 1)
+		jobs.await(t, "msg=stopped", 1)
+		_ = cmd.Wait() // the exit code is the shell's
+		if jobs.shows(prompt, 1) || jobs.shows("Stopped", 1) {
+			t.Errorf("in the background: %s", jobs.all())
+		}
+	})
 }

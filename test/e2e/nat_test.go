@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,13 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// natScript is nat.sh, seen from this directory.
+// natScript is the path of nat.sh.
 const natScript = "../../nat.sh"
 
-// natTools is all that nat.sh runs besides iptables, nft, ip and what asks the daemon.
+// natTools are all programs that nat.sh runs besides iptables, nft, ip, curl and wget.
 var natTools = []string{"awk", "cat", "getent", "grep", "id", "sed", "sh", "sleep"}
 
-// foreignRules are rules that are not nat.sh's, however much some look like it.
+// foreignRules are rules of other programs. Some look like nat.sh's.
 var foreignRules = []string{
 	"PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 192.0.2.9:80",
 	"OUTPUT -d 198.51.100.7/32 -p tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination 192.0.2.9:80",
@@ -29,8 +28,8 @@ var foreignRules = []string{
 	"POSTROUTING -s 198.51.100.0/24 -j MASQUERADE",
 }
 
-// TestNAT runs nat.sh in a box whose default gateway has the daemon, once for each kind of iptables.
-func TestNAT(t *testing.T) {
+// TestNAT_RedirectsByIptables runs nat.sh in a box whose default gateway runs the daemon, once for each kind of iptables.
+func TestNAT_RedirectsByIptables(t *testing.T) {
 	bin := buildDaemon(t)
 	for kind, shell := range map[string]string{"nft": "dash", "legacy": "bash"} {
 		t.Run(kind, func(t *testing.T) {
@@ -55,7 +54,7 @@ func TestNAT(t *testing.T) {
 				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5001"))
 			b.wantOurs(foreign, "192.0.2.1:5001")
 
-			// Left behind by whatever: others' addresses, and ours three times.
+			// Left by earlier runs: other targets, and ours three times.
 			for _, target := range []string{"192.0.2.1:5000", "192.0.2.7:5000", "192.0.2.1:5000", "192.0.2.1:5000"} {
 				b.iptables("-I", ours(target))
 			}
@@ -66,7 +65,7 @@ func TestNAT(t *testing.T) {
 				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5001\n"+answers, "")
 			b.wantOurs(foreign, "192.0.2.1:5000")
 
-			// Whatever asks the daemon will do, wget or nothing.
+			// It asks the daemon by wget, or not at all.
 			b.path = toolDir(t, slices.Concat(natTools, []string{"ip", "wget", "timeout", "iptables=iptables-" + kind})...)
 			b.nat([]string{"http_proxy=http://192.0.2.9:3128"}, 0, already+answers, "")
 			b.path = toolDir(t, slices.Concat(natTools, []string{"ip", "iptables=iptables-" + kind})...)
@@ -76,14 +75,14 @@ func TestNAT(t *testing.T) {
 			b.nat(nil, 0, "nat.sh: there was no redirect to remove\n", "", "--remove")
 			b.path = toolDir(t, "iptables-save=iptables-"+kind+"-save")
 			if diff := cmp.Diff(foreign, b.rules()); diff != "" {
-				t.Errorf("rules that are not ours, before and after (-before +after):\n%s", diff)
+				t.Errorf("rules of other programs (-before +after):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestNATWithoutComments shows the rule without its mark, where iptables cannot write it.
-func TestNATWithoutComments(t *testing.T) {
+// TestNAT_WorksWithoutCommentsOfIptables runs nat.sh where iptables cannot write comments, its mark.
+func TestNAT_WorksWithoutCommentsOfIptables(t *testing.T) {
 	box, _ := newBox(t)
 	box.route(t, "default", "via", hostAddress)
 	plain := t.TempDir()
@@ -99,7 +98,7 @@ func TestNATWithoutComments(t *testing.T) {
 	b.nat(nil, 1, "nat.sh: 169.254.169.254:80 is already redirected to 192.0.2.1:5000\n", noAnswer("192.0.2.1:5000"))
 	const rule = "-A OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.0.2.1:5000"
 	if got := strings.Count(b.rules(), rule+"\n"); got != 1 {
-		t.Errorf("%d rules of ours, want 1:\n%s", got, b.rules())
+		t.Errorf("%d redirects, want 1:\n%s", got, b.rules())
 	}
 	b.nat(nil, 0, "nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n", "", "--remove")
 	b.nat(nil, 0, "nat.sh: there was no redirect to remove\n", "", "--remove")
@@ -108,8 +107,8 @@ func TestNATWithoutComments(t *testing.T) {
 	}
 }
 
-// TestNATNotLetIn has a daemon that refuses the box.
-func TestNATNotLetIn(t *testing.T) {
+// TestNAT_SaysThatTheDaemonDeniesTheBox runs nat.sh with a daemon that allows its own machine only.
+func TestNAT_SaysThatTheDaemonDeniesTheBox(t *testing.T) {
 	box, host := newBox(t)
 	box.route(t, "default", "via", hostAddress)
 	startDaemon(t, host, buildDaemon(t), "--set", "server.allow_clients=[]")
@@ -118,51 +117,74 @@ func TestNATNotLetIn(t *testing.T) {
 		"nat.sh: the redirect is in place and the daemon answers at "+hostAddress+":5000, but it denies this machine (403); its log names the address to add to server.allow_clients there\n")
 }
 
-// TestNATTarget shows where nat.sh redirects to, by routes and by its environment. No daemon runs.
-func TestNATTarget(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		routes []string
-		env    []string
-		want   string
+// TestNAT_TargetFollowsRoutesAndEnvironment checks where nat.sh redirects to. No daemon runs.
+func TestNAT_TargetFollowsRoutesAndEnvironment(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		routes, env []string
+		want        string
 	}{
-		{"the lowest metric", []string{
-			"default via 192.0.2.1 dev eth0 metric 200",
-			"default via 192.0.2.5 dev eth0 onlink metric 1000",
-			"default via 192.0.2.6 dev eth0 onlink metric 90",
-		}, nil, "192.0.2.6:5000"},
-		{"no metric is the lowest", []string{
-			"default via 192.0.2.1 dev eth0 metric 1",
-			"default via 192.0.2.6 dev eth0 onlink",
-		}, nil, "192.0.2.6:5000"},
-		{"a default route without a gateway is passed over", []string{
-			"default dev lo",
-			"default via 192.0.2.1 dev eth0 metric 10",
-			"198.51.100.0/24 via 192.0.2.5 dev eth0 onlink",
-		}, nil, "192.0.2.1:5000"},
-		{"an address", []string{"default via 192.0.2.6 dev eth0 onlink"}, []string{"METADATA_HOST=192.0.2.1"}, "192.0.2.1:5000"},
-		{"a name and a port", []string{"default via 192.0.2.1"}, []string{"METADATA_HOST=localhost", "METADATA_PORT=65535"}, "127.0.0.1:65535"},
-		{"empty is unset", []string{"default via 192.0.2.1"}, []string{"METADATA_HOST=", "METADATA_PORT="}, "192.0.2.1:5000"},
-		{"an address and a route of its own", []string{"169.254.169.254 dev eth0"}, []string{"METADATA_HOST=192.0.2.1"}, "192.0.2.1:5000"},
+		{
+			name: "the lowest metric",
+			routes: []string{
+				"default via 192.0.2.1 dev eth0 metric 200",
+				"default via 192.0.2.5 dev eth0 onlink metric 1000",
+				"default via 192.0.2.6 dev eth0 onlink metric 90",
+			},
+			want: "192.0.2.6:5000",
+		},
+		{
+			name: "no metric is the lowest",
+			routes: []string{
+				"default via 192.0.2.1 dev eth0 metric 1",
+				"default via 192.0.2.6 dev eth0 onlink",
+			},
+			want: "192.0.2.6:5000",
+		},
+		{
+			name: "a default route without a gateway does not count",
+			routes: []string{
+				"default dev lo",
+				"default via 192.0.2.1 dev eth0 metric 10",
+				"198.51.100.0/24 via 192.0.2.5 dev eth0 onlink",
+			},
+			want: "192.0.2.1:5000",
+		},
+		{
+			name: "an address", routes: []string{"default via 192.0.2.6 dev eth0 onlink"},
+			env: []string{"METADATA_HOST=192.0.2.1"}, want: "192.0.2.1:5000",
+		},
+		{
+			name: "a name and a port", routes: []string{"default via 192.0.2.1"},
+			env: []string{"METADATA_HOST=localhost", "METADATA_PORT=65535"}, want: "127.0.0.1:65535",
+		},
+		{
+			name: "empty is unset", routes: []string{"default via 192.0.2.1"},
+			env: []string{"METADATA_HOST=", "METADATA_PORT="}, want: "192.0.2.1:5000",
+		},
+		{
+			name: "an address and a route of its own", routes: []string{"169.254.169.254 dev eth0"},
+			env: []string{"METADATA_HOST=192.0.2.1"}, want: "192.0.2.1:5000",
+		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			box, _ := newBox(t)
-			for _, route := range test.routes {
+			for _, route := range tt.routes {
 				box.route(t, strings.Fields(route)...)
 			}
-			// Without a client: what is asked for here mostly leads nowhere.
+			// Without curl and wget: nothing answers at most of these targets.
 			const noClient = "nat.sh: could not check that the daemon answers: there is neither curl nor wget\n"
 			b := natBox{t: t, box: box, path: toolDir(t, slices.Concat(natTools, []string{"ip", "iptables"})...)}
-			b.nat(test.env, 0, "nat.sh: redirected 169.254.169.254:80 to "+test.want+"\n"+noClient, "")
+			b.nat(tt.env, 0, "nat.sh: redirected 169.254.169.254:80 to "+tt.want+"\n"+noClient, "")
 			withoutClient := slices.DeleteFunc(slices.Clone(busyBox), func(tool string) bool { return tool == "wget=busybox" })
 			b.path = toolDir(t, append([]string{"iptables"}, withoutClient...)...)
-			b.nat(test.env, 0, "nat.sh: 169.254.169.254:80 is already redirected to "+test.want+"\n"+noClient, "")
+			b.nat(tt.env, 0, "nat.sh: 169.254.169.254:80 is already redirected to "+tt.want+"\n"+noClient, "")
 		})
 	}
 }
 
-// TestNATRefuses shows what nat.sh says when it cannot work. It leaves no rule behind then.
-func TestNATRefuses(t *testing.T) {
+// TestNAT_RefusalLeavesNoRule checks what nat.sh says when it cannot work.
+func TestNAT_RefusalLeavesNoRule(t *testing.T) {
 	box, _ := newBox(t)
 	usage := box.output(t, nil, "sh", natScript, "--help")
 	if !strings.HasPrefix(usage, "Usage: nat.sh") {
@@ -172,7 +194,7 @@ func TestNATRefuses(t *testing.T) {
 	const badPort = `nat.sh: METADATA_PORT is "VALUE", but must be a port number from 1 to 65535` + "\n"
 	with := func(format, value string) string { return strings.ReplaceAll(format, "VALUE", value) }
 
-	for _, test := range []struct {
+	for _, tt := range []struct {
 		name string
 		path string
 		env  []string
@@ -225,17 +247,17 @@ func TestNATRefuses(t *testing.T) {
 		{name: "no name", env: []string{"METADATA_HOST=-j ACCEPT"}, code: 1, want: with(badHost, "-j ACCEPT")},
 		{name: "unknown name", env: []string{"METADATA_HOST=nowhere.invalid"}, code: 1, want: with(badHost, "nowhere.invalid")},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			b := natBox{t: t, box: box, path: systemPath}
-			if test.path != "" {
-				b.path = test.path
+			if tt.path != "" {
+				b.path = tt.path
 			}
-			b.nat(test.env, test.code, "", test.want, test.args...)
+			b.nat(tt.env, tt.code, "", tt.want, tt.args...)
 		})
 	}
 
 	t.Run("not root", func(t *testing.T) {
-		// By its input, since nobody may be kept out of the directory it is in.
+		// On its input: the user nobody may not be able to read the file.
 		script, err := os.Open(natScript)
 		if err != nil {
 			t.Fatal(err)
@@ -255,89 +277,13 @@ func TestNATRefuses(t *testing.T) {
 	}
 }
 
-// neitherTool is what nat.sh says where it finds nothing to redirect with.
+// neitherTool is what nat.sh says where there is neither iptables nor nft.
 const neitherTool = "nat.sh: there is neither iptables nor nft; install one of them with: apt-get install nftables (Debian, " +
 	"Ubuntu), dnf install nftables (Fedora, RHEL, Amazon Linux 2023), yum install iptables (Amazon Linux 2), zypper install " +
 	"nftables (SUSE), apk add nftables (Alpine) or pacman -S nftables (Arch)\n"
 
-// natBox is a box with the PATH that nat.sh has in it, and the shell that runs it, sh unless told.
-type natBox struct {
-	t     *testing.T
-	box   netns
-	path  string
-	shell []string
-}
-
-// run runs nat.sh.
-func (b natBox) run(env []string, args ...string) result {
-	b.t.Helper()
-	shell := []string{"/bin/sh"}
-	if b.shell != nil {
-		shell = append([]string{findTool(b.t, b.shell[0], b.shell[0])}, b.shell[1:]...)
-	}
-	got := b.box.run(b.t, append([]string{"PATH=" + b.path}, env...), slices.Concat(shell, []string{natScript}, args)...)
-	got.stderr = reason.ReplaceAllString(got.stderr, "(REASON)\n")
-	return got
-}
-
-// nat runs nat.sh and compares its exit code and all it says.
-func (b natBox) nat(env []string, code int, stdout, stderr string, args ...string) {
-	b.t.Helper()
-	got := b.run(env, args...)
-	want := result{stdout, stderr, code}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
-		b.t.Errorf("nat.sh %s with %q (-want +got):\n%s", strings.Join(args, " "), env, diff)
-	}
-}
-
-// reason is what curl (it counts milliseconds) and BusyBox's wget say when a connection is refused.
-var reason = regexp.MustCompile(`\((curl: \(7\) Failed to connect to 169\.254\.169\.254 port 80 .*|` +
-	`wget: can't connect to remote host \(169\.254\.169\.254\): Connection refused)\)\n$`)
-
-// noAnswer is the complaint when the redirect is there and the daemon is not, without the client's reason.
-func noAnswer(target string) string {
-	return "nat.sh: the redirect is in place, but mock-ec2-metadata does not answer at " + target +
-		"; start it there, and let this machine through the firewall (REASON)\n"
-}
-
-// iptables changes the nat table: an action, and a rule with its chain first.
-func (b natBox) iptables(action, rule string) {
-	b.t.Helper()
-	args := append([]string{"iptables", "-w", "-t", "nat", action}, strings.Fields(rule)...)
-	b.box.output(b.t, []string{"PATH=" + b.path}, args...)
-}
-
-// ours is the rule nat.sh adds.
-func ours(target string) string {
-	return "OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -m comment --comment mock-ec2-metadata -j DNAT --to-destination " + target
-}
-
-// changing is what iptables-save and nft write differently each time: the date in comments, and counters.
-var changing = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$| packets \d+ bytes \d+`)
-
-// rules is the nat table.
-func (b natBox) rules() string {
-	b.t.Helper()
-	return changing.ReplaceAllString(b.box.output(b.t, []string{"PATH=" + b.path}, "iptables-save", "-t", "nat"), "")
-}
-
-// ruleset is everything that nft sees.
-func (b natBox) ruleset() string {
-	b.t.Helper()
-	return changing.ReplaceAllString(b.box.output(b.t, nil, findTool(b.t, "nft", "nftables"), "list", "ruleset"), "")
-}
-
-// wantOurs checks that the table is the foreign rules and, before those of its chain, one of ours.
-func (b natBox) wantOurs(foreign, target string) {
-	b.t.Helper()
-	want := strings.Replace(foreign, "-A OUTPUT ", "-A "+ours(target)+"\n-A OUTPUT ", 1)
-	if diff := cmp.Diff(want, b.rules()); diff != "" {
-		b.t.Errorf("nat table (-want +got):\n%s", diff)
-	}
-}
-
-// askInside asks the service at its real address from inside the box, with clients that know of nothing else, and
-// compares with what the daemon says on its own port.
+// askInside asks the service at its real address from inside the box, by clients without configuration, and compares with the
+// answers at the daemon's own port.
 func askInside(t *testing.T, box, host netns) {
 	const redirected, direct = "http://169.254.169.254", "http://127.0.0.1:5000"
 	const instanceID, roles = "/latest/meta-data/instance-id", "/latest/meta-data/iam/security-credentials/"
@@ -372,7 +318,7 @@ print(json.dumps([c.method, c.access_key, c.secret_key, c.token]))
 	}
 	wantCredentials := []string{"iam-role", document.AccessKeyID, document.SecretAccessKey, document.Token}
 	if slices.Contains(wantCredentials, "") {
-		t.Errorf("the daemon's credentials are not complete")
+		t.Errorf("the daemon's credentials are incomplete")
 	}
 	if diff := cmp.Diff(wantCredentials, got); diff != "" {
 		t.Errorf("boto3's credentials (-want +got):\n%s", diff)

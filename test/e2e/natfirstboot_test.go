@@ -14,39 +14,42 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestNATFirstBoot boots a guest that has the installed script and the configuration of cloud-init that --help shows, and
-// gets its network by DHCP: cloud-init finds the service at its real address at once, and runs the user data.
-func TestNATFirstBoot(t *testing.T) {
+// TestNAT_RedirectsBeforeCloudInit boots a guest with the installed script, the cloud-init configuration of nat.sh --help, and DHCP.
+// cloud-init finds the service at its real address at once and runs the user data.
+func TestNAT_RedirectsBeforeCloudInit(t *testing.T) {
 	findTool(t, "systemd-nspawn", "systemd-container")
 	findTool(t, "busybox", "busybox-static")
 	findTool(t, "nsenter", "util-linux")
 	needFile(t, "/usr/lib/python3/dist-packages/cloudinit", "cloud-init")
-	for _, test := range []struct {
-		name string
-		env  []string
-		said []string
-		// The stage of cloud-init before which the redirect is there.
-		stage string
-		table string
+	for _, tt := range []struct {
+		name    string
+		env     []string
+		printed []string // by the unit
+		stage   string   // of cloud-init; the redirect is in place before it
+		table   string
 	}{
 		{
-			"by the gateway, nft",
-			[]string{"HIDE=/usr/sbin/iptables"},
-			[]string{"nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000", "nat.sh: the daemon answers at 192.0.2.1:5000"},
-			"network", ourTable("192.0.2.1:5000"),
+			name:    "by the gateway, nft",
+			env:     []string{"HIDE=/usr/sbin/iptables"},
+			printed: []string{"nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000", "nat.sh: the daemon answers at 192.0.2.1:5000"},
+			stage:   "network",
+			table:   ourTable("192.0.2.1:5000"),
 		},
 		{
-			"by an address, iptables",
-			[]string{"CHROOT=yes", "METADATA_HOST=192.0.2.1"},
-			[]string{"nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000"},
-			"local", "table ip nat {\n\tchain OUTPUT {\n" +
+			name:    "by an address, iptables",
+			env:     []string{"CHROOT=yes", "METADATA_HOST=192.0.2.1"},
+			printed: []string{"nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000"},
+			stage:   "local",
+			table: "table ip nat {\n\tchain OUTPUT {\n" +
 				"\t\ttype nat hook output priority -100; policy accept;\n" +
 				"\t\tip daddr 169.254.169.254 tcp dport 80 counter dnat to 192.0.2.1:5000\n\t}\n}\n",
 		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			host := newNamespace(t, "host")
 			mustIP(t, "-n", string(host), "link", "add", "vm0", "type", "veth", "peer", "name", "eth0")
 			mustIP(t, "-n", string(host), "address", "add", "192.0.2.1/24", "dev", "vm0")
@@ -55,7 +58,7 @@ func TestNATFirstBoot(t *testing.T) {
 			host.serve(t, mockHome(t, "ec2:\n  user_data: |\n    #cloud-config\n"+
 				"    write_files: [{path: /user-data-was-here, content: \"yes\"}]\n"), "0.0.0.0:5000")
 
-			report := host.firstBoot(t, test.env...)
+			report := host.firstBoot(t, tt.env...)
 			defer func() {
 				if t.Failed() {
 					t.Logf("the guest's journal:\n%s", report["journal"])
@@ -69,24 +72,24 @@ func TestNATFirstBoot(t *testing.T) {
 				}
 				return µs
 			}
-			if redirected, stage := at("redirected"), at(test.stage); redirected >= stage {
-				t.Errorf("redirected at %d µs, cloud-init's %s stage started at %d", redirected, test.stage, stage)
+			if redirected, stage := at("redirected"), at(tt.stage); redirected >= stage {
+				t.Errorf("redirected at %d µs, cloud-init's %s stage started at %d µs", redirected, tt.stage, stage)
 			}
 			if log := report["cloud-init.log"]; !strings.Contains(log, "found network data from DataSourceEc2") ||
 				strings.Contains(log, "request error") {
 				t.Errorf("cloud-init did not find its data at once:\n%s", log)
 			}
-			for _, said := range test.said {
-				if !strings.Contains(report["said"], said+"\n") {
-					t.Errorf("the unit said, without %q:\n%s", said, report["said"])
+			for _, line := range tt.printed {
+				if !strings.Contains(report["said"], line+"\n") {
+					t.Errorf("the unit did not print %q, but\n%s", line, report["said"])
 				}
 			}
-			if strings.Contains(report["said"], "answers") != (len(test.said) == 2) {
-				t.Errorf("the unit said:\n%s", report["said"])
+			if strings.Contains(report["said"], "answers") != (len(tt.printed) == 2) {
+				t.Errorf("the unit printed\n%s", report["said"])
 			}
 			want := map[string]string{
 				"instance-id": instanceID + "\n", "user-data-was-here": "yes", "enabled": "enabled\n", "verify": "", "cycles": "",
-				"ruleset":            test.table,
+				"ruleset":            tt.table,
 				"active-uninstalled": "inactive\n", "files-uninstalled": "",
 				"uninstall": "nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n" +
 					"nat.sh: uninstalled mock-ec2-metadata-nat\n",
@@ -111,8 +114,8 @@ func (n netns) serveDHCP(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	leases, conf := filepath.Join(dir, "leases"), filepath.Join(dir, "conf")
-	writeFile(t, leases, "")
-	writeFile(t, conf, fmt.Sprintf("start 192.0.2.50\nend 192.0.2.60\ninterface vm0\nopt subnet 255.255.255.0\nopt router 192.0.2.1\n"+
+	testutil.Write(t, leases, "")
+	testutil.Write(t, conf, fmt.Sprintf("start 192.0.2.50\nend 192.0.2.60\ninterface vm0\nopt subnet 255.255.255.0\nopt router 192.0.2.1\n"+
 		"opt lease 600\nlease_file %s\npidfile %s\n", leases, filepath.Join(dir, "pid")))
 	var log bytes.Buffer
 	cmd := n.command(t, nil, "busybox", "udhcpd", "-f", conf) // ip becomes udhcpd: the process id is its own
@@ -129,7 +132,7 @@ func (n netns) serveDHCP(t *testing.T) {
 	})
 }
 
-// firstBoot boots the guest on n's eth0 and gives what it reports, by name.
+// firstBoot boots the guest on n's eth0 and returns its report, by name.
 func (n netns) firstBoot(t *testing.T, env ...string) map[string]string {
 	t.Helper()
 	program, err := filepath.Abs("testdata/firstboot.sh")
@@ -140,7 +143,7 @@ func (n netns) firstBoot(t *testing.T, env ...string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// nspawn wants the machine's control groups, which "ip netns exec" hides.
+	// nspawn needs the machine's control groups, which "ip netns exec" hides.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
 	defer cancel()
 	reports := t.TempDir()

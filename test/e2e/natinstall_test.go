@@ -3,20 +3,22 @@
 package e2e
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestNATBoot runs what an installed unit runs, on a box whose network is not up yet.
-func TestNATBoot(t *testing.T) {
+// TestNAT_BootWaitsForTheNetwork runs nat.sh --boot, as the installed unit does, in a box whose network is not up yet.
+func TestNAT_BootWaitsForTheNetwork(t *testing.T) {
 	path := toolDir(t, append([]string{"ip", "nft"}, natTools...)...)
 	const noClient = "nat.sh: could not check that the daemon answers: there is neither curl nor wget\n"
 
@@ -33,7 +35,7 @@ func TestNATBoot(t *testing.T) {
 		shell := box.command(t, []string{"PATH=" + path}, "/bin/sh", natScript, "--boot")
 		done := make(chan result, 1)
 		go func() { done <- finish(t, shell) }()
-		// It has looked in vain when it sleeps.
+		// It sleeps when it has found no gateway.
 		waitForChild(t, box, "sleep")
 		box.route(t, "default", "via", hostAddress)
 		want := result{stdout: "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n" + noClient}
@@ -57,20 +59,12 @@ func TestNATBoot(t *testing.T) {
 // waitForChild waits until a program of this name runs in the namespace.
 func waitForChild(t *testing.T, n netns, name string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		pids, err := exec.CommandContext(t.Context(), "ip", "netns", "pids", string(n)).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for pid := range strings.FieldsSeq(string(pids)) {
-			if comm, _ := os.ReadFile(filepath.Join("/proc", pid, "comm")); strings.TrimSpace(string(comm)) == name {
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not run", name)
-		}
-	}
+	testutil.Eventually(t, name+" runs", func() bool {
+		return slices.ContainsFunc(n.processes(t), func(pid int) bool {
+			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			return strings.TrimSpace(string(comm)) == name
+		})
+	})
 }
 
 const (
@@ -128,8 +122,8 @@ stop() {
 `
 }
 
-// TestNATInstall installs into images that are being built, again with other settings, and uninstalls.
-func TestNATInstall(t *testing.T) {
+// TestNAT_InstallsIntoAnImage installs into the root directory of an image, again with other settings, and uninstalls.
+func TestNAT_InstallsIntoAnImage(t *testing.T) {
 	script, err := os.ReadFile(natScript)
 	if err != nil {
 		t.Fatal(err)
@@ -140,55 +134,52 @@ func TestNATInstall(t *testing.T) {
 	openrc := []string{"sbin/openrc-run", "sbin/iptables"}
 	initd := map[string]string{natProgram: string(script), "etc/runlevels/boot/mock-ec2-metadata-nat": "-> /" + natInitd}
 
-	for _, test := range []struct {
+	for _, tt := range []struct {
 		name  string
 		shell []string
-		image []string
-		files map[string]string
+		image []string          // what the image has
+		files map[string]string // that are installed besides file
 		env   []string
 		file  string
 		want  string
 	}{
-		{"systemd", []string{"dash"}, systemd, unit, nil, natUnit, wantUnit("", "")},
 		{
-			"systemd, a name",
-			[]string{"bash"},
-			systemd, unit,
-			[]string{"METADATA_HOST=daemon.example", "METADATA_WAIT=30"},
-			natUnit,
-			wantUnit("", "Environment=METADATA_HOST=daemon.example\nEnvironment=METADATA_WAIT=30\n"),
+			name: "systemd", shell: []string{"dash"}, image: systemd, files: unit,
+			file: natUnit, want: wantUnit("", ""),
 		},
 		{
-			"systemd, an address",
-			[]string{"busybox", "ash"},
-			systemd, unit,
-			[]string{"METADATA_HOST=192.0.2.1", "METADATA_PORT=5001"},
-			natUnit,
-			wantUnit(early, "Environment=METADATA_HOST=192.0.2.1\nEnvironment=METADATA_PORT=5001\n"),
+			name: "systemd, a name", shell: []string{"bash"}, image: systemd, files: unit,
+			env:  []string{"METADATA_HOST=daemon.example", "METADATA_WAIT=30"},
+			file: natUnit, want: wantUnit("", "Environment=METADATA_HOST=daemon.example\nEnvironment=METADATA_WAIT=30\n"),
 		},
-		{"OpenRC", []string{"busybox", "ash"}, openrc, initd, nil, natInitd, wantInitd("", "\tuse net\n\tafter cloud-init-local\n")},
 		{
-			"OpenRC, an address",
-			[]string{"busybox", "ash"},
-			openrc, initd,
-			[]string{"METADATA_HOST=192.0.2.1"},
-			natInitd,
-			wantInitd("export METADATA_HOST=192.0.2.1\n", "\tbefore cloud-init-local net\n"),
+			name: "systemd, an address", shell: []string{"busybox", "ash"}, image: systemd, files: unit,
+			env:  []string{"METADATA_HOST=192.0.2.1", "METADATA_PORT=5001"},
+			file: natUnit, want: wantUnit(early, "Environment=METADATA_HOST=192.0.2.1\nEnvironment=METADATA_PORT=5001\n"),
+		},
+		{
+			name: "OpenRC", shell: []string{"busybox", "ash"}, image: openrc, files: initd,
+			file: natInitd, want: wantInitd("", "\tuse net\n\tafter cloud-init-local\n"),
+		},
+		{
+			name: "OpenRC, an address", shell: []string{"busybox", "ash"}, image: openrc, files: initd,
+			env:  []string{"METADATA_HOST=192.0.2.1"},
+			file: natInitd, want: wantInitd("export METADATA_HOST=192.0.2.1\n", "\tbefore cloud-init-local net\n"),
 		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			root := newImage(t, test.image...)
+		t.Run(tt.name, func(t *testing.T) {
+			root := newImage(t, tt.image...)
 			before := tree(t, root)
-			b := natBox{t: t, box: newNamespace(t, "build"), path: systemPath, shell: test.shell}
+			b := natBox{t: t, box: newNamespace(t, "build"), path: systemPath, shell: tt.shell}
 			inImage := []string{"NAT_ROOT=" + root}
 			installed := "nat.sh: installed mock-ec2-metadata-nat in " + root + ": every boot of that image redirects 169.254.169.254:80\n"
 
 			b.nat(append(inImage, "METADATA_HOST=198.51.100.9"), 0, installed, "", "--install")
-			for range 2 { // anew, and once more
-				b.nat(append(inImage, test.env...), 0, installed, "", "--install")
-				want := map[string]string{test.file: test.want}
+			for range 2 { // the second time, nothing changes
+				b.nat(append(inImage, tt.env...), 0, installed, "", "--install")
+				want := map[string]string{tt.file: tt.want}
 				maps.Copy(want, before)
-				maps.Copy(want, test.files)
+				maps.Copy(want, tt.files)
 				if diff := cmp.Diff(want, tree(t, root)); diff != "" {
 					t.Errorf("the image (-want +got):\n%s", diff)
 				}
@@ -197,7 +188,7 @@ func TestNATInstall(t *testing.T) {
 				t.Errorf("the program: %v, %v", info.Mode(), err)
 			}
 			if rules := b.ruleset(); rules != "" {
-				t.Errorf("the machine that builds the image was changed:\n%s", rules)
+				t.Errorf("it changed the machine that builds the image:\n%s", rules)
 			}
 
 			b.nat(inImage, 0, "nat.sh: uninstalled mock-ec2-metadata-nat from "+root+"\n", "", "--uninstall")
@@ -209,30 +200,36 @@ func TestNATInstall(t *testing.T) {
 	}
 }
 
-// TestNATInstallRefuses shows what --install says when it cannot work. It leaves nothing behind then.
-func TestNATInstallRefuses(t *testing.T) {
+// TestNAT_RefusedInstallLeavesNoFile checks what --install says when it cannot work.
+func TestNAT_RefusedInstallLeavesNoFile(t *testing.T) {
 	const badHost = `nat.sh: METADATA_HOST is "VALUE", but must be an IPv4 address or a name that has one` + "\n"
-	for _, test := range []struct {
+	for _, tt := range []struct {
 		name  string
 		image []string
 		env   string
 		want  string
 	}{
-		{"no tool", []string{"usr/lib/systemd/systemd"}, "A=", neitherTool},
+		{name: "no tool", image: []string{"usr/lib/systemd/systemd"}, env: "A=", want: neitherTool},
 		{
-			"neither systemd nor OpenRC", []string{"usr/sbin/nft"}, "A=", "nat.sh: there is neither systemd nor OpenRC; have this machine run " +
-				"nat.sh at every boot, before cloud-init, by other means\n",
+			name: "neither systemd nor OpenRC", image: []string{"usr/sbin/nft"}, env: "A=",
+			want: "nat.sh: there is neither systemd nor OpenRC; have this machine run nat.sh at every boot, before cloud-init, by other means\n",
 		},
-		{"no image", nil, "NAT_ROOT=/nowhere", `nat.sh: NAT_ROOT is "/nowhere", but must be the root directory of an image` + "\n"},
-		{"bad address", nil, "METADATA_HOST=192.0.2.256", strings.ReplaceAll(badHost, "VALUE", "192.0.2.256")},
-		{"bad name", nil, "METADATA_HOST=a name", strings.ReplaceAll(badHost, "VALUE", "a name")},
-		{"bad port", nil, "METADATA_PORT=0", `nat.sh: METADATA_PORT is "0", but must be a port number from 1 to 65535` + "\n"},
+		{
+			name: "no image", env: "NAT_ROOT=/nowhere",
+			want: `nat.sh: NAT_ROOT is "/nowhere", but must be the root directory of an image` + "\n",
+		},
+		{name: "bad address", env: "METADATA_HOST=192.0.2.256", want: strings.ReplaceAll(badHost, "VALUE", "192.0.2.256")},
+		{name: "bad name", env: "METADATA_HOST=a name", want: strings.ReplaceAll(badHost, "VALUE", "a name")},
+		{
+			name: "bad port", env: "METADATA_PORT=0",
+			want: `nat.sh: METADATA_PORT is "0", but must be a port number from 1 to 65535` + "\n",
+		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			root := newImage(t, test.image...)
+		t.Run(tt.name, func(t *testing.T) {
+			root := newImage(t, tt.image...)
 			before := tree(t, root)
 			b := natBox{t: t, box: newNamespace(t, "build"), path: systemPath}
-			b.nat([]string{"NAT_ROOT=" + root, test.env}, 1, "", test.want, "--install")
+			b.nat([]string{"NAT_ROOT=" + root, tt.env}, 1, "", tt.want, "--install")
 			if diff := cmp.Diff(before, tree(t, root)); diff != "" {
 				t.Errorf("the image (-before +after):\n%s", diff)
 			}
@@ -260,12 +257,12 @@ func newImage(t *testing.T, programs ...string) string {
 	t.Helper()
 	root := t.TempDir()
 	for _, name := range programs {
-		writeFile(t, filepath.Join(root, name), "")
+		testutil.Write(t, filepath.Join(root, name), "")
 	}
 	return root
 }
 
-// tree is every file below root, with its content or what the link says.
+// tree is every file below root, with its content or the target of the link.
 func tree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// busyBox is all that nat.sh runs in a guest whose tools are BusyBox's, but for getent, which it has none of.
+// busyBox are all programs that nat.sh runs, as BusyBox has them. It has no getent.
 var busyBox = []string{
 	"awk=busybox", "cat=busybox", "getent", "grep=busybox", "id=busybox", "ip=busybox", "sed=busybox", "sleep=busybox",
 	"timeout=busybox", "wget=busybox",
@@ -22,20 +22,20 @@ func ourTable(target string) string {
 		"\t\tip daddr 169.254.169.254 tcp dport 80 dnat to " + target + "\n\t}\n}\n"
 }
 
-// TestNATByNft has nft and no iptables, in every shell. Others' rules, of nft and of iptables, are neither touched nor heeded.
-func TestNATByNft(t *testing.T) {
+// TestNAT_RedirectsByNft runs nat.sh by each shell, with nft but without iptables. Rules of other programs, of nft and of iptables,
+// stay and make no difference.
+func TestNAT_RedirectsByNft(t *testing.T) {
 	bin := buildDaemon(t)
 	debian := append([]string{"ip", "nft", "curl"}, natTools...)
-	for _, test := range []struct {
-		name  string
-		shell []string
-		tools []string
+	for _, tt := range []struct {
+		name         string
+		shell, tools []string
 	}{
 		{"dash", []string{"dash"}, debian},
 		{"bash", []string{"bash", "--posix"}, debian},
 		{"busybox", []string{"busybox", "ash"}, append([]string{"nft"}, busyBox...)},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			box, host := newBox(t)
 			box.route(t, "default", "via", hostAddress)
 			admin := natBox{t: t, box: box, path: systemPath}
@@ -54,20 +54,20 @@ func TestNATByNft(t *testing.T) {
 					t.Errorf("iptables' rules (-want +got):\n%s", diff)
 				}
 			}
-			// What nft cannot tell apart by comments, it says.
+			// nft cannot read iptables' comments, and so not tell whose the rules are.
 			const unknown = "nat.sh: iptables redirects 169.254.169.254:80 to 192.0.2.9:80; nft cannot see who made that rule, so it " +
 				"stays; if nat.sh did, install iptables and run nat.sh again\n" +
 				"nat.sh: iptables redirects 169.254.169.254:80 to 192.0.2.9:5000; nft cannot see who made that rule, so it " +
 				"stays; if nat.sh did, install iptables and run nat.sh again\n"
 			const already = "nat.sh: 169.254.169.254:80 is already redirected to 192.0.2.1:5000\n" + unknown
-			b := natBox{t: t, box: box, path: toolDir(t, test.tools...), shell: test.shell}
+			b := natBox{t: t, box: box, path: toolDir(t, tt.tools...), shell: tt.shell}
 
 			b.nat(nil, 1, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n"+unknown, noAnswer("192.0.2.1:5000"))
 			want(ourTable("192.0.2.1:5000"))
 			startDaemon(t, host, bin)
 			b.nat([]string{"http_proxy=http://192.0.2.9:3128"}, 0, already+"nat.sh: the daemon answers at 192.0.2.1:5000\n", "")
 			want(ourTable("192.0.2.1:5000"))
-			if test.name == "dash" {
+			if tt.name == "dash" {
 				t.Run("clients", func(t *testing.T) { askInside(t, box, host) })
 			}
 
@@ -75,7 +75,7 @@ func TestNATByNft(t *testing.T) {
 				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5000\n"+unknown, noAnswer("192.0.2.1:5001"))
 			want(ourTable("192.0.2.1:5001"))
 
-			// Whatever else somebody puts into our table goes.
+			// Other rules in nat.sh's own table go.
 			box.output(t, nil, "nft", "add rule ip mock_ec2_metadata output ip daddr 169.254.169.254 tcp dport 80 dnat to 192.0.2.7:5000")
 			b.nat(nil, 0, "nat.sh: redirected 169.254.169.254:80 to 192.0.2.1:5000\n"+
 				"nat.sh: removed the redirect of 169.254.169.254:80 to 192.0.2.1:5001\n"+
@@ -91,8 +91,8 @@ func TestNATByNft(t *testing.T) {
 	}
 }
 
-// TestNATSwitchesTools changes what redirects from run to run. What is left is one redirect, the last run's.
-func TestNATSwitchesTools(t *testing.T) {
+// TestNAT_ChangeOfToolsLeavesOneRedirect changes the tools from run to run. Only the redirect of the last run is left.
+func TestNAT_ChangeOfToolsLeavesOneRedirect(t *testing.T) {
 	box, _ := newBox(t)
 	box.route(t, "default", "via", hostAddress)
 	b := natBox{t: t, box: box}
@@ -120,36 +120,47 @@ func TestNATSwitchesTools(t *testing.T) {
 	for _, step := range []struct {
 		name, path string
 		args       []string
-		say        string
-		holder     string
+		prints     string
+		redirects  string // the tool that has the redirect, "" for none
 	}{
-		{"nft alone", only("nft", "nft"), nil, redirected + noClient, "nft"},
-		{"iptables-nft comes", all("iptables-nft"), nil, redirected + removed + " by nft\n" + noClient, "iptables-nft"},
-		{"it becomes legacy", all("iptables-legacy"), nil, redirected + removed + " by iptables-nft\n" + noClient, "iptables-legacy"},
-		{"iptables does not work", all("false"), nil, redirected + removed + " by iptables-legacy\n" + noClient, "nft"},
-		{"nothing changes", all(""), nil, already + noClient, "nft"},
-		{"remove with another", all("iptables-legacy"), []string{"--remove"}, removed + " by nft\n", ""},
-		{"legacy alone", only("iptables", "iptables-legacy"), nil, redirected + noClient, "iptables-legacy"},
-		{"then nft", all(""), nil, redirected + removed + " by iptables-legacy\n" + noClient, "nft"},
-		{"remove", all(""), []string{"--remove"}, removed + "\n", ""},
+		{name: "nft alone", path: only("nft", "nft"), prints: redirected + noClient, redirects: "nft"},
+		{
+			name: "iptables-nft is installed", path: all("iptables-nft"),
+			prints: redirected + removed + " by nft\n" + noClient, redirects: "iptables-nft",
+		},
+		{
+			name: "iptables becomes legacy", path: all("iptables-legacy"),
+			prints: redirected + removed + " by iptables-nft\n" + noClient, redirects: "iptables-legacy",
+		},
+		{
+			name: "iptables does not work", path: all("false"),
+			prints: redirected + removed + " by iptables-legacy\n" + noClient, redirects: "nft",
+		},
+		{name: "nothing changes", path: all(""), prints: already + noClient, redirects: "nft"},
+		{name: "remove with another tool", path: all("iptables-legacy"), args: []string{"--remove"}, prints: removed + " by nft\n"},
+		{name: "legacy alone", path: only("iptables", "iptables-legacy"), prints: redirected + noClient, redirects: "iptables-legacy"},
+		{name: "then nft", path: all(""), prints: redirected + removed + " by iptables-legacy\n" + noClient, redirects: "nft"},
+		{name: "remove", path: all(""), args: []string{"--remove"}, prints: removed + "\n"},
 	} {
-		b.path = step.path
-		got := b.run(nil, step.args...)
-		if got.code != 0 || got.stdout != step.say {
-			t.Errorf("%s: %+v, want exit 0 and %q", step.name, got, step.say)
-		}
-		want := map[string]int{"nft": 0, "iptables-nft": 0, "iptables-legacy": 0}
-		if step.holder != "" {
-			want[step.holder] = 1
-		}
-		if diff := cmp.Diff(want, redirects()); diff != "" {
-			t.Errorf("%s: redirects of each tool (-want +got):\n%s", step.name, diff)
-		}
+		t.Run(step.name, func(t *testing.T) {
+			b.path = step.path
+			got := b.run(nil, step.args...)
+			if got.code != 0 || got.stdout != step.prints {
+				t.Errorf("%+v, want exit 0 and %q", got, step.prints)
+			}
+			want := map[string]int{"nft": 0, "iptables-nft": 0, "iptables-legacy": 0}
+			if step.redirects != "" {
+				want[step.redirects] = 1
+			}
+			if diff := cmp.Diff(want, redirects()); diff != "" {
+				t.Errorf("redirects of each tool (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-// TestNATLeavesNoTableOfLegacyIptables shows that looking for its rules does not make legacy iptables' tables.
-func TestNATLeavesNoTableOfLegacyIptables(t *testing.T) {
+// TestNAT_LeavesNoTableOfLegacyIptables checks that a search for rules does not create the tables of legacy iptables.
+func TestNAT_LeavesNoTableOfLegacyIptables(t *testing.T) {
 	box, _ := newBox(t)
 	box.route(t, "default", "via", hostAddress)
 	b := natBox{t: t, box: box, path: toolDir(t, append([]string{"ip", "nft", "iptables-nft", "iptables-legacy"}, natTools...)...)}

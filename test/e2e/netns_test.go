@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// A virtual machine and its host, played by two network namespaces that a veth pair joins. Neither is the machine's own,
-// so nothing here touches its interfaces, routes or packet filter.
+// A virtual machine and its host: two network namespaces with a veth pair between them. Neither is the machine's own, so that the
+// tests do not touch its interfaces, routes and packet filter.
 const (
 	hostAddress = "192.0.2.1"
 	boxAddress  = "192.0.2.2"
 )
 
-// systemPath is where the tools are looked for, whatever PATH the tests were started with.
+// systemPath is the PATH for all tools; the tests' own does not count.
 const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 // netns is the name of a network namespace.
@@ -41,7 +41,7 @@ func newBox(t *testing.T) (box, host netns) {
 		t.Cleanup(func() { mustIP(t, "netns", "delete", string(n)) })
 		mustIP(t, "-n", string(n), "link", "set", "lo", "up")
 	}
-	// Both ends are born where they belong: no name of theirs ever exists outside.
+	// ip makes both ends in their namespaces, so that their names never exist outside.
 	mustIP(t, "-n", string(host), "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", string(box))
 	for n, address := range map[netns]string{box: boxAddress, host: hostAddress} {
 		mustIP(t, "-n", string(n), "address", "add", address+"/30", "dev", "eth0")
@@ -50,17 +50,17 @@ func newBox(t *testing.T) (box, host netns) {
 	return box, host
 }
 
-// guestGateway is this machine as newGuest's guest sees it.
+// guestGateway is this machine's address for newGuest's guest.
 const guestGateway = "198.18.77.1"
 
-// newGuest makes a virtual machine of this machine itself, played by a network namespace with a default route.
+// newGuest makes a virtual machine of this machine: a network namespace with a default route.
 func newGuest(t *testing.T) netns {
 	t.Helper()
 	needTools(t)
 	id := fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:6]))
 	guest, end := netns("mock-ec2-guest-"+id), "mk"+id[:min(12, len(id))]
 	mustIP(t, "netns", "add", string(guest))
-	t.Cleanup(func() { mustIP(t, "netns", "delete", string(guest)) }) // and both ends of the pair with it
+	t.Cleanup(func() { mustIP(t, "netns", "delete", string(guest)) }) // and the veth pair with it
 	mustIP(t, "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", string(guest))
 	mustIP(t, "address", "add", guestGateway+"/30", "dev", end)
 	mustIP(t, "link", "set", end, "up")
@@ -91,7 +91,7 @@ func (n netns) run(t *testing.T, env []string, args ...string) result {
 	return finish(t, n.command(t, env, args...))
 }
 
-// output is what a command inside the namespace prints; the command must succeed.
+// output is what a command inside the namespace prints. The command must succeed.
 func (n netns) output(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	r := n.run(t, env, args...)
@@ -133,11 +133,11 @@ func mustIP(t *testing.T, args ...string) {
 	}
 }
 
-// needTools fails the test where something it runs is missing.
+// needTools fails the test if a tool is missing.
 func needTools(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("network namespaces are made by root: run this as root")
+		t.Fatal("only root can make network namespaces: run this as root")
 	}
 	for _, tool := range []struct{ name, debian string }{
 		{"ip", "iproute2"},
@@ -162,7 +162,7 @@ func needTools(t *testing.T) {
 	}
 }
 
-// findTool is the path of a program in systemPath; debian is the package that brings it.
+// findTool is the path of a program in systemPath; debian is its package.
 func findTool(t *testing.T, name, debian string) string {
 	t.Helper()
 	for _, dir := range filepath.SplitList(systemPath) {
@@ -174,8 +174,7 @@ func findTool(t *testing.T, name, debian string) string {
 	return ""
 }
 
-// toolDir is a directory with links to programs, for a PATH: "awk", or "iptables=iptables-legacy" for one under another
-// name.
+// toolDir makes a directory for a PATH, with links to programs: "awk", or "iptables=iptables-legacy" under another name.
 func toolDir(t *testing.T, tools ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -194,35 +193,7 @@ func toolDir(t *testing.T, tools ...string) string {
 // startDaemon runs the daemon inside the namespace, with its embedded default, until the test ends.
 func startDaemon(t *testing.T, n netns, bin string, args ...string) {
 	t.Helper()
-	var log bytes.Buffer
-	cmd := n.command(t, nil, append([]string{bin}, args...)...) // ip becomes the daemon: the process id is the daemon's
-	cmd.Dir = t.TempDir()                                       // no conf/config.yaml there
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("the daemon ended with %v\n%s", err, &log)
-			}
-		case <-time.After(10 * time.Second):
-			_ = cmd.Process.Kill()
-			err := <-ended // its log is complete
-			t.Errorf("the daemon did not stop within 10 s of SIGTERM: %v\n%s", err, &log)
-		}
-	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		r := n.run(t, nil, "curl", "-qfsS", "--max-time", "1", "http://127.0.0.1:5000/status")
-		if r.code == 0 {
-			return
-		}
-		if len(ended) > 0 || time.Now().After(deadline) {
-			t.Fatalf("the daemon does not answer: %s", r.stderr) // its log follows from the clean-up
-		}
-	}
+	cmd := n.command(t, nil, append([]string{bin, "--log-format", "json"}, args...)...) // ip becomes the daemon: the process id is the daemon's
+	cmd.Dir = t.TempDir()                                                               // without conf/config.yaml
+	follow(t, cmd)
 }

@@ -22,8 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An office of three network namespaces: the developer's machine, that runs the daemon, a box of its own, and the office's
-// network. A veth pair leads to each; that the office's is virtual too only matters to auto.
+// An office of three network namespaces: the developer's machine, which runs the daemon, its virtual box, and the LAN. Veth pairs
+// connect the machine with both. Only under auto does it matter that the LAN's interface is virtual, too.
 const (
 	boxSide    = "192.0.2.1"
 	boxIPv4    = "192.0.2.2"
@@ -45,10 +45,10 @@ func newOffice(t *testing.T) *office {
 	for _, link := range []struct {
 		name       string
 		end        netns
-		ipv4, ipv6 string
+		ipv4, ipv6 string // formats; the machine has the number 1, the end 2
 	}{
-		{"eth0", o.box, "192.0.2.%d/24", "2001:db8::%d/64"},
-		{"eth1", o.lan, "198.51.100.%d/24", "2001:db8:1::%d/64"},
+		{name: "eth0", end: o.box, ipv4: "192.0.2.%d/24", ipv6: "2001:db8::%d/64"},
+		{name: "eth1", end: o.lan, ipv4: "198.51.100.%d/24", ipv6: "2001:db8:1::%d/64"},
 	} {
 		mustIP(t, "-n", string(o.machine), "link", "add", link.name, "type", "veth", "peer", "name", "eth0", "netns", string(link.end))
 		for i, side := range []struct {
@@ -64,8 +64,8 @@ func newOffice(t *testing.T) *office {
 	return o
 }
 
-// serve runs the daemon on all addresses of the machine, in a home with a configuration, until the test ends. If it is to be
-// run by another command, that must become the daemon, as ip does, so that the process id is the daemon's.
+// serve runs the daemon on all addresses of the machine, in its home, until the test ends. by is a command that executes the
+// daemon, as ip does, so that the process id is the daemon's.
 func (o *office) serve(t *testing.T, bin, home string, by ...string) (d *local, pid int) {
 	t.Helper()
 	cmd := o.machine.command(t, []string{"HOME=" + home}, append(by, bin, "--log-format", "json", "--listen", "[::]:5000")...)
@@ -73,11 +73,11 @@ func (o *office) serve(t *testing.T, bin, home string, by ...string) (d *local, 
 	return follow(t, cmd), cmd.Process.Pid
 }
 
-// inside runs f on a thread of the namespace. Sockets that f makes itself, and not in goroutines, belong to it for good.
+// inside runs f on a thread in the namespace. The sockets that f makes, not those of its goroutines, belong to the namespace.
 func (n netns) inside(f func() error) error {
 	ended := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // without Unlock: the thread ends with the goroutine
 		space, err := os.Open(filepath.Join("/run/netns", string(n)))
 		if err != nil {
 			ended <- err
@@ -93,7 +93,7 @@ func (n netns) inside(f func() error) error {
 	return <-ended
 }
 
-// dial connects from inside the namespace, by an address of it or, if from is "", whichever fits.
+// dial connects from inside the namespace, by the address from, or "" for any.
 func (n netns) dial(ctx context.Context, from, to string) (conn net.Conn, err error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
 	if from != "" {
@@ -106,7 +106,7 @@ func (n netns) dial(ctx context.Context, from, to string) (conn net.Conn, err er
 	return conn, err
 }
 
-// client asks from inside the namespace, with a connection for each request.
+// client is a client inside the namespace, with a connection for each request.
 func (n netns) client(from string) *http.Client {
 	return &http.Client{
 		Timeout: 10 * time.Second,
@@ -119,14 +119,14 @@ func (n netns) client(from string) *http.Client {
 	}
 }
 
-// answer is what a server has sent back to one request.
+// answer is the response to one request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// get asks for a path and gives the answer, with its error for a body.
+// get returns the answer to a GET. Without one, its body is the error.
 func get(client *http.Client, url string) answer {
 	resp, err := client.Get(url)
 	if err != nil {
@@ -140,13 +140,13 @@ func get(client *http.Client, url string) answer {
 	return answer{resp.StatusCode, resp.Header, string(b)}
 }
 
-// exchange sends bytes as they are and reads all answers until the server hangs up. Unless the client is to wait for what it
-// still has to send, it says that this was all.
+// exchange sends bytes as they are and reads all answers until the server closes the connection. Unless waits is set, it closes
+// its own side after the last byte.
 func exchange(conn net.Conn, text string, waits bool) ([]answer, error) {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(8 * time.Second)) // less than the daemon waits for a body
 	go func() {
-		// Its end is of no interest: the server may have heard enough.
+		// The server may close the connection before all is sent.
 		_, err := io.WriteString(conn, text)
 		if half, ok := conn.(*net.TCPConn); ok && err == nil && !waits {
 			_ = half.CloseWrite()
@@ -175,7 +175,7 @@ func exchange(conn net.Conn, text string, waits bool) ([]answer, error) {
 	return answers, errors.New("more answers than there can be")
 }
 
-// statuses are those of answers, in a row.
+// statuses are the status codes of answers, with spaces between them.
 func statuses(answers []answer) string {
 	var all []string
 	for _, a := range answers {
@@ -184,7 +184,7 @@ func statuses(answers []answer) string {
 	return strings.Join(all, " ")
 }
 
-// buildPlain builds the daemon as it is shipped, since the race detector multiplies what it takes.
+// buildPlain builds the daemon without the race detector, which multiplies its memory.
 func buildPlain(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "mock-ec2-metadata")

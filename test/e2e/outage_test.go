@@ -18,25 +18,27 @@ import (
 )
 
 const (
-	// life is that of the credentials; renewal is due when 5 to 7 seconds are left.
+	// life is the lifetime of the credentials. The daemon renews them when 5 to 7 seconds are left.
 	life = 20 * time.Second
-	// STS dies this long after the first credentials, for so long.
+	// diesAfter is the time from the first credentials to the outage of STS, and deadFor its length.
 	diesAfter = 8 * time.Second
 	deadFor   = 38 * time.Second
 	// backoff is the longest pause between two calls of STS.
 	backoff = time.Minute
 	// clientsWait is how long most SDKs wait for an answer.
 	clientsWait = time.Second
+	// edge is how long a client takes to use credentials that it has got: botocore fails if they expire meanwhile.
+	edge = 2 * time.Second
 )
 
-// mortal serves at one address, whenever it lives. In between, connections are refused.
+// mortal serves at one address between live and die. At other times connections are refused.
 type mortal struct {
 	handler http.Handler
 	address string
 	server  *http.Server
 }
 
-// live begins to serve. At 127.0.0.2 no client's own port is in the way of serving again.
+// live starts to serve. At 127.0.0.2 no client's port can occupy the address meanwhile.
 func (m *mortal) live(t *testing.T) {
 	t.Helper()
 	l, err := net.Listen("tcp", m.address)
@@ -49,19 +51,19 @@ func (m *mortal) live(t *testing.T) {
 
 func (m *mortal) die() { _ = m.server.Close() }
 
-// poll is what one question came to.
+// poll is one request of a client and its result.
 type poll struct {
 	who        string
 	began      time.Time
 	took       time.Duration
 	ok         bool
 	said       string
-	accessKey  string // and the document that it is in, of who asks the daemon itself
+	accessKey  string // of polls of the daemon itself, as are the fields below
 	document   string
 	expiration time.Time
 }
 
-// within says whether all of it was in a stretch of time.
+// within tells whether the poll began and ended between two times.
 func (p *poll) within(from, to time.Time) bool {
 	return p.began.After(from) && p.began.Add(p.took).Before(to)
 }
@@ -70,7 +72,7 @@ func (p *poll) within(from, to time.Time) bool {
 type diary struct {
 	mu    sync.Mutex
 	polls []poll
-	more  chan struct{} // has something in it if there are new ones
+	more  chan struct{} // holds one if there are new polls
 }
 
 func (d *diary) write(p poll) {
@@ -83,7 +85,7 @@ func (d *diary) write(p poll) {
 	}
 }
 
-// of gives the polls by one.
+// of returns the polls of one client.
 func (d *diary) of(who string) (polls []poll) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,14 +97,11 @@ func (d *diary) of(who string) (polls []poll) {
 	return polls
 }
 
-// edge is what a client takes to use credentials that it has got: botocore fails on those that expire meanwhile.
-const edge = 2 * time.Second
-
-// TestOutage lets STS die for longer than credentials live, and return, while the AWS CLI, boto3 and the SDK for Go ask
-// about once a second who they are, by sessions of their own each time, and somebody asks the daemon itself.
-func TestOutage(t *testing.T) {
+// TestOutage_ClientsRecoverWhenSTSReturns stops STS for longer than credentials live, and starts it again. Meanwhile the AWS CLI,
+// boto3 and the SDK for Go ask about once a second who they are, with a new session each time, and another client polls the daemon.
+func TestOutage_ClientsRecoverWhenSTSReturns(t *testing.T) {
 	needClients(t)
-	always := stsfake.Start(t) // for the clients: only the daemon's way to it is cut
+	always := stsfake.Start(t) // the clients reach it all the time; only the daemon does not
 	always.Lifetime(life)
 	sts := &mortal{handler: always, address: "127.0.0.2:0"}
 	sts.live(t)
@@ -137,15 +136,15 @@ func TestOutage(t *testing.T) {
 	time.Sleep(deadFor)
 	sts.live(t)
 	returned := time.Now()
-	gap, still, mended := waitForGap(t, book, returned.Add(backoff+2*clientsWait))
+	gap, still, recovered := waitForGap(t, book, returned.Add(backoff+2*clientsWait))
 	time.Sleep(6 * time.Second)
 	stop()
 	all.Wait()
 	t.Logf("STS died after %v and was back after %v; no valid credentials from %v to %v\n%s", seconds(died.Sub(began)),
-		seconds(returned.Sub(began)), seconds(gap.Sub(began)), seconds(mended.Sub(began)), book.timeline(began))
+		seconds(returned.Sub(began)), seconds(gap.Sub(began)), seconds(recovered.Sub(began)), book.timeline(began))
 
 	if before := gap.Sub(died); before > life || before < 0 {
-		t.Errorf("clients were served for %v after STS died, want what the credentials had left", before)
+		t.Errorf("clients were served for %v after STS died, want the rest of the credentials' lifetime", before)
 	}
 	checkDaemon(t, book.of("daemon"), sts.address)
 	ended := time.Now()
@@ -158,10 +157,10 @@ func TestOutage(t *testing.T) {
 				before, valid = before+1, true
 			case p.within(gap, still):
 				in++
-			case p.within(mended, ended):
+			case p.within(recovered, ended):
 				after, valid = after+1, true
 			default:
-				continue // began in one time and ended in another, or with what was about to expire
+				continue // it spans two periods, or used credentials about to expire
 			}
 			if p.ok != valid {
 				t.Errorf("%s after %v: %s", name, seconds(p.began.Sub(began)), p.said)
@@ -171,7 +170,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%s asked only %d, %d and %d times before, in and after the gap", name, before, in, after)
 		}
 	}
-	// What clients use at STS is what they have just got: nobody got anything expired.
+	// Clients use at STS what they have just got: no client got expired credentials.
 	for _, r := range always.Requests() {
 		if c, ok := always.Issued(r.AccessKeyID); ok && r.Time.After(c.Expires.Add(3*time.Second)) {
 			t.Errorf("%s with credentials that had expired %v before", r.Action, r.Time.Sub(c.Expires))
@@ -179,7 +178,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// every does something again and again, with at least a period from one beginning to the next.
+// every calls do until ctx is done, at most once a period.
 func every(ctx context.Context, period time.Duration, do func()) {
 	ticks := time.NewTicker(period)
 	defer ticks.Stop()
@@ -192,7 +191,7 @@ func every(ctx context.Context, period time.Duration, do func()) {
 	}
 }
 
-// askDaemon is a client without patience or a memory of its own.
+// askDaemon asks the daemon for credentials, without a cache.
 func askDaemon(t *testing.T, url string) (p poll) {
 	p = poll{who: "daemon", began: time.Now()}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"latest/meta-data/iam/security-credentials/myrole", nil)
@@ -225,7 +224,8 @@ func askDaemon(t *testing.T, url string) (p poll) {
 	return p
 }
 
-// waitForGap waits until the daemon has no credentials, still has none, and then has some again.
+// waitForGap waits until the daemon fails and then succeeds again. It returns the times of the first and the last failure, and of
+// the success.
 func waitForGap(t *testing.T, book *diary, latest time.Time) (from, still, to time.Time) {
 	t.Helper()
 	timeout := time.After(time.Until(latest))
@@ -274,7 +274,7 @@ func checkDaemon(t *testing.T, polls []poll, sts string) {
 	}
 }
 
-// timeline tells what each client saw in each second: the worst of it.
+// timeline is a table of what each client got in each second: the first failure, if there was one.
 func (d *diary) timeline(began time.Time) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

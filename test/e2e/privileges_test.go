@@ -17,10 +17,11 @@ import (
 	"syscall"
 	"testing"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// stranger has neither an account nor, unless a test gives it some, files.
+// stranger is a user without an account. It has no files but those that a test gives it.
 const stranger = 64321
 
 // buildStaticOnce builds the daemon as make build and the Dockerfile do.
@@ -29,7 +30,7 @@ var buildStaticOnce = sync.OnceValues(func() (string, error) { return goBuild("m
 func buildStatic(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("only root can become somebody else: run this as root")
+		t.Fatal("only root can become another user: run this as root")
 	}
 	bin, err := buildStaticOnce()
 	if err != nil {
@@ -38,7 +39,7 @@ func buildStatic(t *testing.T) string {
 	return bin
 }
 
-// startIn runs a binary of the daemon as root in its home, with a fake STS, and gives its process id, too.
+// startIn runs a binary of the daemon as root in its home, and returns its process id, too.
 func startIn(t *testing.T, bin, home string, env []string, args ...string) (d *local, pid int) {
 	t.Helper()
 	cmd := inHome(bin, home, env, args...)
@@ -46,14 +47,15 @@ func startIn(t *testing.T, bin, home string, env []string, args ...string) (d *l
 	return d, cmd.Process.Pid
 }
 
+// inHome prepares a command of root's. A daemon makes no control socket, which would be in this machine's /run.
 func inHome(bin, home string, env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(bin, append([]string{"--log-format", "json"}, args...)...)
 	cmd.Dir = home
-	cmd.Env = append([]string{"PATH=" + systemPath, "HOME=" + home}, env...)
+	cmd.Env = append([]string{"PATH=" + systemPath, "HOME=" + home, "MOCK_EC2_METADATA__SERVER__CONTROL=off"}, env...)
 	return cmd
 }
 
-// open lets every user come by a directory.
+// open lets every user enter a directory.
 func open(t *testing.T, dir string) {
 	t.Helper()
 	for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -63,7 +65,7 @@ func open(t *testing.T, dir string) {
 	}
 }
 
-// give makes all below a directory a user's.
+// give gives a directory and all in it to a user, who can reach it.
 func give(t *testing.T, dir string, uid int) {
 	t.Helper()
 	open(t, filepath.Dir(dir))
@@ -75,66 +77,7 @@ func give(t *testing.T, dir string, uid int) {
 	}
 }
 
-// rights are the lines of /proc/PID/status about whose process it is, by name. Numbers are parted by single spaces.
-func rights(t *testing.T, status string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	for line := range strings.Lines(status) {
-		name, value, _ := strings.Cut(line, ":")
-		switch name {
-		case "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd", "NoNewPrivs":
-			found[name] = strings.Join(strings.Fields(value), " ")
-		}
-	}
-	if len(found) != 9 {
-		t.Fatalf("no status of a process: %s", status)
-	}
-	return found
-}
-
-const (
-	noCapabilities = "0000000000000000"
-	readSearch     = "0000000000000004" // CAP_DAC_READ_SEARCH alone
-)
-
-// wantThreads looks at every thread of a process: it is the stranger's, in no further group, with these capabilities only.
-func wantThreads(t *testing.T, pid int, capabilities string) {
-	t.Helper()
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	if err != nil || len(threads) < 2 {
-		t.Fatalf("threads %v: %v", threads, err)
-	}
-	for _, thread := range threads {
-		status, err := os.ReadFile(thread)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has ended
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantRights(t, thread, string(status), capabilities)
-	}
-}
-
-func wantRights(t *testing.T, what, status, capabilities string) {
-	t.Helper()
-	got := rights(t, status)
-	ids := fourTimes(stranger)
-	for name, want := range map[string]string{
-		"Uid": ids, "Gid": ids, "Groups": "", "CapInh": noCapabilities, "CapPrm": capabilities, "CapEff": capabilities, "CapAmb": noCapabilities,
-	} {
-		if got[name] != want {
-			t.Errorf("%s: %s is %q, want %q", what, name, got[name], want)
-		}
-	}
-}
-
-// fourTimes is a user as real, effective, saved and for files.
-func fourTimes(uid int) string {
-	return strings.TrimSuffix(strings.Repeat(strconv.Itoa(uid)+" ", 4), " ")
-}
-
-// wantLine looks for a message in the log and compares the other attributes given, which the line must have.
+// wantLine waits for a message in the log and compares its level and attributes.
 func wantLine(t *testing.T, d *local, level, msg string, attrs map[string]string) {
 	t.Helper()
 	quoted, _ := json.Marshal(msg)
@@ -153,7 +96,7 @@ func wantLine(t *testing.T, d *local, level, msg string, attrs map[string]string
 	}
 }
 
-// lowPort is an address on the loopback that only root can listen on.
+// lowPort is a free address on the loopback that only root can listen on.
 func lowPort(t *testing.T) string {
 	t.Helper()
 	for port := 1023; port > 0; port-- {
@@ -169,8 +112,9 @@ func lowPort(t *testing.T) string {
 
 const keepsReading = "the daemon keeps the right to read all files (CAP_DAC_READ_SEARCH), since its user cannot read some that it needs; let that user read them, and restart"
 
-// TestPrivilegesOfRootsFiles has a home that only root can enter, with a profile that runs a program.
-func TestPrivilegesOfRootsFiles(t *testing.T) {
+// TestPrivileges_DaemonKeepsOnlyTheRightToReadRootsFiles starts the daemon in a home that only root can enter. One of its profiles
+// runs a program.
+func TestPrivileges_DaemonKeepsOnlyTheRightToReadRootsFiles(t *testing.T) {
 	bin := buildStatic(t)
 	fake := stsfake.Start(t)
 	user := "server: {user: " + strconv.Itoa(stranger) + "}\n"
@@ -182,18 +126,18 @@ func TestPrivilegesOfRootsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen, program := filepath.Join(shared, "status"), filepath.Join(shared, "program")
-	writeFile(t, program, "#!/bin/sh\ncat /proc/self/status >"+seen+".new && mv "+seen+".new "+seen+"\necho '"+
+	testutil.Write(t, program, "#!/bin/sh\ncat /proc/self/status >"+seen+".new && mv "+seen+".new "+seen+"\necho '"+
 		fmt.Sprintf(`{"Version": 1, "AccessKeyId": %q, "SecretAccessKey": %q}`, key.AccessKeyID, key.SecretAccessKey)+"'\n")
 	if err := os.Chmod(program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(home, ".aws/config"), "[profile program]\ncredential_process = "+program+"\n")
+	testutil.Write(t, filepath.Join(home, ".aws/config"), "[profile program]\ncredential_process = "+program+"\n")
 	profiles, configuration := filepath.Join(home, ".aws/credentials"), filepath.Join(home, "conf/config.yaml")
 	good, err := os.ReadFile(profiles)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, profiles, "[default]\naws_access_key_id = AKIAUNKNOWNUNKNOWN00\naws_secret_access_key = unknown\n")
+	testutil.Write(t, profiles, "[default]\naws_access_key_id = AKIAUNKNOWNUNKNOWN00\naws_secret_access_key = unknown\n")
 
 	address := lowPort(t)
 	d, pid := startIn(t, bin, home, []string{"AWS_ENDPOINT_URL_STS=" + fake.URL()}, "--listen", address)
@@ -207,16 +151,16 @@ func TestPrivilegesOfRootsFiles(t *testing.T) {
 	})
 	wantLine(t, d, "WARN", "cannot get credentials", nil)
 
-	// The mended profile is read at once, the changed configuration, too, saved by renaming as editors do.
+	// The daemon reads a corrected profile and a changed configuration at once, which an editor saves by renaming.
 	replace := func(file, content string) {
 		t.Helper()
-		writeFile(t, file+".new", content)
+		testutil.Write(t, file+".new", content)
 		if err := os.Rename(file+".new", file); err != nil {
 			t.Fatal(err)
 		}
 	}
 	replace(profiles, string(good))
-	waitUntil(t, "the mended profile gives credentials", func() bool { return d.credentials(t) == "valid" })
+	testutil.Eventually(t, "the corrected profile gives credentials", func() bool { return d.credentials(t) == "valid" })
 	config, err := os.ReadFile(configuration)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +172,7 @@ func TestPrivilegesOfRootsFiles(t *testing.T) {
 	if _, body := fetch(t, d.url+"latest/meta-data/hostname"); body != "changed" {
 		t.Errorf("hostname is %q after a reload", body)
 	}
-	waitUntil(t, "the program has run", func() bool { _, err := os.Stat(seen); return err == nil && d.credentials(t) == "valid" })
+	testutil.Eventually(t, "the program has run", func() bool { _, err := os.Stat(seen); return err == nil && d.credentials(t) == "valid" })
 	status, err := os.ReadFile(seen)
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +181,7 @@ func TestPrivilegesOfRootsFiles(t *testing.T) {
 	wantThreads(t, pid, readSearch)
 }
 
-// credentials is the state of the daemon's.
+// credentials is the state of the daemon's credentials.
 func (d *local) credentials(t *testing.T) string {
 	t.Helper()
 	_, body := fetch(t, d.url+"status")
@@ -248,8 +192,8 @@ func (d *local) credentials(t *testing.T) string {
 	return s.Credentials.State
 }
 
-// TestPrivilegesByDefault finds the user by whose files they are, or who called sudo.
-func TestPrivilegesByDefault(t *testing.T) {
+// TestPrivileges_DefaultUserOwnsTheFilesOrCalledSudo sets no server.user.
+func TestPrivileges_DefaultUserOwnsTheFilesOrCalledSudo(t *testing.T) {
 	static := buildStatic(t)
 	t.Run("owner", func(t *testing.T) {
 		for name, bin := range map[string]string{"static": static, "cgo": buildDaemon(t)} {
@@ -262,14 +206,14 @@ func TestPrivilegesByDefault(t *testing.T) {
 				wantLine(t, d, "INFO", "no longer root", map[string]string{
 					"user": strconv.Itoa(stranger), "why": "owner of " + filepath.Join(home, ".aws/credentials"), "home": home,
 				})
-				waitUntil(t, "credentials are valid", func() bool { return d.credentials(t) == "valid" })
+				testutil.Eventually(t, "credentials are valid", func() bool { return d.credentials(t) == "valid" })
 				_, signature := fetch(t, d.url+"latest/dynamic/instance-identity/rsa2048")
 				if len(signature) < 500 {
 					t.Errorf("signature %q", signature)
 				}
 				wantWritten(t, filepath.Join(home, ".local"), stranger)
 
-				// Root's own way to the certificate is the daemon's.
+				// Root's identity cert reads the file of the daemon.
 				if r := finish(t, inHome(bin, home, nil, "identity", "cert")); r.code != 0 || !strings.HasPrefix(r.stdout, "-----BEGIN CERTIFICATE-----\n") {
 					t.Errorf("identity cert: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 				}
@@ -290,11 +234,11 @@ func TestPrivilegesByDefault(t *testing.T) {
 		d := follow(t, cmd)
 		wantThreads(t, cmd.Process.Pid, noCapabilities)
 		wantLine(t, d, "INFO", "no longer root", map[string]string{"user": strconv.Itoa(stranger), "why": "SUDO_UID", "home": home})
-		waitUntil(t, "credentials are valid", func() bool { return d.credentials(t) == "valid" })
+		testutil.Eventually(t, "credentials are valid", func() bool { return d.credentials(t) == "valid" })
 
-		// The other commands see what the daemon sees.
+		// The other commands use the same files as the daemon.
 		env = append(env, "AWS_EC2_METADATA_SERVICE_ENDPOINT="+d.url)
-		listen := strings.Trim(strings.TrimPrefix(d.url, "http:"), "/")
+		listen := d.address()
 		for command, want := range map[string]string{
 			"check --credentials": "\nyou would be " + sessionARN + " until ",
 			"doctor": `ok    profile        profile "default"; searched ` + filepath.Join(home, ".aws/config") + " (does not exist) and " +
@@ -307,7 +251,7 @@ func TestPrivilegesByDefault(t *testing.T) {
 		}
 	})
 	const staysRoot = "the daemon runs as root; set server.user to the user to become after binding the ports, or to root if that is meant"
-	t.Run("nobody else", func(t *testing.T) {
+	t.Run("files of root", func(t *testing.T) {
 		home := newHome(t, stsfake.New(), "")
 		d, pid := startIn(t, static, home, nil, "--listen", "127.0.0.1:0", "--set", "credentials.mock=true")
 		wantLine(t, d, "WARN", staysRoot, nil)
@@ -320,7 +264,7 @@ func TestPrivilegesByDefault(t *testing.T) {
 		wantUser(t, pid, 0)
 		for _, line := range d.logged() {
 			if strings.Contains(line, staysRoot) || strings.Contains(line, "no longer root") {
-				t.Errorf("it was told to stay root, and logs %s", line)
+				t.Errorf("it logs %s", line)
 			}
 		}
 	})
@@ -335,19 +279,7 @@ func TestPrivilegesByDefault(t *testing.T) {
 	})
 }
 
-// wantUser looks whose a process is.
-func wantUser(t *testing.T, pid, uid int) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := rights(t, string(status))["Uid"], fourTimes(uid); got != want {
-		t.Errorf("Uid is %q, want %q", got, want)
-	}
-}
-
-// wantWritten looks at all that a daemon has written: it is its user's, and nobody else can read it.
+// wantWritten checks all that a daemon has written: only its user can read it.
 func wantWritten(t *testing.T, dir string, uid uint32) {
 	t.Helper()
 	files := 0
@@ -375,8 +307,8 @@ func wantWritten(t *testing.T, dir string, uid uint32) {
 	}
 }
 
-// TestPrivilegesRefused has what cannot be, and is said before anything is served.
-func TestPrivilegesRefused(t *testing.T) {
+// TestPrivileges_RefusalComesBeforeServing checks that the daemon ends with an error when it cannot become the user.
+func TestPrivileges_RefusalComesBeforeServing(t *testing.T) {
 	findTool(t, "setpriv", "util-linux")
 	static, cgo := buildStatic(t), buildDaemon(t)
 	home := newHome(t, stsfake.New(), "")
@@ -398,7 +330,7 @@ func TestPrivilegesRefused(t *testing.T) {
 			want: `--user server.user: there is no user "no.such-user" here; name another, or give the number (id -u no.such-user)`,
 		},
 		{
-			name: "nobody's number", args: []string{"--set", "server.user=4294967295"},
+			name: "a number that no user can have", args: []string{"--set", "server.user=4294967295"},
 			want: "--set server.user: 4294967295 is no user's number; the largest is 4294967294",
 		},
 		{name: "cgo", bin: cgo, want: unreadable("this binary was built with cgo, and only one built without it (CGO_ENABLED=0) can keep it")},

@@ -9,8 +9,9 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// TestRegion gives clients an endpoint of the metadata service and nothing else: they find credentials and region there.
-func TestRegion(t *testing.T) {
+// TestRegion_ClientsFindItAtTheService tells clients the endpoint of the metadata service alone. They get credentials and region
+// from it.
+func TestRegion_ClientsFindItAtTheService(t *testing.T) {
 	needClients(t)
 	fake := stsfake.Start(t)
 	d := startLocal(t, newHome(t, fake, instance), fake.URL(), "--set", "ec2.metadata_options.http_tokens=required")
@@ -43,7 +44,7 @@ print(botocore.utils.IMDSRegionProvider(botocore.session.Session()).provide())
 			t.Errorf("got %q, %v; want %s", out, err, region)
 		}
 	})
-	// boto3 finds out whether it runs in the region that it talks to, and waits less for connections then (3.1 s elsewhere).
+	// In the region that it talks to, boto3 has a shorter time-out for connections (elsewhere 3.1 s).
 	t.Run("boto3", func(t *testing.T) {
 		out, err := client(t, append(env, "AWS_DEFAULTS_MODE=auto", "AWS_DEFAULT_REGION="+region), python, "-c", `
 import boto3

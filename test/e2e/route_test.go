@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRoute has a daemon that does nothing about the address itself.
-func TestRoute(t *testing.T) {
+// TestRoute_AddsShowsAndRemovesTheAddresses runs the route commands for a daemon without --link-local.
+func TestRoute_AddsShowsAndRemovesTheAddresses(t *testing.T) {
 	needTools(t)
 	machine := newNamespace(t, "machine")
 	bin, home := buildDaemon(t), mockHome(t, "")
@@ -45,19 +45,19 @@ func TestRoute(t *testing.T) {
 		serveAs(t, machine.listen(t, listenIPv4), "Other")
 		command(1, machine.places(t), `mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Other"); stop it, since clients ask there`+"\n", "add")
 	})
-	// Not that of a daemon with --link-local.
+	// The address of a daemon with --link-local stays.
 	d := machine.serveLinkLocal(t, home)
 	helper := machine.helper(t, d)
 	held := fmt.Sprintf("mock-ec2-metadata: process %d holds 169.254.169.254, as a daemon with --link-local does; stop that first\n", helper)
 	command(1, "", held, "remove")
 	command(1, "", held, "add")
-	d.stop(t) // and takes over what was there
+	d.stop(t) // it took over what was there
 	machine.want(t, "after the daemon", before)
 
 	command(0, machine.placesAfter(t)+strings.Replace(advice, "127.0.0.1:5000", "0.0.0.0:5000", 1), "", "add")
 	command(0, "removed 169.254.169.254 and fd00:ec2::254\n", "", "remove")
 	machine.want(t, "after remove", before)
-	t.Run("somebody is there", func(t *testing.T) {
+	t.Run("another mock is there", func(t *testing.T) {
 		site := newSite(t, serviceIPv4)
 		serveAs(t, site.listen(t, listenIPv4), "Mock/1.0")
 		wantRun(t, site.run(t, nil, bin, "route", "add"), 1, "", `mock-ec2-metadata: http://169.254.169.254/status answers 404 Not Found, but not as mock-ec2-metadata does (it is "Mock/1.0"); stop it, or leave out route add`+"\n")
@@ -66,7 +66,7 @@ func TestRoute(t *testing.T) {
 	})
 }
 
-// places is what route says of the addresses when they are in place. The kernel may have no dummies.
+// places is what route prints when the addresses are in place. The kernel may lack dummy interfaces.
 func (n netns) places(t *testing.T) string {
 	t.Helper()
 	kind := "bridge"
@@ -76,7 +76,7 @@ func (n netns) places(t *testing.T) string {
 	return strings.ReplaceAll("169.254.169.254 is on mock-imds (KIND)\nfd00:ec2::254 is on mock-imds (KIND)\n", "KIND", kind)
 }
 
-// placesAfter is what places will be once the interface has been made.
+// placesAfter is what places will be when the interface is there.
 func (n netns) placesAfter(t *testing.T) string {
 	t.Helper()
 	kind := "bridge"

@@ -3,14 +3,16 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
-	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestRoutedPod has a pod in no network of this machine's, but at the other end of a veth all the same, as Calico makes
-// them; it is let in while its route is there. What is behind a gateway is not.
-func TestRoutedPod(t *testing.T) {
+// TestGuard_AutoAllowsARoutedPodWhileItsRouteIsThere routes a pod over a veth pair, as Calico does. Its address is in no network of
+// the machine. A client behind a gateway is denied.
+func TestGuard_AutoAllowsARoutedPodWhileItsRouteIsThere(t *testing.T) {
 	const pod, service = "10.244.0.5", "198.51.100.1"
 	box, host := newBox(t)
 	mustIP(t, "-n", string(box), "address", "flush", "dev", "eth0")
@@ -27,15 +29,9 @@ func TestRoutedPod(t *testing.T) {
 	ask := func() result {
 		return box.run(t, nil, "curl", "-qsS", "--max-time", "2", "http://"+service+":5000/latest/meta-data/instance-id")
 	}
-	until := func(what, want string) {
+	until := func(where, want string) {
 		t.Helper()
-		var got result
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-			if got = ask(); strings.Contains(got.stdout, want) {
-				return
-			}
-		}
-		t.Errorf("%s: %q, exit %d %s", what, got.stdout, got.code, got.stderr)
+		testutil.Eventually(t, fmt.Sprintf("%q for a pod %s", want, where), func() bool { return strings.Contains(ask().stdout, want) })
 	}
 	host.route(t, pod+"/32", "dev", "eth0", "scope", "link")
 	until("directly behind the interface", "i-0123456789abcdef0")

@@ -16,7 +16,7 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
-// seen is what the programs of test/clients print: each asks an SDK for all that it offers.
+// seen is what the programs of test/clients print: all that their SDK can read.
 type seen struct {
 	Region, InstanceID, PrivateIP, PendingTime string
 	Products                                   []string
@@ -25,15 +25,15 @@ type seen struct {
 	UserData, Monitoring, Listing              string
 }
 
-// sdks makes the program of each SDK ready to run, and gives the command.
+// sdks build or install the program of each SDK and return its command.
 var sdks = map[string]func(t *testing.T) []string{
 	"aws-sdk-go v1": func(t *testing.T) []string { return buildClient(t, "go-v1") },
 	"aws-sdk-go v2": func(t *testing.T) []string { return buildClient(t, "go-v2") },
 	"aws-sdk-js v3": installJavaScript,
 }
 
-// TestSDKs asks by each SDK with the credentials and the metadata that real ones are, where tokens are required.
-func TestSDKs(t *testing.T) {
+// TestSDKs_ReadCredentialsAndMetadata reads credentials and metadata by each SDK, with http_tokens: required.
+func TestSDKs_ReadCredentialsAndMetadata(t *testing.T) {
 	fake := stsfake.Start(t)
 	d := startLocal(t, newHome(t, fake, instance+requireTokens), fake.URL())
 	for name, prepare := range sdks {
@@ -75,7 +75,7 @@ func wantSeen(t *testing.T, printed, document string) {
 	}
 }
 
-// topListing is the listing of meta-data/ that instance has.
+// topListing is the listing of meta-data/ of instance.
 const topListing = `ami-id
 ami-launch-index
 ami-manifest-path
@@ -118,7 +118,7 @@ func buildClient(t *testing.T, name string) []string {
 	return []string{bin}
 }
 
-// installJavaScript installs what package-lock.json says, from the registry that npm is configured with.
+// installJavaScript installs the packages of package-lock.json from the configured registry.
 func installJavaScript(t *testing.T) []string {
 	t.Helper()
 	node, err := exec.LookPath("node")
@@ -140,7 +140,7 @@ func installJavaScript(t *testing.T) []string {
 	return []string{node, filepath.Join(dir, "main.js")}
 }
 
-// fetchWithToken gets a path as IMDSv2 does. The answer must be 200.
+// fetchWithToken gets a path by IMDSv2. The answer must be 200.
 func fetchWithToken(t *testing.T, url, path string) string {
 	t.Helper()
 	token := do(t, http.MethodPut, url+"latest/api/token", "X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The service's real addresses, as clients that cannot be told another one have them built in.
+// The service's real addresses, which clients have built in.
 const (
 	serviceIPv4 = "169.254.169.254"
 	serviceIPv6 = "fd00:ec2::254"
@@ -18,7 +18,7 @@ const (
 	listenIPv6  = "[" + serviceIPv6 + "]:80"
 )
 
-// newSite makes a network namespace of which these addresses are its own, for a daemon and clients beside it.
+// newSite makes a network namespace that has these addresses, for a daemon and its clients.
 func newSite(t *testing.T, addresses ...string) netns {
 	t.Helper()
 	needTools(t)
@@ -27,8 +27,8 @@ func newSite(t *testing.T, addresses ...string) netns {
 	return site
 }
 
-// newNamespace makes a network namespace with nothing but its loopback. IPv6 addresses work at once in it, without the
-// second that others on the link would have to object.
+// newNamespace makes a network namespace with a loopback only. IPv6 addresses work in it at once: there is no duplicate address
+// detection, which takes a second.
 func newNamespace(t *testing.T, kind string) netns {
 	t.Helper()
 	n := netns(fmt.Sprintf("mock-ec2-%s-%d-%s", kind, os.Getpid(), strings.ToLower(rand.Text()[:6])))
@@ -47,7 +47,7 @@ func (n netns) own(t *testing.T, addresses ...string) {
 	}
 }
 
-// kernel sets a parameter of /proc/sys/net, which each network namespace has its own of.
+// kernel sets a parameter of the namespace's own /proc/sys/net.
 func (n netns) kernel(t *testing.T, name, value string) {
 	t.Helper()
 	n.output(t, nil, "sh", "-c", `echo "$1" >"/proc/sys/net/$0"`, name, value)
@@ -65,13 +65,13 @@ func (n netns) serve(t *testing.T, home string, listen ...string) {
 	follow(t, cmd)
 }
 
-// get is what curl gets from the service at its IPv4 address. The answer must be 200.
+// get gets a path by curl from the service at its IPv4 address. The answer must be 200.
 func (n netns) get(t *testing.T, path string) string {
 	t.Helper()
 	return n.output(t, nil, "curl", "-qfsS", "--max-time", "5", "http://"+serviceIPv4+path)
 }
 
-// needFile fails the test where a file of a Debian package is missing.
+// needFile fails the test if a file of a Debian package is missing.
 func needFile(t *testing.T, file, debian string) {
 	t.Helper()
 	if _, err := os.Stat(file); err != nil {

@@ -14,16 +14,18 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// TestSoak mixes all that the other tests send, at a pace that leaves the processor idle, with reloads and interfaces that come
-// and go, for a minute or as long as SOAK says (SOAK=10m). Memory and open files have to stay what they are.
-func TestSoak(t *testing.T) {
+// TestSoak_MemoryAndFilesStayFlat mixes the requests of the other tests, at a pace that leaves the processor idle, with reloads and
+// with interfaces that come and go. It runs for a minute, or for SOAK (SOAK=10m). Memory and open files must not grow.
+func TestSoak_MemoryAndFilesStayFlat(t *testing.T) {
 	length := time.Minute
 	if s := os.Getenv("SOAK"); s != "" {
 		var err error
 		if length, err = time.ParseDuration(s); err != nil || length < 10*time.Second {
-			t.Fatalf("SOAK=%s is no time of 10s and more, such as 10m", s)
+			t.Fatalf("SOAK=%s is not a duration of at least 10s; write e.g. 10m", s)
 		}
 	}
 	o := newOffice(t)
@@ -74,7 +76,7 @@ func TestSoak(t *testing.T) {
 			}
 			conn, err := n.dial(ctx, "", to)
 			if err != nil {
-				return // at the end, or reset at once
+				return // the test ends, or the daemon reset it
 			}
 			answers, _ := exchange(conn, a.bytes(), a.waits)
 			for _, got := range answers {
@@ -87,7 +89,7 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-	every(time.Second, func(i int) { // a slow one, which holds on until it is hung up on
+	every(time.Second, func(i int) { // a slow client, until the daemon closes its connection
 		n, to := o.box, boxSide+":5000"
 		if i%2 == 0 {
 			n, to = o.lan, officeSide+":5000"
@@ -117,10 +119,10 @@ func TestSoak(t *testing.T) {
 
 	p.stop(t)
 	normal.CloseIdleConnections()
-	waitUntil(t, fmt.Sprintf("%d files open, as before", files), func() bool { return openFiles(t, pid) <= files })
+	testutil.EventuallyWithin(t, time.Minute, fmt.Sprintf("no more than %d open files, as before", files), func() bool { return openFiles(t, pid) <= files })
 	n := len(sizes)
 	if n < 20 {
-		t.Fatalf("memory has been looked at only %d times", n)
+		t.Fatalf("only %d samples of memory", n)
 	}
 	early, late := slices.Max(sizes[n/4:n/2]), slices.Max(sizes[3*n/4:])
 	t.Logf("memory over %v: at most %.1f MiB in the second quarter and %.1f MiB in the last, %.1f MiB in the end",

@@ -12,12 +12,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mock-ec2-metadata/internal/testutil"
 )
 
 const units = "../../deploy/systemd"
 
-// TestSystemd boots a systemd of its own, and installs the units there.
-func TestSystemd(t *testing.T) {
+// TestSystemd_UnitsServeFromTheFirstRequest boots a systemd in namespaces and installs the units there.
+func TestSystemd_UnitsServeFromTheFirstRequest(t *testing.T) {
 	needTools(t)
 	for tool, debian := range map[string]string{"systemd-analyze": "systemd", "unshare": "util-linux", "findmnt": "util-linux", "useradd": "passwd", "ps": "procps"} {
 		findTool(t, tool, debian)
@@ -29,7 +31,7 @@ func TestSystemd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, filepath.Join(dir, to), string(content))
+		testutil.Write(t, filepath.Join(dir, to), string(content))
 		if err := os.Chmod(filepath.Join(dir, to), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -45,8 +47,8 @@ func TestSystemd(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	writeFile(t, filepath.Join(dir, etc+"mock-ec2-metadata.service.d/sts.conf"), "[Service]\nEnvironment=AWS_ENDPOINT_URL_STS=http://127.0.0.1:4999\n")
-	writeFile(t, filepath.Join(dir, "root/etc/mock-ec2-metadata/config.yaml"), "credentials: {source_profile: default, iam_role: '"+roleARN+"'}\nec2: {hostname: one}\n")
+	testutil.Write(t, filepath.Join(dir, etc+"mock-ec2-metadata.service.d/sts.conf"), "[Service]\nEnvironment=AWS_ENDPOINT_URL_STS=http://127.0.0.1:4999\n")
+	testutil.Write(t, filepath.Join(dir, "root/etc/mock-ec2-metadata/config.yaml"), "credentials: {source_profile: default, iam_role: '"+roleARN+"'}\nec2: {hostname: one}\n")
 	for _, path := range []string{"root/etc/mock-ec2-metadata", "root/etc/mock-ec2-metadata/config.yaml"} {
 		if err := os.Chmod(filepath.Join(dir, path), 0o755); err != nil {
 			t.Fatal(err)
@@ -70,7 +72,7 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
-// checkExposure looks at the figures, which are a little different with each systemd, and takes them out.
+// checkExposure checks the figures of systemd-analyze security and removes them: they differ between versions of systemd.
 func checkExposure(t *testing.T, printed string) string {
 	t.Helper()
 	version := regexp.MustCompile(`(?m)^systemd (\d+).*\n`)
@@ -89,7 +91,7 @@ func checkExposure(t *testing.T, printed string) string {
 		t.Fatal(err)
 	}
 	if want := "says " + figures[0][2] + " OK"; v[1] == "252" && !strings.Contains(string(comment), want) {
-		t.Errorf("the unit's comment does not say what systemd-analyze security %s", want)
+		t.Errorf("the unit's comment does not quote systemd-analyze security: it %s", want)
 	}
 	return figure.ReplaceAllString(version.ReplaceAllString(printed, ""), "${1}FIGURE")
 }

@@ -10,23 +10,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"mock-ec2-metadata/internal/testutil"
 )
 
-// attack is what is sent to a daemon on the loopback, byte for byte, and the answers it gets.
+// attack is what a test sends to a daemon on the loopback, byte for byte, and the answers that it must get.
 type attack struct {
 	name string
-	// text has \n for CRLF and LF for a bare one, CREDENTIALS for the path of the credentials, REQUEST for a whole request
-	// for them, and BAD for one that names an evil host.
+	// text has \n for CRLF and LF for a bare line feed. CREDENTIALS is the path of the credentials, REQUEST a whole request for
+	// them, BAD one with an evil host, and LENGTH the length of REQUEST.
 	text string
-	want string // the statuses
-	// says is what the last answer has to say, if that matters.
+	want string // status codes
+	// says must be in the last answer.
 	says string
-	// waits leaves the connection open, as if there were more to come.
+	// waits leaves the connection open, as if more followed.
 	waits bool
 }
 
-// theHost has the ways to name a host.
+// theHost names hosts in each way that HTTP has.
 var theHost = []attack{
 	{name: "address", text: "GET CREDENTIALS HTTP/1.1\nHost: 127.0.0.1\n\n", want: "200"},
 	{name: "address of IPv6", text: "GET CREDENTIALS HTTP/1.1\nHost: [fd00:ec2::254]\n\n", want: "200"},
@@ -60,7 +60,7 @@ var theHost = []attack{
 	{name: "network path", text: "GET //evil.exampleCREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "404"},
 }
 
-// thePage has what browsers add.
+// thePage has the headers of browsers.
 var thePage = []attack{
 	{name: "page", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\nOrigin: http://evil.example\n\n", want: "403", says: `(Origin: "http://evil.example")`},
 	{name: "in small letters", text: "GET CREDENTIALS HTTP/1.1\nhost: localhost\norigin: null\n\n", want: "403"},
@@ -77,7 +77,7 @@ var thePage = []attack{
 	{name: "form", text: "POST /latest/api/token HTTP/1.1\nHost: localhost\nOrigin: http://evil.example\nContent-Length: 3\n\na=b", want: "403"},
 }
 
-// theToken has what EC2 refuses to proxies, however the path is written.
+// theToken requests tokens as a proxy does, with each spelling of the path.
 var theToken = []attack{
 	{name: "proxy", text: "PUT /latest/api/token HTTP/1.1\nHost: localhost\nX-aws-ec2-metadata-token-ttl-seconds: 60\nX-Forwarded-For: 10.0.0.1\n\n", want: "403"},
 	{name: "slashes", text: "PUT //latest/api//token/ HTTP/1.1\nHost: localhost\nX-aws-ec2-metadata-token-ttl-seconds: 60\nX-Forwarded-For: 10.0.0.1\n\n", want: "403"},
@@ -95,7 +95,7 @@ var theToken = []attack{
 	{name: "an unknown expectation", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\nExpect: credentials\n\n", want: "417"},
 }
 
-// theFraming has requests of which two servers could disagree where they end.
+// theFraming has requests whose end two servers could see at different places.
 var theFraming = []attack{
 	{name: "length and chunks", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\nContent-Length: 5\nTransfer-Encoding: chunked\n\n0\n\nBAD", want: "200 403"},
 	{name: "chunks and length", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\nContent-Length: 500\n\n0\n\nBAD", want: "200 403"},
@@ -138,7 +138,7 @@ var theFraming = []attack{
 	{name: "method with a colon", text: "GET: CREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "400"},
 }
 
-// thePath has ways to write what is not there. %2d is a hyphen: a path is decoded once.
+// thePath has spellings of paths that do not exist. %2d is a hyphen: a path is decoded once.
 var thePath = []attack{
 	{name: "plain", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "200"},
 	{name: "decoded once", text: "GET /latest/meta%2ddata/instance-id HTTP/1.1\nHost: localhost\n\n", want: "200"},
@@ -162,7 +162,7 @@ var thePath = []attack{
 	{name: "below a role", text: "GET CREDENTIALS/x HTTP/1.1\nHost: localhost\n\n", want: "404"},
 }
 
-// theSize has what is too much. Nothing of it is read further than it takes to know.
+// theSize has requests above the limits. The daemon reads them no further than it needs to see that.
 var theSize = []attack{
 	{name: "URL", text: "GET /" + strings.Repeat("a", 3000) + " HTTP/1.1\nHost: localhost\n\n", want: "414", says: "server.limits.url_bytes allows 2048"},
 	{name: "longer URL", text: "GET /" + strings.Repeat("a", 100_000) + " HTTP/1.1\nHost: localhost\n\n", want: "431", waits: true},
@@ -187,7 +187,7 @@ var allAttacks = map[string][]attack{
 	"host": theHost, "page": thePage, "token": theToken, "framing": theFraming, "path": thePath, "size": theSize,
 }
 
-// bytes are what is sent.
+// bytes are the text with its words replaced.
 func (a *attack) bytes() string {
 	const request = "GET CREDENTIALS HTTP/1.1\nHost: localhost\n\n"
 	bad := strings.Replace(request, "localhost", "evil.example", 1)
@@ -196,10 +196,10 @@ func (a *attack) bytes() string {
 	return strings.NewReplacer("/CREDENTIALS", credentialsPath, "CREDENTIALS", credentialsPath, "\n", "\r\n", "LF", "\n").Replace(text)
 }
 
-// TestWire sends what clients never do. No answer but the good ones holds a credential.
-func TestWire(t *testing.T) {
+// TestWire_AttacksGetNoCredentials sends requests that no client sends. Only answers with 200 may hold credentials.
+func TestWire_AttacksGetNoCredentials(t *testing.T) {
 	d := startLocal(t, mockHome(t, ""), "")
-	address := strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
+	address := d.address()
 	secrets := secretsOf(t, http.DefaultClient, d.url)
 	for group, attacks := range allAttacks {
 		for _, a := range attacks {
@@ -229,8 +229,8 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// TestForgedTokens has tokens that are none, at the wire, where each is worth a 401.
-func TestForgedTokens(t *testing.T) {
+// TestTokens_ForgedOnesAreRefused sends forged tokens, each of which must get 401.
+func TestTokens_ForgedOnesAreRefused(t *testing.T) {
 	home := mockHome(t, "")
 	d := startLocal(t, home, "")
 	other := startLocal(t, mockHome(t, ""), "")
@@ -256,11 +256,13 @@ func TestForgedTokens(t *testing.T) {
 		forged[fmt.Sprintf("changed at %d", i)] = token[:i] + string(next) + token[i+1:]
 	}
 	for name, f := range forged {
-		got := ask(f)
-		if got.status != 401 || got.body != "" {
-			t.Errorf("a token that is %s: %d %q", name, got.status, got.body)
-		}
-		noSecret(t, got, secrets)
+		t.Run(name, func(t *testing.T) {
+			got := ask(f)
+			if got.status != 401 || got.body != "" {
+				t.Errorf("%d %q, want 401 without a body", got.status, got.body)
+			}
+			noSecret(t, got, secrets)
+		})
 	}
 	for name, tt := range map[string]struct {
 		tokens []string
@@ -273,22 +275,24 @@ func TestForgedTokens(t *testing.T) {
 		"halves of one":              {[]string{token[:28], token[28:]}, 401},
 		"2 good ones among many bad": {[]string{"", "x", token, foreign, token}, 200},
 	} {
-		if got := ask(tt.tokens...); got.status != tt.want {
-			t.Errorf("%s: %d, want %d", name, got.status, tt.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := ask(tt.tokens...); got.status != tt.want {
+				t.Errorf("%d, want %d", got.status, tt.want)
+			}
+		})
 	}
-	waitUntil(t, "a token of a second is over", func() bool { return ask(short).status == 401 })
+	testutil.Eventually(t, "a token of one second has expired", func() bool { return ask(short).status == 401 })
 	if got := ask(token); got.status != 200 {
-		t.Errorf("a longer one goes with it: %d", got.status)
+		t.Errorf("a longer one has expired, too: %d", got.status)
 	}
 	writeMockConfig(t, home, "ec2: {instance_id: i-0fedcba9876543210}\n")
-	waitUntil(t, "a token of another instance is none", func() bool { return ask(token).status == 401 })
+	testutil.Eventually(t, "a token of another instance is refused", func() bool { return ask(token).status == 401 })
 	if got := ask(newToken(t, d.url, 300)); got.status != 200 {
 		t.Errorf("the new instance's own token: %d", got.status)
 	}
 }
 
-// sender sends something else than it is asked to.
+// sender sends another request than it is given.
 type sender func() (*http.Response, error)
 
 func (s sender) RoundTrip(*http.Request) (*http.Response, error) { return s() }
@@ -307,7 +311,7 @@ func newToken(t *testing.T, url string, seconds int) string {
 	return got.body
 }
 
-// secretsOf are those that a daemon hands out.
+// secretsOf are the credentials that a daemon hands out.
 func secretsOf(t *testing.T, client *http.Client, url string) []string {
 	t.Helper()
 	got := get(client, strings.TrimSuffix(url, "/")+credentialsPath)
@@ -316,12 +320,12 @@ func secretsOf(t *testing.T, client *http.Client, url string) []string {
 		SecretAccessKey, Token string
 	}
 	if err := json.Unmarshal([]byte(got.body), &c); err != nil || c.AccessKeyID == "" || c.SecretAccessKey == "" || c.Token == "" {
-		t.Fatalf("no credentials to look for: %d, %v", got.status, err)
+		t.Fatalf("no credentials: %d, %v", got.status, err)
 	}
 	return []string{c.AccessKeyID, c.SecretAccessKey, c.Token}
 }
 
-// noSecret looks for credentials where there should be none.
+// noSecret fails the test if an answer holds credentials.
 func noSecret(t *testing.T, a answer, secrets []string) {
 	t.Helper()
 	for name, values := range a.header {
@@ -334,11 +338,11 @@ func noSecret(t *testing.T, a answer, secrets []string) {
 	}
 }
 
-// TestPageLetIn plays a browser at a page that the configuration lets in, and at another one.
-func TestPageLetIn(t *testing.T) {
+// TestPages_OnlyAnAllowedOriginIsAnswered sends what a browser sends for a page of an allowed origin, and of another one.
+func TestPages_OnlyAnAllowedOriginIsAnswered(t *testing.T) {
 	home := mockHome(t, "server: {allow_origins: [\"http://localhost:3000\"]}\n")
 	d := startLocal(t, home, "")
-	address := strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
+	address := d.address()
 	ask := func(text string) answer {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
@@ -350,22 +354,42 @@ func TestPageLetIn(t *testing.T) {
 		}
 		return answers[0]
 	}
-	got := map[string]string{}
-	for name, text := range map[string]string{
-		"asks what it may":    "OPTIONS /latest/api/token HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3000\nAccess-Control-Request-Method: PUT\nAccess-Control-Request-Headers: x-aws-ec2-metadata-token-ttl-seconds\n\n",
-		"puts":                "PUT /latest/api/token HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3000\nX-aws-ec2-metadata-token-ttl-seconds: 60\n\n",
-		"gets what is not":    "GET /x HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3000\n\n",
-		"another page asks":   "OPTIONS /latest/api/token HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3001\nAccess-Control-Request-Method: PUT\n\n",
-		"its name is rebound": "GET / HTTP/1.1\nHost: evil.example\nOrigin: http://localhost:3000\n\n",
+	for _, tt := range []struct {
+		name, text string
+		want       string // status, Access-Control-Allow-Origin and -Methods
+	}{
+		{
+			name: "preflight",
+			text: "OPTIONS /latest/api/token HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3000\nAccess-Control-Request-Method: PUT\nAccess-Control-Request-Headers: x-aws-ec2-metadata-token-ttl-seconds\n\n",
+			want: "200 http://localhost:3000 GET, HEAD, PUT",
+		},
+		{
+			name: "token",
+			text: "PUT /latest/api/token HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3000\nX-aws-ec2-metadata-token-ttl-seconds: 60\n\n",
+			want: "200 http://localhost:3000",
+		},
+		{
+			name: "unknown path",
+			text: "GET /x HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3000\n\n",
+			want: "404 http://localhost:3000",
+		},
+		{
+			name: "preflight of another origin",
+			text: "OPTIONS /latest/api/token HTTP/1.1\nHost: localhost:5000\nOrigin: http://localhost:3001\nAccess-Control-Request-Method: PUT\n\n",
+			want: "403",
+		},
+		{
+			name: "rebound Host",
+			text: "GET / HTTP/1.1\nHost: evil.example\nOrigin: http://localhost:3000\n\n",
+			want: "403",
+		},
 	} {
-		a := ask(text)
-		got[name] = strings.TrimSpace(fmt.Sprint(a.status, " ", a.header.Get("Access-Control-Allow-Origin"), " ", a.header.Get("Access-Control-Allow-Methods")))
-	}
-	want := map[string]string{
-		"asks what it may": "200 http://localhost:3000 GET, HEAD, PUT", "puts": "200 http://localhost:3000", "gets what is not": "404 http://localhost:3000",
-		"another page asks": "403", "its name is rebound": "403",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Run(tt.name, func(t *testing.T) {
+			a := ask(tt.text)
+			got := fmt.Sprint(a.status, " ", a.header.Get("Access-Control-Allow-Origin"), " ", a.header.Get("Access-Control-Allow-Methods"))
+			if got = strings.TrimSpace(got); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
 	}
 }

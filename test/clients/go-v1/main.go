@@ -1,6 +1,6 @@
-// The metadata service as the AWS SDK for Go v1 sees it, printed as JSON. Where the service is, the SDK finds out itself.
+// Prints as JSON what the AWS SDK for Go v1 reads from the metadata service. The SDK finds the service by itself.
 //
-// This is a module of its own: the SDK has reached its end of life, and much software still contains it.
+// It is a module of its own: the SDK has reached its end of life, but much software still contains it.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// The metadata service as the AWS SDK for Go v2 sees it, printed as JSON. Where the service is, the SDK finds out itself.
+// Prints as JSON what the AWS SDK for Go v2 reads from the metadata service. The SDK finds the service by itself.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// The metadata service as the AWS SDK for JavaScript v3 sees it, printed as JSON. Where the service is, the SDK finds out
-// itself. IMDSv1 is ruled out by the environment.
+// Prints as JSON what the AWS SDK for JavaScript v3 reads from the metadata service. The SDK finds the service by itself; the
+// environment disables IMDSv1.
 import { MetadataService } from "@aws-sdk/ec2-metadata-service";
 import { fromInstanceMetadata } from "@smithy/credential-provider-imds";
 

@@ -1,7 +1,7 @@
-"""Runs cloud-init's own EC2 data source, unpatched, against the service where it looks for it.
+"""Runs cloud-init's EC2 data source, unpatched, against the service that it finds.
 
-Arguments: a scratch directory, then metadata versions. For each of these, the data source is told that it knows this version
-alone. Prints a JSON list with what it found and derived, and all that it complained about.
+Arguments: a scratch directory, then metadata versions. For each of these, the data source is told that it knows no other
+version. Prints a JSON list of what it found and derived, and of its complaints.
 """
 
 import json
@@ -28,7 +28,7 @@ def get(ds, path):
 
 
 def dropped(ds, path, found):
-    """What the listings show and the data source did not keep, but for credentials, which it leaves alone."""
+    """What the listings show and the data source did not keep, without credentials, which it does not read."""
     lost = []
     for entry in get(ds, path).splitlines():
         if entry == "security-credentials/":

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Boots this machine's own Debian, as a container and as if for the first time, with nothing but what "nat.sh --install" put
-# there, cloud-init and a DHCP client. Runs in a mount namespace of its own, in the network namespace of the container's host,
-# which has the container's end of a veth pair: eth0. All that it writes is an overlay on a tmpfs, and ends with it.
+# Boots this machine's Debian in a container, as if for the first time, with cloud-init, a DHCP client, and the files of "nat.sh
+# --install". It runs in a mount namespace of its own, and in the network namespace of the container's host, which has the
+# container's end of a veth pair, eth0. All writes go to an overlay on a tmpfs.
 #
-# Arguments: a scratch directory, a directory for what the container reports, nat.sh. Environment: HIDE, programs that the
+# Arguments: a scratch directory, a directory for the container's report, nat.sh. Environment: HIDE, programs that the
 # container lacks; CHROOT, to install from inside the image; METADATA_*, for --install.
 set -eu
 scratch=$1 report=$2 nat=$3
@@ -18,7 +18,7 @@ if [ ! -e "$root/usr/lib/systemd/systemd" ]; then
 	exit 1
 fi
 
-# As an image is before its first boot, and nothing of this machine's own services.
+# The state of an image before its first boot, without this machine's services.
 rm -rf "$root/var/lib/cloud" "$root/etc/cloud/cloud-init.disabled" "$root/etc/resolv.conf" "$root"/etc/rc?.d "$root/etc/systemd/system" \
 	"$root/etc/systemd/network" "$root/usr/local/sbin" "$root/var/log/journal" "$root/var/log/cloud-init.log"
 for generator in "$root"/usr/lib/systemd/system-generators/*; do
@@ -52,7 +52,7 @@ else
 	NAT_ROOT=$root sh "$nat" --install
 fi
 
-# The report is made when the network stage of cloud-init has ended, well or not.
+# The report follows the network stage of cloud-init, whether that succeeds or not.
 cat >"$root/etc/systemd/system/report.service" <<'EOT'
 [Unit]
 After=cloud-init.service cloud-init-network.service multi-user.target

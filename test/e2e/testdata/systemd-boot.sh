@@ -1,7 +1,7 @@
 #!/bin/bash
-# Boots this machine's systemd in namespaces of its own, on a copy of this machine's root that goes when it ends.
+# Boots this machine's systemd in namespaces, on a temporary copy of this machine's root.
 #
-#   systemd-boot.sh FILES   puts FILES/root on top of the copy, runs FILES/walk.sh in it, and leaves its output in FILES/log
+#   systemd-boot.sh FILES   lays FILES/root over the copy, runs FILES/walk.sh in it, and writes its output to FILES/log
 set -euo pipefail
 
 if [ "${2-}" != inside ]; then
@@ -12,7 +12,7 @@ if [ "${2-}" != inside ]; then
 		echo "$BASHPID" >"$group/cgroup.procs"
 		exec timeout --signal KILL 90 unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child "$0" "$1" inside
 	) || code=$?
-	for _ in $(seq 50); do # until the last process has gone
+	for _ in $(seq 50); do # until the last process has ended
 		if find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; then break; fi
 		sleep 0.1
 	done
@@ -27,7 +27,7 @@ mkdir /mnt/changes /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changes,workdir=/mnt/work /mnt/root
 cd /mnt/root
 mount -t proc proc proc
-mount --bind proc/sys proc/sys # much of it is this machine's
+mount --bind proc/sys proc/sys # much of it belongs to this machine
 mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
@@ -42,7 +42,7 @@ for device in null zero full random urandom tty; do
 	mount --bind "/dev/$device" "dev/$device"
 done
 
-# Nothing of this machine's starts.
+# No service of this machine starts.
 rm -rf etc/systemd/system/* etc/fstab root/.aws
 : >etc/machine-id
 mkdir run/files

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the units of deploy/systemd as their comments say, and prints what a user sees of them.
+# Installs the units of deploy/systemd as their comments say, and prints what a user sees.
 cd /run/files || exit
 say() { printf -- '-- %s\n' "$*"; }
 see() { systemctl show --property=ActiveState,SubState --value "$1" | paste -sd ' '; }
