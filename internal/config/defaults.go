@@ -10,10 +10,6 @@ import (
 // regionOfZone matches the region at the start of an availability zone (us-west-2a) or local zone (us-west-2-lax-1a).
 var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 
-// arm64Types matches instance types with Graviton processors: m6g.large, c7gn.xlarge, t4g.nano, a1.metal (EC2 user guide, "Amazon EC2
-// instance type naming conventions").
-var arm64Types = once(`^(?:a1|[a-z-]+[0-9]+g[a-z]*)\.`)
-
 // defaults returns the configuration of an empty file, without the values that derive adds.
 func defaults() *Config {
 	return &Config{
@@ -51,9 +47,7 @@ func (l *loader) derive() {
 	if !l.isSet(refreshBeforePath) && c.Credentials.Duration > 0 {
 		c.Credentials.RefreshBefore = min(c.Credentials.RefreshBefore, c.Credentials.Duration/4)
 	}
-	if !l.isSet("ec2.architecture") && arm64Types().MatchString(c.EC2.InstanceType) {
-		c.EC2.Architecture = "arm64"
-	}
+	l.deriveArchitecture()
 	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil && !l.isSet("aws.account_id") {
 		c.AWS.AccountID = m[1]
 	}

@@ -62,19 +62,6 @@ func TestDefaults_RefreshBeforeIsAtMostAQuarterOfTheDuration(t *testing.T) {
 	}
 }
 
-func TestDefaults_ArchitectureFollowsInstanceType(t *testing.T) {
-	for instanceType, want := range map[string]string{
-		"t3.nano": "x86_64", "g5.xlarge": "x86_64", "g4dn.xlarge": "x86_64", "m6g.large": "arm64", "c7gn.xlarge": "arm64", "g5g.xlarge": "arm64",
-		"a1.metal": "arm64", "im4gn.large": "arm64", "hpc7g.4xlarge": "arm64", "m6g.large, architecture: x86_64": "x86_64",
-	} {
-		t.Run(instanceType, func(t *testing.T) {
-			if got := mustLoad(t, "ec2: {instance_type: "+instanceType+"}", nil, nil).Config.EC2.Architecture; got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
-		})
-	}
-}
-
 func TestDefaults_DeviceNumbersFollowTheOrder(t *testing.T) {
 	c := mustLoad(t, "ec2: {network_interfaces: [{}, {device_number: 0, network_card: 1}, {}]}", nil, nil).Config
 	var got []int

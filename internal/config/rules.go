@@ -62,7 +62,7 @@ var rules = map[string]rule{
 	"usual instance id":   matches(`i-`+hexID, "an instance id as EC2 gives them, i- and 17 hexadecimal digits"),
 	"usual image id":      matches(`ami-`+hexID, "an image id as EC2 gives them, ami- and 17 hexadecimal digits"),
 	"usual instance type": matches(`[a-z][a-z0-9-]*\.[a-z0-9-]+`, "an instance type as EC2 names them, e.g. t3.nano"),
-	"usual architecture":  oneOf("i386, x86_64, arm64"),
+	"usual architecture":  oneOf("i386, x86_64, arm64, x86_64_mac, arm64_mac"),
 	"key pair name":       matches(keyName, "a key pair's name; it has up to 255 ASCII characters, without / and ="),
 	"public key":          func(value string) string { return publicKey(strings.TrimSpace(value)) },
 	"block device":        matches(`ami|root|swap|ebs[1-9][0-9]*|ephemeral(0|[1-9][0-9]*)`, "a block device; the names are ami, root, swap, ebsN and ephemeralN"),

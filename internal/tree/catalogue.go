@@ -42,6 +42,7 @@ var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"meta-data/managed-ssh-keys/signer-cert":                    "2019-10-01", // assumed
 	"meta-data/managed-ssh-keys/signer-ocsp/*":                  "2019-10-01", // assumed
 	"meta-data/metrics/vhostmd":                                 "2011-05-01",
+	"meta-data/outpost-arn":                                     "2019-12-03", // assumed: general availability of Outposts
 	"meta-data/placement/availability-zone":                     "2008-02-01",
 	"meta-data/placement/availability-zone-id":                  "2019-10-01",
 	"meta-data/placement/group-name":                            "2020-08-24",

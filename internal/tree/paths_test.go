@@ -87,6 +87,7 @@ var overridden = map[string]*string{
 	keyBlob:                                                                         new("ssh-rsa AAAA"),
 	"meta-data/managed-ssh-keys/signer-cert":                                        new("-----BEGIN CERTIFICATE-----"),
 	"meta-data/managed-ssh-keys/signer-ocsp/0a1b2c":                                 new("MA=="),
+	"meta-data/outpost-arn":                                                         new("arn:aws:outposts:us-east-2:123456789012:outpost/op-0123456789abcdef0"),
 	"meta-data/ramdisk-id":                                                          new("ari-01bb5768"),
 	"meta-data/spot/instance-action":                                                new(`{"action": "terminate", "time": "2017-09-18T08:22:00Z"}`),
 	"meta-data/spot/termination-time":                                               new("2015-01-05T18:02:00Z"),
