@@ -14,7 +14,7 @@ var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 func defaults() *Config {
 	return &Config{
 		Instance: Instance{
-			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 15 * time.Minute},
+			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute},
 			AWS:         AWS{AccountID: "123456789012", Region: "us-east-1"}, // as in AWS's own examples
 			EC2: EC2{
 				LocalIPv4:    "10.0.0.10",
@@ -45,7 +45,7 @@ func defaults() *Config {
 func (l *loader) derive() {
 	c := l.config
 	if !l.isSet(refreshBeforePath) && c.Credentials.Duration > 0 {
-		c.Credentials.RefreshBefore = min(c.Credentials.RefreshBefore, c.Credentials.Duration/4)
+		c.Credentials.RefreshBefore = min(c.Credentials.RefreshBefore, c.Credentials.Duration/2)
 	}
 	l.deriveArchitecture()
 	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil && !l.isSet("aws.account_id") {

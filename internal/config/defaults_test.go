@@ -52,8 +52,10 @@ func TestDefaults_LocalAddressFollowsNetworks(t *testing.T) {
 	}
 }
 
-func TestDefaults_RefreshBeforeIsAtMostAQuarterOfTheDuration(t *testing.T) {
-	for duration, want := range map[string]time.Duration{"15m": 225 * time.Second, "1h": 15 * time.Minute, "12h": 15 * time.Minute} {
+func TestDefaults_RefreshBeforeIsAtMostHalfTheDuration(t *testing.T) {
+	for duration, want := range map[string]time.Duration{
+		"15m": 450 * time.Second, "30m": 15 * time.Minute, "49m": 1470 * time.Second, "50m": 25 * time.Minute, "1h": 25 * time.Minute, "12h": 25 * time.Minute,
+	} {
 		t.Run(duration, func(t *testing.T) {
 			if got := loadEmbedded(t, "credentials.duration="+duration).Config.Credentials.RefreshBefore; got != want {
 				t.Errorf("got %v, want %v", got, want)

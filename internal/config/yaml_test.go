@@ -38,7 +38,7 @@ server:
   iam_role: arn:aws:iam::123456789012:role/r # f.yaml:4
   session_name: "" # default
   duration: 1h # default
-  refresh_before: 15m # default
+  refresh_before: 25m # default
   external_id: "[redacted]" # f.yaml:5
   source_identity: "" # default
   session_tags:
