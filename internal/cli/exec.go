@@ -43,6 +43,7 @@ command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.staysRoot = true
 			return runExec(cmd, f, args)
 		},
 	}

@@ -20,6 +20,7 @@ type flags struct {
 	logLevel  string
 	logFormat string
 	linkLocal bool // of serve only
+	staysRoot bool // of exec only, whose daemon becomes no other user
 	control   string
 	version   string
 }
@@ -109,7 +110,7 @@ func (f *flags) sources() config.Sources {
 	if f.logFormat != "" {
 		options = append(options, config.Option{Flag: "--log-format", Path: "log.format", Value: f.logFormat})
 	}
-	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options}
+	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options, Profile: f.readProfile}
 }
 
 // quoteAll makes YAML strings of values from the command line.

@@ -15,7 +15,7 @@ func defaults() *Config {
 	return &Config{
 		Instance: Instance{
 			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute},
-			AWS:         AWS{AccountID: "123456789012", Region: "us-east-1"}, // as in AWS's own examples
+			AWS:         AWS{AccountID: "123456789012", Region: defaultRegion}, // as in AWS's own examples
 			EC2: EC2{
 				LocalIPv4:    "10.0.0.10",
 				InstanceID:   "i-0123456789abcdef0",
@@ -42,7 +42,7 @@ func defaults() *Config {
 
 // derive derives values that no source has set from those that are set. Other packages derive the host name and the session
 // name.
-func (l *loader) derive() {
+func (l *loader) derive(src Sources) {
 	c := l.config
 	if !l.isSet(refreshBeforePath) && c.Credentials.Duration > 0 {
 		c.Credentials.RefreshBefore = min(c.Credentials.RefreshBefore, c.Credentials.Duration/2)
@@ -51,10 +51,8 @@ func (l *loader) derive() {
 	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil && !l.isSet("aws.account_id") {
 		c.AWS.AccountID = m[1]
 	}
-	if !l.isSet("aws.region") {
-		c.AWS.Region = cmp.Or(regionOfZone().FindString(c.AWS.AvailabilityZone), c.AWS.Region)
-	}
-	if !l.isSet("aws.availability_zone") {
+	l.deriveRegion(src)
+	if !l.isSet(zonePath) {
 		c.AWS.AvailabilityZone = c.AWS.Region + "a"
 	}
 	if !l.isSet("ec2.local_ipv4") {

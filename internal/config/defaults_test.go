@@ -8,7 +8,7 @@ import (
 )
 
 func TestDefaults_PlaceFollowsRoleAndZone(t *testing.T) {
-	const role = "credentials: {iam_role: 'arn:aws-cn:iam::222222222222:role/r'}\n"
+	const role = "credentials: {iam_role: 'arn:aws:iam::222222222222:role/r'}\n"
 	for content, want := range map[string]AWS{
 		"":                                       {AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
 		role:                                     {AccountID: "222222222222", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
@@ -72,19 +72,5 @@ func TestDefaults_DeviceNumbersFollowTheOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{1, 0, 3}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestPartition(t *testing.T) {
-	for region, want := range map[string]string{
-		"us-east-1": "aws", "us-west-2": "aws", "eu-central-1": "aws", "ap-southeast-2": "aws", "cn-north-1": "aws-cn", "us-gov-east-1": "aws-us-gov",
-		"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
-		"eusc-de-east-1": "aws-eusc", "ca-central-1": "aws",
-	} {
-		t.Run(region, func(t *testing.T) {
-			if got := Partition(region); got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
-		})
 	}
 }

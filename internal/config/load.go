@@ -122,7 +122,7 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 		l.apply(o)
 	}
 	l.decode(l.root, reflect.ValueOf(l.config).Elem(), "", "")
-	l.derive()
+	l.derive(src)
 	l.validate()
 	files := l.locateFiles()
 	userData := l.readUserData()

@@ -27,6 +27,9 @@ type Sources struct {
 	Environ []string // "KEY=value", as os.Environ gives
 	Set     []string // "key.path=value"; later ones win
 	Options []Option // flags with a name of their own
+	// Profile reads a profile of ~/.aws, "" for the SDK's choice, as the value of server.user or, without it, the user that the
+	// process becomes. Each load calls it that needs a region. It may be nil.
+	Profile func(profile, user string) Profile
 }
 
 // Option is a flag that sets one key: --log-level sets log.level.
@@ -39,13 +42,7 @@ type Option struct {
 // Path returns the file that Load would read now: File, the one that MOCK_EC2_METADATA_CONFIG names, or DefaultFile if it
 // exists. It returns "" for the embedded default.
 func (s Sources) Path() string {
-	named := ""
-	for _, e := range s.Environ {
-		if v, ok := strings.CutPrefix(e, fileVariable+"="); ok {
-			named = v
-		}
-	}
-	if file := cmp.Or(s.File, named); file != "" {
+	if file := cmp.Or(s.File, s.variable(fileVariable)); file != "" {
 		return file
 	}
 	// Lstat: a broken link is an error to report, not a reason to use the embedded default.
@@ -53,6 +50,17 @@ func (s Sources) Path() string {
 		return ""
 	}
 	return DefaultFile
+}
+
+// variable returns the value of an environment variable, or "". The last one of a name wins.
+func (s Sources) variable(name string) string {
+	value := ""
+	for _, e := range s.Environ {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
 }
 
 // errNoFile replaces fs.ErrNotExist in messages.

@@ -59,20 +59,19 @@ func (l *loader) validateCredentials() {
 	}
 	l.validateOwn()
 	if c.Mock && c.SourceProfile != "" {
-		l.odd("credentials.source_profile", "not used: credentials.mock is true, so nothing is called and the credentials are made up")
+		l.odd(profilePath, "not used: credentials.mock is true, so nothing is called and the credentials are made up")
 	}
 }
 
 // validateOwn checks a configuration without a role. The profile's own credentials are then handed out, under its name, and
 // what only AssumeRole accepts has no effect.
 func (l *loader) validateOwn() {
-	const profile = "credentials.source_profile"
-	if l.config.Credentials.IAMRole != "" || l.broken["credentials.iam_role"] {
+	if l.config.Credentials.IAMRole != "" || l.broken[rolePath] {
 		return
 	}
-	if l.usable(profile) {
+	if l.usable(profilePath) {
 		if wrong := ownName(l.config.Credentials.SourceProfile); wrong != "" {
-			l.wrong(profile, "%s", wrong)
+			l.wrong(profilePath, "%s", wrong)
 		}
 	}
 	v := reflect.ValueOf(l.config.Credentials)
@@ -109,22 +108,28 @@ func (l *loader) validateDurations() {
 
 // validatePlace requires that zone, region, partition and role agree.
 func (l *loader) validatePlace() {
-	const zone, region, partition = "aws.availability_zone", "aws.region", "aws.partition"
-	place := l.config.AWS
-	if l.isSet(zone) && !l.broken[zone] && !l.broken[region] && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
-		l.wrong(zone, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
+	place, role := l.config.AWS, l.config.Credentials.IAMRole
+	if l.broken[regionPath] || l.broken[zonePath] {
+		return
 	}
-	if m := roleARN().FindStringSubmatch(l.config.Credentials.IAMRole); m != nil && !l.broken["aws.account_id"] && !l.broken[region] {
-		const role = "credentials.iam_role"
+	if l.isSet(zonePath) && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
+		l.wrong(zonePath, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
+	}
+	its := Partition(place.Region)
+	if m := roleARN().FindStringSubmatch(role); m != nil && !l.broken["aws.account_id"] {
 		if l.isSet("aws.account_id") && m[1] != place.AccountID {
-			l.odd(role, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)
+			l.odd(rolePath, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)
 		}
-		if its, of, _ := strings.Cut(strings.TrimPrefix(l.config.Credentials.IAMRole, "arn:"), ":"); of != "" && l.isSet(region) && its != Partition(place.Region) {
-			l.odd(role, "the role is of partition %s, but aws.region %s is in %s", its, place.Region, Partition(place.Region))
+		key, value := regionPath, place.Region
+		if l.origin(regionPath).name == zonePath {
+			key, value = zonePath, place.AvailabilityZone
+		}
+		if of := partitionOfARN(role); of != its {
+			l.odd(rolePath, "the role is of partition %s, but %s %s is in %s", of, key, value, its)
 		}
 	}
-	if its := Partition(place.Region); l.usable(partition) && !l.broken[region] && place.Partition != its {
-		l.odd(partition, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
+	if l.usable(partitionPath) && place.Partition != its {
+		l.odd(partitionPath, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestWarnings_NameValuesThatEC2WouldNeverHave(t *testing.T) {
 			"\nf.yaml:1: ec2.network_interfaces[0].public_ipv4s: 192.168.0.1 is not a public address",
 		"aws: {region: cn-north-1, partition: aws}":          "f.yaml:1: aws.partition: aws is not the partition of aws.region cn-north-1, which is in aws-cn",
 		"aws: {region: us-isob-east-1, partition: aws}":      "f.yaml:1: aws.partition: aws is not the partition of aws.region us-isob-east-1, which is in aws-iso-b",
-		"aws: {partition: aws-us-gov}":                       "f.yaml:1: aws.partition: aws-us-gov is not the partition of aws.region us-east-1, which is in aws",
+		"aws: {region: us-east-1, partition: aws-us-gov}":    "f.yaml:1: aws.partition: aws-us-gov is not the partition of aws.region us-east-1, which is in aws",
 		"aws: {region: eusc-de-east-1, partition: aws-eusc}": "",
 		"credentials: {mock: true, source_profile: p}":       "f.yaml:1: credentials.source_profile: not used: credentials.mock is true, so nothing is called and the credentials are made up",
 		"ec2: {architecture: amd64, hostname: my_host}": `f.yaml:1: ec2.architecture: "amd64" is not one of i386, x86_64, arm64, x86_64_mac, arm64_mac` + "\n" +

@@ -41,15 +41,21 @@ func (u *User) adoptEnvironment(m machine) error {
 			}
 		}
 	}
+	if better := u.homeToUse(m); better != m.getenv("HOME") {
+		return os.Setenv("HOME", better)
+	}
+	return nil
+}
+
+// HomeToUse returns the HOME that AdoptEnvironment sets.
+func (u *User) HomeToUse() string { return u.homeToUse(thisMachine()) }
+
+func (u *User) homeToUse(m machine) string {
 	roots := "/root"
 	if root, err := m.byID("0"); err == nil {
 		roots = root.HomeDir
 	}
-	home := m.getenv("HOME")
-	if better := u.home(home, roots, m.getenv("SUDO_UID") != ""); better != home {
-		return os.Setenv("HOME", better)
-	}
-	return nil
+	return u.home(m.getenv("HOME"), roots, m.getenv("SUDO_UID") != "")
 }
 
 // home is the home to use: the current one, or the user's own if that is more likely to be meant. sudo sets HOME to root's home.
