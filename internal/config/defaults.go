@@ -55,6 +55,9 @@ func (l *loader) derive(src Sources) {
 	if !l.isSet(zonePath) {
 		c.AWS.AvailabilityZone = c.AWS.Region + "a"
 	}
+	if c.Credentials.Mock && c.Credentials.IAMRole == "" && c.Credentials.SourceProfile == "" {
+		c.Credentials.IAMRole = mockRole(c.AWS)
+	}
 	if !l.isSet("ec2.local_ipv4") {
 		network := c.EC2.SubnetIPv4CIDRBlock
 		if network == "" && len(c.EC2.VPCIPv4CIDRBlocks) > 0 {
@@ -67,6 +70,11 @@ func (l *loader) derive(src Sources) {
 			c.EC2.NetworkInterfaces[i].DeviceNumber = i + 1
 		}
 	}
+}
+
+// mockRole returns the ARN of the role whose credentials are made up if no role is configured.
+func mockRole(place AWS) string {
+	return "arn:" + cmp.Or(place.Partition, Partition(place.Region)) + ":iam::" + place.AccountID + ":role/mock-role"
 }
 
 // usualAddress returns address number 10 of an IPv4 network, or the middle one of a network without as many: in a /29 the first
