@@ -17,7 +17,7 @@ func judgeHost(rules *Rules, r *http.Request) *refusal {
 }
 
 // hostAllowed allows IP literals, names without a dot, localhost, *.localhost, *.internal, *.local and the names in allowed,
-// with or without a port. HTTP/1.0 has no Host.
+// with or without a port. Names may end with the dot of DNS's root: cloud-init asks instance-data.:8773. HTTP/1.0 has no Host.
 func hostAllowed(host string, allowed []string) bool {
 	if host == "" {
 		return true
@@ -35,13 +35,13 @@ func hostAllowed(host string, allowed []string) bool {
 	if !isPort(port) || !isName(name) {
 		return false
 	}
-	if !strings.Contains(name, ".") {
-		return true
-	}
 	if a, err := netip.ParseAddr(name); err == nil {
 		return a.Is4()
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if !strings.Contains(name, ".") {
+		return true
+	}
 	return name == "localhost" || slices.Contains(allowed, name) ||
 		slices.ContainsFunc([]string{".localhost", ".internal", ".local"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }

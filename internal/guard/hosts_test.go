@@ -58,7 +58,15 @@ func TestHostAllowed_OnlyNamesOutsidePublicDNS(t *testing.T) {
 		{"app.localhost", true},
 		{"APP.LOCALHOST.:5000", true},
 		{"instance-data", true},
+		{"instance-data.", true}, // cloud-init's third URL
+		{"instance-data.:8773", true},
+		{"Metadata.", true},
+		{"metadata.:", true},
+		{"metadata..", false},
+		{"metadata.:80:80", false},
+		{"metadata.:x", false},
 		{"instance-data.ec2.internal", true},
+		{"instance-data.ec2.internal.:8773", true},
 		{"Instance-Data.EC2.Internal", true},
 		{"host.docker.internal:5000", true},
 		{"my_laptop.local", true},
@@ -71,7 +79,9 @@ func TestHostAllowed_OnlyNamesOutsidePublicDNS(t *testing.T) {
 		{"evil.example", false},
 		{"evil.example:5000", false},
 		{"evil.example.", false},
-		{"com.", false},
+		{"com.", true}, // as com
+		{"evil.example.:8773", false},
+		{"metadata.evil.", false},
 		{"localhost.evil.example", false},
 		{"localhost.localdomain", false},
 		{"metadata.example.com.evil.example", false},
@@ -156,7 +166,7 @@ func FuzzHosts(f *testing.F) {
 			}
 		}
 		labels := strings.Split(strings.TrimSuffix(strings.ToLower(name), "."), ".")
-		if _, err := netip.ParseAddr(name); err == nil || !strings.Contains(name, ".") {
+		if _, err := netip.ParseAddr(name); err == nil || len(labels) == 1 {
 			return
 		}
 		switch labels[len(labels)-1] {
