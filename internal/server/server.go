@@ -112,12 +112,16 @@ func (s *Server) Limit(limit func(net.Listener) net.Listener) {
 
 // Serve answers with handler until ctx is done, then gives requests under way 5 seconds to end. The error is a listener's.
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
-	s.http.Handler = limitBody(handler)
+	var leaving leaver
+	s.http.Handler = leaving.wrap(limitBody(handler))
 	failed := make(chan error, len(s.listeners))
 	var serving sync.WaitGroup
-	for _, l := range s.listeners {
+	acceptors := make([]*acceptor, len(s.listeners))
+	for i, l := range s.listeners {
+		acceptors[i] = newAcceptor(l, &leaving.open)
 		serving.Go(func() {
-			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			err := s.http.Serve(acceptors[i])
+			if !errors.Is(err, http.ErrServerClosed) && !leaving.begun.Load() {
 				failed <- fmt.Errorf("serving on %s: %w", l.Addr(), err)
 			}
 		})
@@ -129,11 +133,16 @@ func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	}
 	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer stop()
+	leaving.begun.Store(true)
+	for _, a := range acceptors {
+		_ = a.Close()
+	}
+	serving.Wait() // all accepted connections are counted
+	leaving.wait()
 	if shut := s.http.Shutdown(drain); shut != nil {
 		s.log.Warn("stopped with requests under way", "waited", drainTime)
 		_ = s.http.Close()
 	}
-	serving.Wait()
 	return err
 }
 
