@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// serve serves a handler on the loopback until the test ends, and returns the address.
-func serve(t *testing.T, h http.HandlerFunc) string {
+// serveOnPort serves a handler on the loopback until the test ends, and returns the address.
+func serveOnPort(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	s, err := listen(t, "127.0.0.1:0")
 	if err != nil {
@@ -55,7 +55,7 @@ const tokenPUT = "PUT /latest/api/token HTTP/1.1\r\nX-aws-ec2-metadata-token-ttl
 var oneHeader = "X-Long: " + strings.Repeat("a", 4050) + "\r\n"
 
 func TestServe_HostIsOptionalInFirstRequest(t *testing.T) {
-	address := serve(t, describe)
+	address := serveOnPort(t, describe)
 	const refused = "400 Bad Request"
 	for _, tt := range []struct {
 		name    string
@@ -128,7 +128,7 @@ func wantAnswers(t *testing.T, c net.Conn, want []string) {
 }
 
 func TestServe_HeaderWithoutHostMayComeInPieces(t *testing.T) {
-	address := serve(t, describe)
+	address := serveOnPort(t, describe)
 	const request = "PUT /a HTTP/1.1\r\nX: y\r\nContent-Length: 1\r\n\r\nb"
 	for cut := range len(request) {
 		c := dial(t, address)
@@ -143,7 +143,7 @@ func TestServe_HeaderWithoutHostMayComeInPieces(t *testing.T) {
 }
 
 func TestServe_ConnectionWithHostStaysOpen(t *testing.T) {
-	c := dial(t, serve(t, describe))
+	c := dial(t, serveOnPort(t, describe))
 	r := bufio.NewReader(c)
 	for i := range 3 {
 		if _, err := io.WriteString(c, "PUT /a HTTP/1.1\r\nHost: b\r\n\r\n"); err != nil {
