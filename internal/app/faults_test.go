@@ -90,8 +90,17 @@ func TestFaults_ClientsSeeTheBestAnswer(t *testing.T) {
 			events: []event{{0, hanging}, {10 * time.Minute, fixed}},
 			want: `
 				0s       503 Failed: credentials are still being fetched; retry
-				30s      503 Failed: STS cannot be reached: no answer in time; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
+				10s      503 Failed: STS cannot be reached: no answer in time; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
 				10m..11m 200 Success A`,
+		},
+		{
+			// Calls begin at 0 s, 11 s and 22 s.
+			name: "hanging for 15 s from the start", length: time.Minute, least: 3, most: 3,
+			events: []event{{0, hanging}, {15 * time.Second, fixed}},
+			want: `
+				0s       503 Failed: credentials are still being fetched; retry
+				10s      503 Failed: STS cannot be reached: no answer in time; check the network, aws.region (us-east-1) and AWS_ENDPOINT_URL_STS
+				21s..22s 200 Success A`,
 		},
 		{
 			name: "500 across an expiry", length: 90 * time.Minute, least: 30, most: 300,

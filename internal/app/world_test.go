@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a request may take: most SDKs give up after one second.
-const patience = 900 * time.Millisecond
+const patience = 950 * time.Millisecond
 
 // world is a daemon and a fake STS, with HTTP over a network in memory in between. It lives in a synctest bubble, where
 // hours take no time.

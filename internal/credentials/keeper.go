@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-// RetrieveTimeout bounds one call of a Provider, including credential_process and SSO.
+// RetrieveTimeout bounds one call of a Provider, including credential_process and SSO. The Provider gives up a single request
+// earlier.
 const RetrieveTimeout = 30 * time.Second
 
 const (
-	// answerWait bounds how long Get waits for the call in flight. Most SDKs time out after one second.
-	answerWait = 900 * time.Millisecond
+	// answerWait bounds how long Get waits for credentials. Most SDKs time out one second after they have sent the request,
+	// some after they have begun to connect; the rest is for the way there and back.
+	answerWait = 950 * time.Millisecond
 	// readyWait bounds how long Settled waits.
 	readyWait = 5 * time.Second
 	// wallClockCheck is how often a pause reads the wall clock: timers stand still while a laptop sleeps.
@@ -63,6 +65,7 @@ type Keeper struct {
 	lastTime time.Time
 	needsMFA *NeedsMFA     // the cause of lastErr, if it is a missing code
 	inFlight bool          // a call is in flight or about to begin; true before Run
+	resumes  time.Time     // when the pause ends by itself; monotonic, zero during a call
 	ended    chan struct{} // closed and replaced when a call ends
 }
 
@@ -113,7 +116,7 @@ func (k *Keeper) Run(ctx context.Context) {
 // refresh makes one call, with the MFA code if there is one, and records the result.
 func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	k.mu.Lock()
-	k.inFlight = true
+	k.inFlight, k.resumes = true, time.Time{}
 	select {
 	case <-k.wake: // a Retry before the call is served by it
 	default:
@@ -177,6 +180,9 @@ func (k *Keeper) left() time.Duration {
 // the wall clock advances while a laptop sleeps, and the monotonic clock cannot be set back.
 func (k *Keeper) pause(ctx context.Context, d, idle time.Duration) (*answer, bool) {
 	began, wall := time.Now(), k.now().Round(0)
+	k.mu.Lock()
+	k.resumes = began.Add(idle)
+	k.mu.Unlock()
 	demand := k.demand
 	if d == idle {
 		demand = nil
@@ -286,8 +292,8 @@ func (k *Keeper) endPause() {
 	}
 }
 
-// Get returns valid credentials. Without any, it waits at most 900 ms for a call in flight. It fails with an *Error, or
-// with the context's error if ctx is done first.
+// Get returns valid credentials. Without any, it waits at most 950 ms for a call in flight, or for a retry that begins in this
+// time. It fails with an *Error, or with the context's error if ctx is done first.
 func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 	if c, renewed := k.validAndRenewed(); c != nil {
 		if !renewed {
@@ -298,19 +304,21 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 		}
 		return c, nil
 	}
+	until := time.Now().Add(answerWait)
 	timer := time.NewTimer(answerWait)
 	defer timer.Stop()
 	for {
 		k.mu.RLock()
-		lastErr, inFlight, ended := k.lastErr, k.inFlight, k.ended
+		lastErr, inFlight, resumes, ended := k.lastErr, k.inFlight, k.resumes, k.ended
 		k.mu.RUnlock()
 		if c := k.valid(); c != nil {
 			return c, nil
 		}
-		if !inFlight {
-			if lastErr != nil {
-				return nil, lastErr
-			}
+		switch {
+		case inFlight:
+		case lastErr != nil && (!lastErr.Temporary || resumes.IsZero() || !resumes.Before(until)):
+			return nil, lastErr
+		case lastErr == nil:
 			k.endPauseAfter(ended) // the credentials expired during the pause: the machine slept
 		}
 		select {

@@ -309,13 +309,80 @@ func TestKeeper_StopTellsWaitingClientsToRetry(t *testing.T) {
 	})
 }
 
-func TestKeeper_HangingCallFailsClientsAfter900ms(t *testing.T) {
+// A client that times out after a second gets an answer.
+func TestKeeper_ClientWaitsForASlowCallAlmostASecond(t *testing.T) {
+	const limit = 950 * time.Millisecond
+	for _, tt := range []struct {
+		name        string
+		delay, took time.Duration
+		ok          bool
+	}{
+		{name: "fast", delay: 100 * time.Millisecond, took: 100 * time.Millisecond, ok: true},
+		{name: "just in time", delay: limit - 1, took: limit - 1, ok: true},
+		{name: "too slow", delay: limit + 1, took: limit},
+		{name: "hanging", delay: time.Hour, took: limit},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := run(t, &scripted{delay: tt.delay, lifetime: time.Hour})
+				start := time.Now()
+				_, err := k.Get(t.Context())
+				if took := time.Since(start); (err == nil) != tt.ok || took != tt.took {
+					t.Errorf("%v after %v, want %v", err, took, tt.took)
+				}
+				if e, ok := errors.AsType[*Error](err); !tt.ok && (!ok || !e.Temporary) {
+					t.Errorf("%v, want a temporary error", err)
+				}
+			})
+		})
+	}
+}
+
+// failedFirstCall is a keeper whose first call has just failed. The next one begins a second later.
+func failedFirstCall(t *testing.T, err *Error) (*Keeper, *scripted) {
+	t.Helper()
+	s := &scripted{lifetime: time.Hour, err: err}
+	k := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), time.Now)
+	k.schedule.jitter = func(from, _ time.Duration) time.Duration { return from }
+	go k.Run(t.Context())
+	synctest.Wait()
+	return k, s
+}
+
+func TestKeeper_ClientWaitsForARetryThatIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := run(t, &scripted{delay: time.Hour})
+		k, s := failedFirstCall(t, transient)
 		start := time.Now()
-		_, err := k.Get(t.Context())
-		if e, ok := errors.AsType[*Error](err); !ok || !e.Temporary || time.Since(start) != answerWait {
-			t.Errorf("%v after %v, want a temporary error after %v", err, time.Since(start), answerWait)
+		if _, err := k.Get(t.Context()); !errors.Is(err, transient) || time.Since(start) != 0 {
+			t.Errorf("a second ahead of the retry: %v after %v, want the error at once", err, time.Since(start))
+		}
+		time.Sleep(300 * time.Millisecond)
+		s.set(nil)
+		if _, err := k.Get(t.Context()); err != nil || time.Since(start) != minBackoff {
+			t.Errorf("700 ms ahead of the retry: %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestKeeper_ClientSharesTheErrorOfARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, s := failedFirstCall(t, transient)
+		time.Sleep(900 * time.Millisecond)
+		s.delay = 200 * time.Millisecond
+		start := time.Now()
+		if _, err := k.Get(t.Context()); !errors.Is(err, transient) || time.Since(start) != 300*time.Millisecond {
+			t.Errorf("%v after %v, want the error when the retry has failed", err, time.Since(start))
+		}
+	})
+}
+
+func TestKeeper_ClientDoesNotWaitForARetryOfARefusedCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := failedFirstCall(t, denied)
+		time.Sleep(maxBackoff/2 - time.Millisecond)
+		start := time.Now()
+		if _, err := k.Get(t.Context()); !errors.Is(err, denied) || time.Since(start) != 0 {
+			t.Errorf("%v after %v, want the error at once", err, time.Since(start))
 		}
 	})
 }

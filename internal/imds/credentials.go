@@ -52,7 +52,7 @@ type CredentialError struct {
 	Code        string // not Success
 	Message     string // the problem and the fix
 	LastUpdated time.Time
-	// Temporary errors get status 503, which SDKs retry; others get 200, as from the service.
+	// Temporary errors get status 503, which some SDKs retry; others get 200, as from the service.
 	Temporary bool
 }
 

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -17,12 +16,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"mock-ec2-metadata/internal/credentials"
 )
-
-// processTimeout bounds a credential_process.
-const processTimeout = credentials.RetrieveTimeout - 5*time.Second
 
 // OriginHeader marks the daemon's own requests, so that it can detect that it asks its own metadata service.
 const OriginHeader = "X-Mock-Ec2-Metadata-Origin"
@@ -112,7 +106,7 @@ func (p *Provider) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfi
 		awsconfig.WithSharedCredentialsFiles(files[1:]),
 		awsconfig.WithRegion(p.spec.Region),
 		awsconfig.WithHTTPClient(p.opt.HTTP), // the SDK adds AWS_CA_BUNDLE only to a client of its own type
-		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, p.opt.Origin)}),
+		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, p.opt.Origin), boundRequests}),
 		awsconfig.WithEC2IMDSClientEnableState(metadataService(profile)),
 		// Keep the issuer's expiry: the SDK would shift that of container credentials.
 		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
