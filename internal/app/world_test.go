@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.invalid")
 	w.calls = &calls{to: dialing(w.network.dial)}
 	opt := options(load(t, "", "credentials.source_profile=default", "credentials.iam_role="+roleARN))
-	// As long as the credentials live, so that the refresh is due a quarter of their life before the expiry, with little jitter.
+	// As long as the credentials live, so that the refresh is due half of their life before the expiry, with little jitter.
 	opt.Config.Config.Credentials.RefreshBefore = time.Hour
 	opt.HTTP = w.calls
 	opt.Now = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
@@ -160,7 +160,7 @@ func (l timeline) String() string {
 	return b.String()
 }
 
-// compare compares a timeline with lines of a start, such as 1h, or its bounds, such as 40m..45m, and an answer.
+// compare compares a timeline with lines of a start, such as 1h, or its bounds, such as 20m..30m, and an answer.
 func (l timeline) compare(t *testing.T, want string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(want), "\n")

@@ -22,7 +22,7 @@ func (w *wall) set(ahead time.Duration) { w.ahead.Store(int64(ahead)) }
 func runBy(t *testing.T, w *wall, s *scripted) *Keeper {
 	t.Helper()
 	s.lifetime = time.Hour
-	k := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), w.now)
+	k := NewKeeper(s, 25*time.Minute, slog.New(slog.DiscardHandler), w.now)
 	go k.Run(t.Context())
 	synctest.Wait()
 	return k
@@ -46,7 +46,7 @@ func TestKeeper_ClockSetBackDoesNotProlongCredentials(t *testing.T) {
 		if c, err := k.Get(t.Context()); !errors.Is(err, transient) || k.State().Valid {
 			t.Errorf("after the expiry: %v, %v, %+v", c, err, k.State())
 		}
-		next := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), w.now)
+		next := NewKeeper(s, 25*time.Minute, slog.New(slog.DiscardHandler), w.now)
 		next.takeOver(k)
 		if next.State().Valid {
 			t.Error("valid again in the keeper that takes them over")
@@ -135,7 +135,7 @@ func newSleeper(t *testing.T) *sleeper {
 			c.Expiration = s.now().Add(s.lifetime)
 		}
 		return c, err
-	}), 15*time.Minute, slog.New(slog.DiscardHandler), s.now)
+	}), 25*time.Minute, slog.New(slog.DiscardHandler), s.now)
 	go s.Run(t.Context())
 	synctest.Wait()
 	return s

@@ -37,7 +37,7 @@ type fleet struct {
 
 func newFleet(daemons int) fleet {
 	return fleet{
-		daemons: daemons, length: 24 * time.Hour, lifetime: time.Hour, refreshBefore: 15 * time.Minute, latency: 100 * time.Millisecond,
+		daemons: daemons, length: 24 * time.Hour, lifetime: time.Hour, refreshBefore: 25 * time.Minute, latency: 100 * time.Millisecond,
 		outageStart: 12 * time.Hour, outageEnd: 12*time.Hour + 30*time.Minute,
 	}
 }

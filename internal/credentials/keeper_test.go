@@ -55,7 +55,7 @@ var (
 // run starts a keeper of s within a bubble. It stops with the test.
 func run(t *testing.T, s *scripted) *Keeper {
 	t.Helper()
-	k := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), time.Now)
+	k := NewKeeper(s, 25*time.Minute, slog.New(slog.DiscardHandler), time.Now)
 	go k.Run(t.Context())
 	return k
 }
@@ -93,12 +93,12 @@ func TestKeeper_RefreshesAheadOfExpiry(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if left := time.Until(c.Expiration); left < 15*time.Minute {
-				t.Fatalf("handed out with %v left, want at least 15m", left)
+			if left := time.Until(c.Expiration); left < 25*time.Minute {
+				t.Fatalf("handed out with %v left, want at least 25m", left)
 			}
 		}
-		if got := s.calls.Load(); got < 24*60/45 || got > 24*60/10+1 {
-			t.Errorf("%d calls a day, want one every 10 to 45 minutes", got)
+		if got := s.calls.Load(); got < 24*60/35 || got > 24*60/16+1 {
+			t.Errorf("%d calls a day, want one every 17 to 35 minutes", got)
 		}
 	})
 }
@@ -113,8 +113,8 @@ func TestKeeper_RefreshesShortLifetimesInTime(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := s.calls.Load(); got < 13 || got > 16 {
-			t.Errorf("%d calls in 600 s, want one every 40 to 45 s", got)
+		if got := s.calls.Load(); got < 20 || got > 31 {
+			t.Errorf("%d calls in 600 s, want one every 20 to 30 s", got)
 		}
 	})
 }
@@ -342,7 +342,7 @@ func TestKeeper_ClientWaitsForASlowCallAlmostASecond(t *testing.T) {
 func failedFirstCall(t *testing.T, err *Error) (*Keeper, *scripted) {
 	t.Helper()
 	s := &scripted{lifetime: time.Hour, err: err}
-	k := NewKeeper(s, 15*time.Minute, slog.New(slog.DiscardHandler), time.Now)
+	k := NewKeeper(s, 25*time.Minute, slog.New(slog.DiscardHandler), time.Now)
 	k.schedule.jitter = func(from, _ time.Duration) time.Duration { return from }
 	go k.Run(t.Context())
 	synctest.Wait()

@@ -11,9 +11,15 @@ const (
 	maxBackoff = time.Minute
 	// quickRetries is how many temporary failures are retried with back-off even without demand by clients.
 	quickRetries = 4
+	// idleRetry is the longest pause after further ones in the first fifth of refreshBefore.
+	idleRetry = 3 * time.Minute
 )
 
 // schedule decides how long a keeper pauses between calls. It reads no clock, so that tests can simulate a fleet.
+//
+// The first fifth of refreshBefore is for retries. So with 25 minutes, credentials of an hour are replaced before they have less
+// than 20 minutes to live while STS answers: s3fs takes such for expired, and botocore takes less than 1020 to 1500 seconds for
+// an outage of the service.
 type schedule struct {
 	refreshBefore time.Duration
 	// jitter picks a duration from a range, so that many daemons do not call STS at the same time.
@@ -42,17 +48,31 @@ func (s *schedule) next(err *Error, took, left time.Duration) (pause, idle time.
 	if !err.Temporary || s.failures <= quickRetries || left < maxBackoff {
 		return pause, pause
 	}
-	return pause, max(pause, s.jitter(left-maxBackoff, left-maxBackoff/2))
+	return pause, max(pause, s.idlePause(left))
 }
 
-// untilRenewal returns the pause after a success. The next call comes ahead of the expiry, by refreshBefore or a
-// quarter of left, whichever is shorter. Jitter makes it earlier: by up to a third of that, or, for long lifetimes, at
-// any time from two thirds of refreshBefore after now. This spreads a fleet that started at once.
+// idlePause returns the pause without demand for credentials that are valid for longer than maxBackoff. It leads to the
+// beginning of refreshBefore, then through its first fifth in steps of at most idleRetry, and then to the last minute.
+func (s *schedule) idlePause(left time.Duration) time.Duration {
+	pause := s.jitter(left-maxBackoff, left-maxBackoff/2)
+	switch {
+	case left > s.refreshBefore:
+		return min(pause, left-s.refreshBefore+s.jitter(0, idleRetry))
+	case left > s.refreshBefore*4/5:
+		return min(pause, s.jitter(idleRetry/2, idleRetry))
+	default:
+		return pause
+	}
+}
+
+// untilRenewal returns the pause after a success. The next call comes ahead of the expiry, by refreshBefore or half of left,
+// whichever is shorter. Jitter makes it earlier: by up to a third of that, or, for long lifetimes, at any time from two
+// thirds of refreshBefore after now. This spreads a fleet that started at once. Users who type MFA codes are spread anyway.
 func (s *schedule) untilRenewal(left time.Duration) time.Duration {
-	ahead := max(0, min(s.refreshBefore, left/4)) // left is negative if the machine slept meanwhile
-	early := ahead / 3
-	if !s.usedMFA {
-		early = max(early, left-ahead-s.refreshBefore*2/3)
+	ahead := max(0, min(s.refreshBefore, left/2)) // left is negative if the machine slept meanwhile
+	early := max(ahead/3, left-ahead-s.refreshBefore*2/3)
+	if s.usedMFA {
+		early = ahead / 15
 	}
 	return max(left-s.jitter(ahead, ahead+early), minBackoff)
 }
