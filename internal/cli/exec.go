@@ -23,6 +23,7 @@ const (
 )
 
 func newExec(f *flags) *cobra.Command {
+	var proxy bool
 	cmd := &cobra.Command{
 		Use:   "exec [--] COMMAND [ARGUMENT]...",
 		Short: "Run a command with credentials from the daemon; starts one if none runs",
@@ -33,6 +34,11 @@ seconds for its credentials. That daemon logs warnings and errors to stderr, unl
 
   mock-ec2-metadata exec -- aws sts get-caller-identity
   mock-ec2-metadata exec -- sh -c 'aws s3 ls | head'
+  mock-ec2-metadata exec --proxy -- curl http://169.254.169.254/latest/meta-data/
+
+AWS SDKs and the AWS CLI follow AWS_EC2_METADATA_SERVICE_ENDPOINT. These do not, and need --proxy or 169.254.169.254 itself (serve
+--link-local): restic, minio-go, mongo-driver for Go, s3fs, Facter, Ohai, Tailscale, step-ca, Ignition, the Datadog and New Relic
+agents. --proxy sets http_proxy: the command's plain http to other hosts is refused then; https is not affected.
 
 Signals reach the command. The exit status is the command's own, 128 plus the signal that ended it, 127 if there is no such
 command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
@@ -44,15 +50,20 @@ command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.staysRoot = true
-			return runExec(cmd, f, args)
+			changes := sdkenv.New
+			if proxy {
+				changes = sdkenv.NewProxy
+			}
+			return runExec(cmd, f, changes, args)
 		},
 	}
+	cmd.Flags().BoolVar(&proxy, "proxy", false, "also make the daemon the command's proxy for http, for clients with a built-in 169.254.169.254")
 	cmd.Flags().SetInterspersed(false) // the command's flags are its own
 	cmd.DisableFlagsInUseLine = true
 	return cmd
 }
 
-func runExec(cmd *cobra.Command, f *flags, args []string) error {
+func runExec(cmd *cobra.Command, f *flags, changes func(daemon string, environ []string) sdkenv.Changes, args []string) error {
 	path, err := findCommand(args[0])
 	if err != nil {
 		return err
@@ -68,7 +79,7 @@ func runExec(cmd *cobra.Command, f *flags, args []string) error {
 	defer stop()
 	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // the user's command; signals end it
 	child.Args[0] = args[0]
-	child.Env = sdkenv.New(address, f.environ).Apply(f.environ)
+	child.Env = changes(address, f.environ).Apply(f.environ)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if err := child.Start(); err != nil {
 		return cannotRun(path, err)

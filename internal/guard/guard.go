@@ -102,6 +102,9 @@ func (g *Guard) judge(r *http.Request) *refusal {
 	if denied := judgeHost(rules, r); denied != nil {
 		return denied
 	}
+	if denied := g.judgeTarget(rules, r); denied != nil {
+		return denied
+	}
 	h := headersOf(r)
 	if denied := judgePage(rules, r.Host, &h); denied != nil {
 		return denied

@@ -2,6 +2,7 @@
 package sdkenv
 
 import (
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -35,19 +36,54 @@ func precedingVariables() []string {
 }
 
 // New makes the changes to environ for clients of the daemon at a URL.
-func New(url string, environ []string) Changes {
+func New(daemon string, environ []string) Changes {
 	return Changes{
 		Unset: precedingVariables(),
 		Set: append([]Variable{
-			{EndpointVariable, url},
+			{EndpointVariable, daemon},
 			// A first call to STS can take longer than the second that most clients wait.
 			{"AWS_METADATA_SERVICE_TIMEOUT", "5"},
 			{"AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3"},
 			// SDKs would prefer a profile called default.
 			{"AWS_CONFIG_FILE", os.DevNull},
 			{"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
-		}, withoutProxy(url, environ)...),
+			// GDAL (QGIS, rasterio) has an endpoint variable of its own, and looks at the hardware before it asks.
+			{"CPL_AWS_EC2_API_ROOT_URL", strings.TrimSuffix(daemon, "/")},
+			{"CPL_AWS_AUTODETECT_EC2", "NO"},
+		}, withoutProxy(daemon, environ)...),
 	}
+}
+
+// NewProxy makes the changes of New, and makes the daemon the proxy for plain http: clients with a built-in 169.254.169.254 then
+// ask it. The daemon refuses requests for other hosts.
+func NewProxy(daemon string, environ []string) Changes {
+	c := New(daemon, environ)
+	c.Set = slices.DeleteFunc(c.Set, func(v Variable) bool { return strings.EqualFold(v.Name, "no_proxy") })
+	direct := []string{}
+	for _, entry := range strings.FieldsFunc(Lookup(environ, "no_proxy")+","+Lookup(environ, "NO_PROXY"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		if !coversService(entry) && !slices.Contains(direct, entry) {
+			direct = append(direct, entry)
+		}
+	}
+	if u, err := url.Parse(daemon); err == nil && !slices.Contains(direct, u.Hostname()) {
+		direct = append(direct, u.Hostname())
+	}
+	for _, v := range []Variable{{"http_proxy", daemon}, {"no_proxy", strings.Join(direct, ",")}} {
+		c.Set = append(c.Set, v, Variable{strings.ToUpper(v.Name), v.Value})
+	}
+	return c
+}
+
+// coversService tells whether an entry of NO_PROXY excludes the service's IPv4 address from the proxy, in any of the forms that
+// clients know: address, address with port, CIDR block, part of an address, wildcard.
+func coversService(entry string) bool {
+	service := netip.MustParseAddr("169.254.169.254")
+	if p, err := netip.ParsePrefix(entry); err == nil {
+		return p.Contains(service)
+	}
+	host, _, _ := strings.Cut(entry, ":")
+	host = strings.Trim(host, "*.")
+	return entry == "*" || host != "" && (strings.HasPrefix(service.String(), host+".") || strings.HasSuffix(service.String(), "."+host) || host == service.String())
 }
 
 // withoutProxy excludes the daemon from the proxy that environ has, if any: boto3 and curl would send requests there.

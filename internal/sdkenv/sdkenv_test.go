@@ -28,6 +28,8 @@ func TestNew_LeavesOneWayToCredentials(t *testing.T) {
 		{"AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3"},
 		{"AWS_CONFIG_FILE", "/dev/null"},
 		{"AWS_SHARED_CREDENTIALS_FILE", "/dev/null"},
+		{"CPL_AWS_EC2_API_ROOT_URL", "http://127.0.0.1:5000"},
+		{"CPL_AWS_AUTODETECT_EC2", "NO"},
 	}
 	if diff := cmp.Diff(want, c.Set); diff != "" {
 		t.Errorf("set (-want +got):\n%s", diff)
@@ -79,6 +81,36 @@ func TestLookup_TheLastOneCounts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Lookup(environ, tt.name); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNewProxy_LeadsTheServiceToTheDaemonOnly(t *testing.T) {
+	for _, tt := range []struct {
+		name, noProxy, want string
+	}{
+		{"nothing excluded", "", "127.0.0.1"},
+		{"the address", "169.254.169.254,intranet", "intranet,127.0.0.1"},
+		{"the address with a port", "169.254.169.254:80", "127.0.0.1"},
+		{"its network", "169.254.0.0/16, 10.0.0.0/8", "10.0.0.0/8,127.0.0.1"},
+		{"another network", "169.254.170.0/24", "169.254.170.0/24,127.0.0.1"},
+		{"a part of the address", "169.254.,.169.254", "127.0.0.1"},
+		{"wildcards", "*,169.254.*,*.example.com", "*.example.com,127.0.0.1"},
+		{"the daemon", "localhost,127.0.0.1", "localhost,127.0.0.1"},
+		{"an address that looks similar", "169.254.169.25", "169.254.169.25,127.0.0.1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := map[string][]string{}
+			for _, v := range NewProxy("http://127.0.0.1:5000/", []string{"no_proxy=" + tt.noProxy, "http_proxy=http://corp:3128"}).Set {
+				got[v.Name] = append(got[v.Name], v.Value)
+			}
+			for name, want := range map[string]string{
+				"http_proxy": "http://127.0.0.1:5000/", "HTTP_PROXY": "http://127.0.0.1:5000/", "no_proxy": tt.want, "NO_PROXY": tt.want,
+			} {
+				if diff := cmp.Diff([]string{want}, got[name]); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", name, diff)
+				}
 			}
 		})
 	}
