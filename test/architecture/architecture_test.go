@@ -49,6 +49,7 @@ var packageMap = map[string][]string{
 	"internal/filewatch":   nil,
 	"internal/identity":    nil,
 	"internal/privileges":  nil,
+	"internal/profile":     nil,
 	"internal/route":       nil,
 	"internal/sdkenv":      nil,
 	"internal/terminal":    nil,

@@ -1,0 +1,67 @@
+package profile
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Home returns the user's home directory, or "". HOME decides, also after it has changed in this process.
+func Home() string {
+	if home, err := os.UserHomeDir(); err == nil {
+		return home
+	}
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
+}
+
+// ConfigFile returns the path of the config file: AWS_CONFIG_FILE, or ~/.aws/config.
+func ConfigFile() string { return file("AWS_CONFIG_FILE", "config") }
+
+// CredentialsFile returns the path of the credentials file: AWS_SHARED_CREDENTIALS_FILE, or ~/.aws/credentials.
+func CredentialsFile() string { return file("AWS_SHARED_CREDENTIALS_FILE", "credentials") }
+
+func file(variable, name string) string {
+	if path := os.Getenv(variable); path != "" {
+		return Expand(path)
+	}
+	return filepath.Join(Home(), ".aws", name)
+}
+
+var variables = regexp.MustCompile(`\$(?:\w+|\{[^}]*\})`)
+
+// Expand replaces $NAME and ${NAME} by the variables that are set, and then ~ or ~USER at the begin by that user's home
+// directory, as the AWS CLI does. What it cannot replace stays.
+func Expand(path string) string {
+	path = variables.ReplaceAllStringFunc(path, func(text string) string {
+		name := strings.Trim(text[1:], "{}")
+		if value, set := os.LookupEnv(name); set {
+			return value
+		}
+		if home := Home(); name == "HOME" && home != "" {
+			return home
+		}
+		return text
+	})
+	if !strings.HasPrefix(path, "~") {
+		return path
+	}
+	name, rest := path[1:], ""
+	if end := strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }); end >= 0 { //nolint:gosec // below 0x80
+		name, rest = name[:end], name[end:]
+	}
+	home := ""
+	if name == "" {
+		home = Home()
+	} else if u, err := user.Lookup(name); err == nil {
+		home = u.HomeDir
+	}
+	if home == "" {
+		return path
+	}
+	return strings.TrimRight(home, "/") + rest
+}
