@@ -12,7 +12,7 @@ type bad struct {
 }
 
 // ec2Keys is the end of a message about an unknown key in ec2.
-const ec2Keys = "allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, public_ipv4, public_hostname, ipv6, mac, interface_id, vpc_id, subnet_id, vpc_ipv4_cidr_blocks, vpc_ipv6_cidr_blocks, subnet_ipv4_cidr_block, subnet_ipv6_cidr_blocks, security_groups, security_group_ids, network_interfaces, reservation_id, ami_launch_index, life_cycle, monitoring, pending_time, placement, product_codes, key_pairs, block_devices, tags, user_data, user_data_file, user_data_base64, metadata_options"
+const ec2Keys = "allowed in ec2: local_ipv4, instance_id, image_id, instance_type, architecture, hostname, hostname_type, local_ipv4s, public_ipv4, public_ipv4s, public_hostname, ipv6, ipv6s, ipv4_prefixes, ipv6_prefixes, mac, interface_id, vpc_id, subnet_id, vpc_ipv4_cidr_blocks, vpc_ipv6_cidr_blocks, subnet_ipv4_cidr_block, subnet_ipv6_cidr_blocks, security_groups, security_group_ids, network_interfaces, reservation_id, ami_launch_index, life_cycle, monitoring, pending_time, placement, product_codes, key_pairs, block_devices, tags, user_data, user_data_file, user_data_base64, metadata_options"
 
 // check loads the file and compares the error.
 func (b bad) check(t *testing.T) {

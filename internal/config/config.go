@@ -15,7 +15,7 @@ const DefaultListen = "0.0.0.0:5000"
 // The tags of a field hold the rules for its value alone. "yaml" is the key. "is" names the rule in rules.go for each text,
 // "key" that for each key of a map, and "odd" one whose violation is only a warning. "oneof" lists the allowed texts, "from"
 // the allowed numbers. "most" is the number of allowed values and the rest of the message. "scalar" allows a single text in
-// place of a list.
+// place of a list. "empty" says what an empty list means where it differs from a missing one.
 type Config struct {
 	Instance `yaml:",inline"`
 	Server   Server   `yaml:"server"`
@@ -75,10 +75,18 @@ type EC2 struct {
 	InstanceType string `yaml:"instance_type" is:"word" odd:"usual instance type"`
 	Architecture string `yaml:"architecture" is:"word" odd:"usual architecture"`
 	Hostname     string `yaml:"hostname" is:"word" odd:"host name"`
+	// HostnameType is EC2's PrivateDnsNameOptions.HostnameType. Empty: ip-name, or resource-name without an IPv4 address.
+	HostnameType string `yaml:"hostname_type" oneof:"ip-name, resource-name"`
 
+	// LocalIPv4, PublicIPv4 and IPv6 are the first of their lists. LocalIPv4s is nil if only LocalIPv4 is set.
+	LocalIPv4s           []string           `yaml:"local_ipv4s" is:"IPv4" odd:"usual address" most:"256 addresses; at most" empty:"none"`
 	PublicIPv4           string             `yaml:"public_ipv4" is:"IPv4" odd:"public address"`
+	PublicIPv4s          []string           `yaml:"public_ipv4s" is:"IPv4" odd:"public address" most:"256 addresses; at most"`
 	PublicHostname       string             `yaml:"public_hostname" is:"host name"`
 	IPv6                 string             `yaml:"ipv6" is:"IPv6"`
+	IPv6s                []string           `yaml:"ipv6s" is:"IPv6" most:"256 addresses; at most"`
+	IPv4Prefixes         []string           `yaml:"ipv4_prefixes" is:"IPv4 network" most:"256 networks; at most"`
+	IPv6Prefixes         []string           `yaml:"ipv6_prefixes" is:"IPv6 network" most:"256 networks; at most"`
 	MAC                  string             `yaml:"mac" is:"MAC"`
 	InterfaceID          string             `yaml:"interface_id" is:"word"`
 	VPCID                string             `yaml:"vpc_id" is:"word"`
@@ -112,11 +120,12 @@ type EC2 struct {
 
 // NetworkInterface is a network interface beside device 0, which EC2 describes.
 type NetworkInterface struct {
-	DeviceNumber         int      `yaml:"device_number" from:"0 to 255"`
-	NetworkCard          int      `yaml:"network_card" from:"0 to 255"`
-	MAC                  string   `yaml:"mac" is:"MAC"`
-	InterfaceID          string   `yaml:"interface_id" is:"word"`
-	LocalIPv4s           []string `yaml:"local_ipv4s" is:"IPv4" odd:"usual address" most:"256 addresses; at most"`
+	DeviceNumber int    `yaml:"device_number" from:"0 to 255"`
+	NetworkCard  int    `yaml:"network_card" from:"0 to 255"`
+	MAC          string `yaml:"mac" is:"MAC"`
+	InterfaceID  string `yaml:"interface_id" is:"word"`
+	// LocalIPv4s is nil for an address derived from device 0's, and empty for none.
+	LocalIPv4s           []string `yaml:"local_ipv4s" is:"IPv4" odd:"usual address" most:"256 addresses; at most" empty:"none"`
 	PublicIPv4s          []string `yaml:"public_ipv4s" is:"IPv4" odd:"public address" most:"256 addresses; at most"`
 	PublicHostname       string   `yaml:"public_hostname" is:"host name"`
 	IPv6s                []string `yaml:"ipv6s" is:"IPv6" most:"256 addresses; at most"`

@@ -224,7 +224,7 @@ func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag,
 
 func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
 	v.SetZero()
-	if len(n.Content) > 0 {
+	if len(n.Content) > 0 || tag.Get("empty") != "" {
 		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	}
 	for i, e := range n.Content {

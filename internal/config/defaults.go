@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"time"
 )
 
@@ -58,13 +57,7 @@ func (l *loader) derive(src Sources) {
 	if c.Credentials.Mock && c.Credentials.IAMRole == "" && c.Credentials.SourceProfile == "" {
 		c.Credentials.IAMRole = mockRole(c.AWS)
 	}
-	if !l.isSet("ec2.local_ipv4") {
-		network := c.EC2.SubnetIPv4CIDRBlock
-		if network == "" && len(c.EC2.VPCIPv4CIDRBlocks) > 0 {
-			network = c.EC2.VPCIPv4CIDRBlocks[0]
-		}
-		c.EC2.LocalIPv4 = cmp.Or(usualAddress(network), c.EC2.LocalIPv4)
-	}
+	l.deriveAddresses()
 	for i := range c.EC2.NetworkInterfaces {
 		if !l.isSet(fmt.Sprintf("ec2.network_interfaces[%d].device_number", i)) {
 			c.EC2.NetworkInterfaces[i].DeviceNumber = i + 1
@@ -75,21 +68,4 @@ func (l *loader) derive(src Sources) {
 // mockRole returns the ARN of the role whose credentials are made up if no role is configured.
 func mockRole(place AWS) string {
 	return "arn:" + cmp.Or(place.Partition, Partition(place.Region)) + ":iam::" + place.AccountID + ":role/mock-role"
-}
-
-// usualAddress returns address number 10 of an IPv4 network, or the middle one of a network without as many: in a /29 the first
-// that AWS does not reserve. It returns "" for other texts.
-func usualAddress(cidr string) string {
-	p, err := netip.ParsePrefix(cidr)
-	if err != nil || !p.Addr().Is4() || p != p.Masked() {
-		return ""
-	}
-	a, number := p.Addr(), 10
-	if p.Bits() > 28 {
-		number = 1 << (32 - p.Bits()) / 2
-	}
-	for range number {
-		a = a.Next()
-	}
-	return a.String()
 }

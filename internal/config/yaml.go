@@ -45,6 +45,9 @@ func (l *Loaded) print(out *bytes.Buffer, v reflect.Value, key, path, indent str
 		}
 	default:
 		value := leafText(v)
+		if key == "local_ipv4s" && v.IsNil() {
+			value = "null" // [] is no address
+		}
 		if path == "metadata.user-data" && value != "null" {
 			value = strconv.Quote(redacted) // as ec2.user_data is
 		}

@@ -64,9 +64,15 @@ ec2:
   instance_type: m5.large # MOCK_EC2_METADATA__EC2__INSTANCE_TYPE
   architecture: x86_64 # default
   hostname: "yes" # f.yaml:15
+  hostname_type: "" # default
+  local_ipv4s: null # default
   public_ipv4: "" # default
+  public_ipv4s: [] # default
   public_hostname: "" # default
   ipv6: "" # default
+  ipv6s: [] # default
+  ipv4_prefixes: [] # default
+  ipv6_prefixes: [] # default
   mac: "" # default
   interface_id: "" # default
   vpc_id: "" # default
@@ -164,6 +170,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("server: &s {listen: [\"[::1]:80\", localhost:0]}\nlog: {level: debug, access: false}\n")
 	f.Add("ec2: &e\n  hostname: &h a.b\n  image_id: *h\n  network_interfaces: [*e, {mac: *h}]\nmetadata: {a: ~}\n")
 	f.Add("ec2: {subnet_ipv4_cidr_block: 10.0.0.0/28, network_interfaces: [{local_ipv4s: [10.0.0.5]}, {device_number: 0, network_card: 1}]}")
+	f.Add("ec2: {local_ipv4s: [], ipv6s: ['2001:db8::1', '2001:db8::2'], network_interfaces: [{local_ipv4s: []}, {}]}")
 	f.Add("metadata: {meta-data/a: ~, meta-data/a/b: \"c\\n\", dynamic/d: ''}\nec2: {tags: {a: ''}, key_pairs: [{name: k, public_key: ssh-rsa AAAA}]}")
 	f.Add("ec2: {user_data_file: testdata/original-sample.yaml}\nidentity: {key_file: k, cert_file: c}\n")
 	f.Add("a: *a\nb: &b [*b]\n<<: {}\n? [a]\n: b\n")

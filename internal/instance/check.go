@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"mock-ec2-metadata/internal/config"
 )
@@ -12,12 +13,13 @@ import (
 // checks the derived values only if the configured ones do not contradict each other.
 func Check(c *config.Instance) []*config.KeyError {
 	k := checker{used: map[string]string{}}
-	zero := deviceZero(&c.EC2)
-	k.checkConfigured("ec2", zero, zero, nil)
+	zero := configured{keysOfZero(&c.EC2), deviceZero(&c.EC2)}
+	k.checkConfigured(zero, zero, nil)
+	k.checkHostnameType(c, zero)
 	for i, n := range c.EC2.NetworkInterfaces {
-		key := interfaceKey(i)
-		k.checkDevice(key, n)
-		k.checkConfigured(key, n, zero, k.derivedAddress(key, n, c.EC2.LocalIPv4, i+1))
+		further := configured{keysOf(interfaceKey(i)), n}
+		k.checkDevice(further.key, n)
+		k.checkConfigured(further, zero, k.derivedAddress(further, zero, i+1))
 	}
 	if len(k.found) == 0 {
 		k.checkDerived(New(c, nil).Interfaces)
@@ -78,7 +80,9 @@ func (n *Interface) checkSubnet(others []Interface) string {
 		switch {
 		case o.SubnetID == n.SubnetID && o.VPCID != n.VPCID:
 			return fmt.Sprintf("subnet %s is in %s here and in %s at %s", n.SubnetID, n.VPCID, o.VPCID, o.Key)
-		case o.SubnetID == n.SubnetID && o.SubnetIPv4CIDRBlock != n.SubnetIPv4CIDRBlock:
+		case o.SubnetID == n.SubnetID && o.ipv6Only() != n.ipv6Only() && o.hasAddress() && n.hasAddress():
+			return fmt.Sprintf("only one of this interface and %s has an IPv4 address in subnet %s; give both one, or name another subnet", o.Key, n.SubnetID)
+		case o.SubnetID == n.SubnetID && o.hasAddress() && n.hasAddress() && o.SubnetIPv4CIDRBlock != n.SubnetIPv4CIDRBlock:
 			return fmt.Sprintf("subnet %s has the block %s here and %s at %s", n.SubnetID, n.SubnetIPv4CIDRBlock, o.SubnetIPv4CIDRBlock, o.Key)
 		case o.SubnetID != n.SubnetID && o.VPCID == n.VPCID && overlap(o.SubnetIPv4CIDRBlock, n.SubnetIPv4CIDRBlock):
 			return fmt.Sprintf("its subnet %s, %s, overlaps %s, %s, of %s", n.SubnetID, n.SubnetIPv4CIDRBlock, o.SubnetID, o.SubnetIPv4CIDRBlock, o.Key)
@@ -87,11 +91,17 @@ func (n *Interface) checkSubnet(others []Interface) string {
 	return ""
 }
 
+// ipv6Only reports whether an interface has no IPv4 address.
+func (n *Interface) ipv6Only() bool { return len(n.LocalIPv4s) == 0 }
+
+// hasAddress reports whether an interface has an address or an IPv6 prefix. One for EFA alone has none.
+func (n *Interface) hasAddress() bool { return len(n.LocalIPv4s) > 0 || n.hasIPv6() }
+
 // checkAddresses requires that the addresses and prefixes lie in the subnet and that AWS does not reserve them. Only a
 // configured subnet has reserved addresses.
 func (n *Interface) checkAddresses() string {
 	block, err := netip.ParsePrefix(n.SubnetIPv4CIDRBlock)
-	if err != nil {
+	if err != nil && len(n.LocalIPv4s) > 0 {
 		return fmt.Sprintf("its subnet %q is not a network", n.SubnetIPv4CIDRBlock)
 	}
 	for _, address := range n.LocalIPv4s {
@@ -111,6 +121,11 @@ func (n *Interface) checkAddresses() string {
 	for _, address := range n.IPv6s {
 		if !contained(address, n.SubnetIPv6CIDRBlocks...) {
 			return fmt.Sprintf("address %s is not in any of its subnet's networks %v", address, n.SubnetIPv6CIDRBlocks)
+		}
+	}
+	for _, prefix := range n.IPv6Prefixes {
+		if !slices.ContainsFunc(n.SubnetIPv6CIDRBlocks, func(block string) bool { return overlap(prefix, block) }) {
+			return fmt.Sprintf("prefix %s is not in any of its subnet's networks %v", prefix, n.SubnetIPv6CIDRBlocks)
 		}
 	}
 	return ""

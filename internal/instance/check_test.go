@@ -124,10 +124,25 @@ func TestInterfaces_ShareNamesAndIDsOfSecurityGroups(t *testing.T) {
 }
 
 func TestInterfaces_ShareIPv6Networks(t *testing.T) {
+	c := minimal()
+	c.EC2.IPv6s, c.EC2.VPCIPv6CIDRBlocks = []string{"2600:1f16:67f:f201::5"}, []string{"2600:1f16:67f:f200::/56"}
+	c.EC2.NetworkInterfaces = nics{
+		{DeviceNumber: 1, IPv6s: []string{"2600:1f16:67f:f201::10"}},
+		{DeviceNumber: 2, IPv6Prefixes: []string{"2600:1f16:67f:f201:1::/80"}},
+	}
+	expectNoProblems(t, c)
 	subnet, vpc := []string{"2600:1f16:67f:f201:0:0:0:0/64"}, []string{"2600:1f16:67f:f200:0:0:0:0/56"}
-	for _, n := range sharing(t) {
+	for _, n := range New(c, nil).Interfaces {
 		if !cmp.Equal(n.SubnetIPv6CIDRBlocks, subnet) || !cmp.Equal(n.VPCIPv6CIDRBlocks, vpc) {
 			t.Errorf("%s has the IPv6 networks %v in %v", n.Key, n.SubnetIPv6CIDRBlocks, n.VPCIPv6CIDRBlocks)
+		}
+	}
+}
+
+func TestInterfaces_WithoutIPv6HaveNoIPv6Networks(t *testing.T) {
+	for _, n := range sharing(t) {
+		if has := len(n.IPv6s) > 0; has != (n.SubnetIPv6CIDRBlocks != nil) || has != (n.VPCIPv6CIDRBlocks != nil) {
+			t.Errorf("%s with %v has the IPv6 networks %v in %v", n.Key, n.IPv6s, n.SubnetIPv6CIDRBlocks, n.VPCIPv6CIDRBlocks)
 		}
 	}
 }
@@ -177,6 +192,26 @@ func TestCheck_RefusesContradictingInterfaces(t *testing.T) {
 		{"prefix outside the subnet", func(e *config.EC2) {
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, IPv4Prefixes: []string{"192.168.0.0/28"}}}
 		}, "ec2.network_interfaces[0]: prefix 192.168.0.0/28 is not in its subnet 10.0.0.0/20"},
+		{"prefix of device 0 outside the subnet", func(e *config.EC2) {
+			e.IPv4Prefixes = []string{"192.168.0.0/28"}
+		}, "ec2: prefix 192.168.0.0/28 is not in its subnet 10.0.0.0/20"},
+		{"IPv6 prefix outside the subnet", func(e *config.EC2) {
+			e.IPv6s, e.IPv6Prefixes = []string{"2001:db8::1"}, []string{"2001:db8:0:1::/80"}
+		}, "ec2: prefix 2001:db8:0:1::/80 is not in any of its subnet's networks [2001:db8:0:0:0:0:0:0/64]"},
+		{"second IPv6 address outside the subnet", func(e *config.EC2) {
+			e.IPv6s = []string{"2001:db8::1", "2001:db8:0:1::1"}
+		}, "ec2: address 2001:db8:0:1::1 is not in any of its subnet's networks [2001:db8:0:0:0:0:0:0/64]"},
+		{"second address of device 0 outside the subnet", func(e *config.EC2) {
+			e.LocalIPv4s = []string{"10.0.0.10", "10.0.99.10"}
+		}, "ec2: address 10.0.99.10 is not in its subnet 10.0.0.0/20"},
+		{"one subnet with and without IPv4", func(e *config.EC2) {
+			e.SubnetID = "subnet-a"
+			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-a", LocalIPv4s: []string{}, IPv6s: []string{"2001:db8::1"}}}
+		}, "ec2.network_interfaces[0]: only one of this interface and ec2 has an IPv4 address in subnet subnet-a; give both one, or name another subnet"},
+		{"one subnet without and with IPv4", func(e *config.EC2) {
+			e.LocalIPv4s, e.IPv6, e.SubnetID = []string{}, "2001:db8::1", "subnet-a"
+			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-a", LocalIPv4s: []string{"10.0.0.11"}}}
+		}, "ec2.network_interfaces[0]: only one of this interface and ec2 has an IPv4 address in subnet subnet-a; give both one, or name another subnet"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := minimal()

@@ -56,18 +56,50 @@ func parseAddresses(key string, texts ...string) []address {
 	return list
 }
 
-// derivedAddress returns the address of an interface that configures none: the one so many places after device 0's.
-func (k *checker) derivedAddress(key string, n config.NetworkInterface, zero string, places int) []address {
-	if len(n.LocalIPv4s) > 0 {
+// configured is an interface as the configuration has it.
+type configured struct {
+	keys
+	config.NetworkInterface
+}
+
+// keys are the key of an interface and those of its addresses.
+type keys struct{ key, local, public, ipv6 string }
+
+func keysOf(key string) keys {
+	return keys{key: key, local: key + ".local_ipv4s", public: key + ".public_ipv4s", ipv6: key + ".ipv6s"}
+}
+
+// keysOfZero returns the keys of device 0, of single addresses where there is no list.
+func keysOfZero(e *config.EC2) keys {
+	k := keysOf(zeroKey)
+	if e.LocalIPv4s == nil {
+		k.local = zeroKey + ".local_ipv4"
+	}
+	if e.PublicIPv4s == nil {
+		k.public = zeroKey + ".public_ipv4"
+	}
+	if e.IPv6s == nil {
+		k.ipv6 = zeroKey + ".ipv6"
+	}
+	return k
+}
+
+// derivedAddress returns the address of an interface that configures none: the one so many places after device 0's. Beside a
+// device 0 without IPv4 there is none.
+func (k *checker) derivedAddress(n, zero configured, places int) []address {
+	if n.LocalIPv4s != nil || len(zero.LocalIPv4s) == 0 {
 		return nil
 	}
-	key += ".local_ipv4s"
-	a, err := netip.ParseAddr(addressAfter(zero, places))
+	last, after := highest(zero.LocalIPv4s), zero.local
+	if len(zero.LocalIPv4s) > 1 {
+		after = "the highest of " + after
+	}
+	a, err := netip.ParseAddr(addressAfter(last, places))
 	if err != nil {
-		k.fail(key, "is missing, and there is none %d after ec2.local_ipv4 %s", places, zero)
+		k.fail(n.local, "is missing, and there is none %d after %s %s", places, after, last)
 		return nil
 	}
-	return []address{{Addr: a, at: key, key: key, note: fmt.Sprintf(" (%d after ec2.local_ipv4)", places)}}
+	return []address{{Addr: a, at: n.local, key: n.local, note: fmt.Sprintf(" (%d after %s)", places, after)}}
 }
 
 // checkDevice requires a place of its own for an interface beside device 0.
@@ -89,10 +121,12 @@ func deviceZero(e *config.EC2) config.NetworkInterface {
 	return config.NetworkInterface{
 		MAC:                  e.MAC,
 		InterfaceID:          e.InterfaceID,
-		LocalIPv4s:           single(e.LocalIPv4),
-		PublicIPv4s:          single(e.PublicIPv4),
+		LocalIPv4s:           listOr(e.LocalIPv4s, e.LocalIPv4),
+		PublicIPv4s:          listOr(e.PublicIPv4s, e.PublicIPv4),
 		PublicHostname:       e.PublicHostname,
-		IPv6s:                single(e.IPv6),
+		IPv6s:                listOr(e.IPv6s, e.IPv6),
+		IPv4Prefixes:         e.IPv4Prefixes,
+		IPv6Prefixes:         e.IPv6Prefixes,
 		VPCID:                e.VPCID,
 		SubnetID:             e.SubnetID,
 		VPCIPv4CIDRBlocks:    e.VPCIPv4CIDRBlocks,
@@ -105,58 +139,78 @@ func deviceZero(e *config.EC2) config.NetworkInterface {
 }
 
 // checkConfigured checks an interface, with the address that was derived for it, against those before.
-func (k *checker) checkConfigured(key string, n, zero config.NetworkInterface, derived []address) {
-	plural := "s"
-	if key == zeroKey {
-		plural = ""
-	}
-	publicKey := key + ".public_ipv4" + plural
-	public := parseAddresses(publicKey, n.PublicIPv4s...)
-	local := append(parseAddresses(key+".local_ipv4"+plural, n.LocalIPv4s...), derived...)
-	ipv6s := parseAddresses(key+".ipv6"+plural, n.IPv6s...)
+func (k *checker) checkConfigured(n, zero configured, derived []address) {
+	key := n.key
+	public := parseAddresses(n.public, n.PublicIPv4s...)
+	local := append(parseAddresses(n.local, n.LocalIPv4s...), derived...)
+	ipv6s := parseAddresses(n.ipv6, n.IPv6s...)
 
 	k.once("MAC address", n.MAC, key+".mac", key+".mac")
 	k.once("interface id", n.InterfaceID, key+".interface_id", key+".interface_id")
-	k.checkPlace(key, n, zero, ipv4Place, local)
-	k.checkPlace(key, n, zero, ipv6Place, ipv6s)
+	k.checkPlace(n, zero, ipv4Place, local)
+	k.checkPlace(n, zero, ipv6Place, ipv6s)
 	for _, a := range slices.Concat(local, ipv6s) {
 		k.once("private address", a.String(), a.at, a.key)
 	}
 	for _, a := range public {
 		k.once("public address", a.String(), a.at, a.key)
 	}
-	if len(public) > len(local) && len(local) > 0 {
-		k.fail(publicKey, "%d public addresses for %d private; each needs its own", len(public), len(local))
+	without := len(local) == 0 && (n.LocalIPv4s != nil || len(zero.LocalIPv4s) == 0)
+	if len(public) > len(local) && (len(local) > 0 || without) {
+		k.fail(n.public, "%d public addresses for %d private; each needs its own", len(public), len(local))
 	}
 	if n.PublicHostname != "" && len(public) == 0 {
-		k.fail(key+".public_hostname", "needs %s", publicKey)
+		k.fail(key+".public_hostname", "needs %s", n.public)
+	}
+	if without {
+		k.checkWithoutIPv4(n)
 	}
 	if names, ids := len(n.SecurityGroups), len(n.SecurityGroupIDs); names > 0 && ids > 0 && names != ids {
 		k.fail(key+".security_group_ids", "%d ids, but %s.security_groups has %d names", ids, key, names)
 	}
 }
 
-// place is where the addresses of one family are.
-type place struct{ subnet, vpc networks }
-
-func ipv4Place(key string, n config.NetworkInterface) place {
-	return place{
-		parseNetworks(key+".subnet_ipv4_cidr_block", single(n.SubnetIPv4CIDRBlock)...),
-		parseNetworks(key+".vpc_ipv4_cidr_blocks", n.VPCIPv4CIDRBlocks...),
+// checkWithoutIPv4 refuses what an interface without an IPv4 address cannot have: it is in a subnet of IPv6 alone.
+func (k *checker) checkWithoutIPv4(n configured) {
+	if n.SubnetIPv4CIDRBlock != "" {
+		k.fail(n.key+".subnet_ipv4_cidr_block", "in such a subnet an interface has an IPv4 address, but %s is []; remove one of the two", n.local)
+	}
+	if len(n.IPv4Prefixes) > 0 {
+		k.fail(n.key+".ipv4_prefixes", "needs an address in %s", n.local)
+	}
+	if n.key == zeroKey && len(n.IPv6s)+len(n.IPv6Prefixes) == 0 {
+		k.fail(n.local, "[] needs %s.ipv6s: an instance has an address", n.key)
 	}
 }
 
-func ipv6Place(key string, n config.NetworkInterface) place {
+// checkHostnameType refuses names after an IPv4 address that device 0 does not have.
+func (k *checker) checkHostnameType(c *config.Instance, zero configured) {
+	if c.EC2.HostnameType == "ip-name" && len(zero.LocalIPv4s) == 0 {
+		k.fail("ec2.hostname_type", "ip-name needs an address in %s; write %s, or leave it out", zero.local, resourceName)
+	}
+}
+
+// place is where the addresses of one family are.
+type place struct{ subnet, vpc networks }
+
+func ipv4Place(n configured) place {
 	return place{
-		parseNetworks(key+".subnet_ipv6_cidr_blocks", n.SubnetIPv6CIDRBlocks...),
-		parseNetworks(key+".vpc_ipv6_cidr_blocks", n.VPCIPv6CIDRBlocks...),
+		parseNetworks(n.key+".subnet_ipv4_cidr_block", single(n.SubnetIPv4CIDRBlock)...),
+		parseNetworks(n.key+".vpc_ipv4_cidr_blocks", n.VPCIPv4CIDRBlocks...),
+	}
+}
+
+func ipv6Place(n configured) place {
+	return place{
+		parseNetworks(n.key+".subnet_ipv6_cidr_blocks", n.SubnetIPv6CIDRBlocks...),
+		parseNetworks(n.key+".vpc_ipv6_cidr_blocks", n.VPCIPv6CIDRBlocks...),
 	}
 }
 
 // checkPlace checks the networks of an interface and the addresses in them. An interface of device 0's VPC has the networks
 // of device 0, those of the subnet only if it names the same one.
-func (k *checker) checkPlace(key string, n, zero config.NetworkInterface, of func(string, config.NetworkInterface) place, addresses []address) {
-	p, shared := of(key, n), of(zeroKey, zero)
+func (k *checker) checkPlace(n, zero configured, of func(configured) place, addresses []address) {
+	p, shared := of(n), of(zero)
 	share := len(p.vpc.list) == 0 && (n.VPCID == "" || n.VPCID == zero.VPCID)
 	if share {
 		p.vpc = shared.vpc

@@ -92,6 +92,86 @@ f.yaml:3: ec2.security_group_ids: 1 ids, but ec2.security_groups has 2 names`},
 	}
 }
 
+func TestCheck_RefusesContradictingListsOfDevice0(t *testing.T) {
+	for _, b := range []badNetwork{
+		{"addresses outside the subnet", `
+ec2:
+  local_ipv4s:
+  - 10.0.0.5
+  - 10.0.1.5
+  - 10.0.0.255
+  subnet_ipv4_cidr_block: 10.0.0.0/24`, `
+f.yaml:4: ec2.local_ipv4s: 10.0.1.5 is not in ec2.subnet_ipv4_cidr_block 10.0.0.0/24
+f.yaml:5: ec2.local_ipv4s: 10.0.0.255 is AWS's own: it keeps the first four addresses and the last of ec2.subnet_ipv4_cidr_block 10.0.0.0/24`},
+		{"IPv6 address outside the subnet", `
+ec2: {ipv6s: ["2001:db8::1", "2001:db8:1::1"], subnet_ipv6_cidr_blocks: ["2001:db8::/64"]}`, `
+f.yaml:1: ec2.ipv6s: 2001:db8:1::1 is not in ec2.subnet_ipv6_cidr_blocks 2001:db8::/64`},
+		{"addresses twice", `
+ec2:
+  local_ipv4s: [10.0.0.10, 10.0.0.10]
+  ipv6s: ["2001:db8::1", "2001:db8:0::1"]
+  public_ipv4s: [203.0.113.1]
+  network_interfaces: [{public_ipv4s: [203.0.113.1], local_ipv4s: [10.0.0.10]}]`, `
+f.yaml:2: ec2.local_ipv4s: 10.0.0.10 is that of ec2.local_ipv4s too
+f.yaml:3: ec2.ipv6s: 2001:db8::1 is that of ec2.ipv6s too
+f.yaml:5: ec2.network_interfaces[0].local_ipv4s: 10.0.0.10 is that of ec2.local_ipv4s too
+f.yaml:5: ec2.network_interfaces[0].public_ipv4s: 203.0.113.1 is that of ec2.public_ipv4s too`},
+		{"more public than private addresses", `
+ec2: {public_ipv4s: [203.0.113.1, 203.0.113.2]}`, `
+f.yaml:1: ec2.public_ipv4s: 2 public addresses for 1 private; each needs its own`},
+		{"public host name with an empty list", `
+ec2: {public_hostname: a.b, local_ipv4s: [10.0.0.5]}`, `
+f.yaml:1: ec2.public_hostname: needs ec2.public_ipv4`},
+		{"no address follows the highest", `
+ec2: {local_ipv4s: [255.255.255.255, 255.255.255.254], network_interfaces: [{}]}`, `
+f.yaml:1: ec2.network_interfaces[0].local_ipv4s: is missing, and there is none 1 after the highest of ec2.local_ipv4s 255.255.255.255`},
+	} {
+		b.check(t)
+	}
+}
+
+func TestCheck_RefusesIPv4ValuesWithoutIPv4Address(t *testing.T) {
+	for _, b := range []badNetwork{
+		{"no address at all", `
+ec2: {local_ipv4s: []}`, `
+f.yaml:1: ec2.local_ipv4s: [] needs ec2.ipv6s: an instance has an address`},
+		{"public address", `
+ec2: {local_ipv4s: [], ipv6: "2001:db8::1", public_ipv4: 203.0.113.1}`, `
+f.yaml:1: ec2.public_ipv4: 1 public addresses for 0 private; each needs its own`},
+		{"prefix and subnet", `
+ec2:
+  local_ipv4s: []
+  ipv6: "2001:db8::1"
+  ipv4_prefixes: [10.0.0.16/28]
+  subnet_ipv4_cidr_block: 10.0.0.0/24`, `
+f.yaml:4: ec2.ipv4_prefixes: needs an address in ec2.local_ipv4s
+f.yaml:5: ec2.subnet_ipv4_cidr_block: in such a subnet an interface has an IPv4 address, but ec2.local_ipv4s is []; remove one of the two`},
+		{"host name by address", `
+ec2: {local_ipv4s: [], ipv6: "2001:db8::1", hostname_type: ip-name}`, `
+f.yaml:1: ec2.hostname_type: ip-name needs an address in ec2.local_ipv4s; write resource-name, or leave it out`},
+		{"further interface", `
+ec2:
+  network_interfaces:
+  - local_ipv4s: []
+    ipv6s: ["2001:db8::1"]
+    public_ipv4s: [203.0.113.1]
+    ipv4_prefixes: [10.0.0.16/28]
+    subnet_ipv4_cidr_block: 10.0.1.0/24`, `
+f.yaml:5: ec2.network_interfaces[0].public_ipv4s: 1 public addresses for 0 private; each needs its own
+f.yaml:6: ec2.network_interfaces[0].ipv4_prefixes: needs an address in ec2.network_interfaces[0].local_ipv4s
+f.yaml:7: ec2.network_interfaces[0].subnet_ipv4_cidr_block: in such a subnet an interface has an IPv4 address, but ec2.network_interfaces[0].local_ipv4s is []; remove one of the two`},
+		{"interface beside an instance of IPv6 alone", `
+ec2:
+  local_ipv4s: []
+  ipv6: "2001:db8::1"
+  network_interfaces:
+  - {public_ipv4s: [203.0.113.1]}`, `
+f.yaml:5: ec2.network_interfaces[0].public_ipv4s: 1 public addresses for 0 private; each needs its own`},
+	} {
+		b.check(t)
+	}
+}
+
 func TestCheck_RefusesContradictingSecondaryInterfaces(t *testing.T) {
 	for _, b := range []badNetwork{
 		{"the instance's own device", `

@@ -26,7 +26,7 @@ func (in *Instance) IdentityDocument() []byte {
 	field("instanceType", quote(in.Type), ",\n")
 	field("kernelId", "null", ",\n")
 	field("pendingTime", quote(in.PendingTime.Format(time.RFC3339)), ",\n")
-	field("privateIp", quote(in.Interfaces[0].LocalIPv4s[0]), ",\n")
+	field("privateIp", firstOrNull(in.Interfaces[0].LocalIPv4s), ",\n")
 	field("ramdiskId", "null", ",\n")
 	field("region", quote(in.Region), ",\n")
 	field("version", quote("2017-09-30"), "\n}")
@@ -43,6 +43,14 @@ func list(values []string) string {
 		quoted[i] = quote(v)
 	}
 	return "[ " + strings.Join(quoted, ", ") + " ]"
+}
+
+// firstOrNull encodes the first value of a list; null for an empty one.
+func firstOrNull(values []string) string {
+	if len(values) == 0 {
+		return "null"
+	}
+	return quote(values[0])
 }
 
 // quote encodes s as a JSON string.

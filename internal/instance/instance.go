@@ -86,16 +86,11 @@ func New(c *config.Instance, userData []byte) *Instance {
 		HostID:             c.EC2.Placement.HostID,
 		PartitionNumber:    c.EC2.Placement.PartitionNumber,
 
-		Hostname:       cmp.Or(c.EC2.Hostname, privateHostname(c.EC2.LocalIPv4, c.AWS.Region)),
-		PublicHostname: c.EC2.PublicHostname,
-
 		BlockDevices: map[string]string{"ami": rootDevice, "root": rootDevice},
 		UserData:     userData,
 	}
-	if in.PublicHostname == "" && c.EC2.PublicIPv4 != "" {
-		in.PublicHostname = publicHostname(c.EC2.PublicIPv4, in.Region, in.Domain)
-	}
 	in.Interfaces = interfaces(c, in)
+	in.Hostname, in.PublicHostname = in.Interfaces[0].Hostname, in.Interfaces[0].PublicHostname
 	maps.Copy(in.BlockDevices, c.EC2.BlockDevices)
 	for _, k := range c.EC2.KeyPairs {
 		in.KeyPairs = append(in.KeyPairs, KeyPair(k))

@@ -11,7 +11,8 @@ import (
 	"mock-ec2-metadata/internal/config"
 )
 
-// Interface is an elastic network interface. Lists start with the primary value; empty lists are absent.
+// Interface is an elastic network interface. Lists start with the primary value; empty lists are absent. Without an IPv4 address
+// only the VPC has IPv4 networks, without an IPv6 address or prefix there are no IPv6 networks.
 type Interface struct {
 	// Key is the configuration key of the interface: ec2, or ec2.network_interfaces[1].
 	Key string
@@ -49,8 +50,8 @@ const defaultSecurityGroup = "default"
 // ec2.network_interfaces. What one interface configures of a VPC, subnet or security group holds for all its members.
 func interfaces(c *config.Instance, in *Instance) []Interface {
 	all := []Interface{primary(c, in)}
-	for i, n := range c.EC2.NetworkInterfaces {
-		all = append(all, secondary(n, i, &all[0], in))
+	for i := range c.EC2.NetworkInterfaces {
+		all = append(all, secondary(&c.EC2, i, &all[0], in))
 	}
 	deriveGroups(all, in.ID)
 	deriveNetworks(all, in.ID)
@@ -69,26 +70,41 @@ func primary(c *config.Instance, in *Instance) Interface {
 	n := newInterface(zeroKey, deviceZero(&c.EC2), in.ID, in)
 	n.VPCID = cmp.Or(n.VPCID, hexID("vpc-", in.ID))
 	n.SubnetID = cmp.Or(n.SubnetID, hexID("subnet-", in.ID))
-	n.Hostname, n.PublicHostname = in.Hostname, in.PublicHostname
+	n.Hostname = c.EC2.Hostname
+	n.deriveNames(c.EC2.HostnameType, in)
 	return n
 }
 
 // secondary derives an interface from ec2.network_interfaces[i]. VPC and security groups default to those of device 0.
-func secondary(c config.NetworkInterface, i int, first *Interface, in *Instance) Interface {
+func secondary(e *config.EC2, i int, first *Interface, in *Instance) Interface {
+	c := e.NetworkInterfaces[i]
 	n := newInterface(interfaceKey(i), c, fmt.Sprintf("%s %d", in.ID, i+1), in)
 	n.VPCID = cmp.Or(n.VPCID, first.VPCID)
-	if len(n.LocalIPv4s) == 0 {
-		n.LocalIPv4s = single(addressAfter(first.LocalIPv4s[0], i+1))
+	if c.LocalIPv4s == nil && len(first.LocalIPv4s) > 0 {
+		n.LocalIPv4s = single(addressAfter(highest(first.LocalIPv4s), i+1))
 	}
 	if len(n.SecurityGroups) == 0 && len(n.SecurityGroupIDs) == 0 {
 		n.SecurityGroups, n.SecurityGroupIDs = first.SecurityGroups, first.SecurityGroupIDs
 	}
-	n.Hostname = privateHostname(n.LocalIPv4s[0], in.Region)
+	n.deriveNames(e.HostnameType, in)
+	return n
+}
+
+// deriveNames completes the host names. Without an IPv4 address the private one is the resource name (EC2 user guide, "EC2
+// instance hostname types").
+func (n *Interface) deriveNames(hostnameType string, in *Instance) {
+	name := in.ID
+	if len(n.LocalIPv4s) > 0 && hostnameType != resourceName {
+		name = ipName(n.LocalIPv4s[0])
+	}
+	n.Hostname = cmp.Or(n.Hostname, privateHostname(name, in.Region))
 	if n.PublicHostname == "" && len(n.PublicIPv4s) > 0 {
 		n.PublicHostname = publicHostname(n.PublicIPv4s[0], in.Region, in.Domain)
 	}
-	return n
 }
+
+// hasIPv6 reports whether an interface has an IPv6 address or prefix.
+func (n *Interface) hasIPv6() bool { return len(n.IPv6s)+len(n.IPv6Prefixes) > 0 }
 
 // newInterface returns what is configured of an interface, and derives its MAC address and its id from owner.
 func newInterface(key string, c config.NetworkInterface, owner string, in *Instance) Interface {
@@ -157,6 +173,17 @@ func addressAfter(address string, n int) string {
 	return a.String()
 }
 
+// highest returns the highest of several valid addresses of one family.
+func highest(addresses []string) string {
+	var most netip.Addr
+	for _, address := range addresses {
+		if a, err := netip.ParseAddr(address); err == nil && (!most.IsValid() || most.Less(a)) {
+			most = a
+		}
+	}
+	return most.String()
+}
+
 // canonical formats IPv6 addresses as in RFC 5952.
 func canonical(addresses []string) []string {
 	var all []string
@@ -184,6 +211,14 @@ func expanded(blocks []string) []string {
 		all = append(all, fmt.Sprintf("%s/%d", strings.Join(groups, ":"), p.Bits()))
 	}
 	return all
+}
+
+// listOr returns a list that is given, or one value, or nil.
+func listOr(list []string, value string) []string {
+	if list != nil {
+		return list
+	}
+	return single(value)
 }
 
 // single returns a list of one value, or nil for "".

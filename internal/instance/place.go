@@ -39,10 +39,15 @@ func shortRegion(region string) string {
 	return b.String()
 }
 
-// privateHostname returns EC2's IP-based name: ip-10-0-0-10.ec2.internal in us-east-1, else
-// ip-10-0-0-10.<region>.compute.internal (imds-reference section 5).
-func privateHostname(ipv4, region string) string {
-	name := "ip-" + strings.ReplaceAll(ipv4, ".", "-")
+// resourceName is the type of host names that have the instance id in them.
+const resourceName = "resource-name"
+
+// ipName returns the host part of EC2's IP-based name: ip-10-0-0-10.
+func ipName(ipv4 string) string { return "ip-" + strings.ReplaceAll(ipv4, ".", "-") }
+
+// privateHostname returns <name>.ec2.internal in us-east-1, else <name>.<region>.compute.internal (EC2 user guide, "EC2 instance
+// hostname types").
+func privateHostname(name, region string) string {
 	if region == "us-east-1" {
 		return name + ".ec2.internal"
 	}

@@ -13,6 +13,9 @@ const (
 	maxSubnetBits         = 28
 )
 
+// usualVPC is the IPv4 block of a VPC none of whose interfaces has an IPv4 address: every VPC has one.
+const usualVPC = "10.0.0.0/16"
+
 // maxUsableBits is the length of the smallest network that has an address for an instance.
 const maxUsableBits = 29
 
@@ -62,8 +65,17 @@ func deriveNetworks(all []Interface, instanceID string) {
 		s := v.subnet(n.SubnetID)
 		n.SubnetConfigured = s.configured || n.SubnetIPv4CIDRBlock != ""
 		n.SubnetIPv4CIDRBlock = cmp.Or(n.SubnetIPv4CIDRBlock, s.ipv4)
-		n.SubnetIPv6CIDRBlocks = s.ipv6
-		n.VPCIPv4CIDRBlocks, n.VPCIPv6CIDRBlocks = v.ipv4, v.ipv6
+		n.SubnetIPv6CIDRBlocks, n.VPCIPv6CIDRBlocks = s.ipv6, v.ipv6
+		n.VPCIPv4CIDRBlocks = v.ipv4
+		if len(v.ipv4) == 0 {
+			n.VPCIPv4CIDRBlocks = single(usualVPC)
+		}
+		if len(n.LocalIPv4s) == 0 {
+			n.SubnetIPv4CIDRBlock = ""
+		}
+		if !n.hasIPv6() {
+			n.SubnetIPv6CIDRBlocks, n.VPCIPv6CIDRBlocks = nil, nil
+		}
 	}
 }
 
@@ -81,39 +93,83 @@ func (v *vpc) subnet(id string) *subnet {
 
 // assignSubnet assigns an interface to the subnet that contains its address, or to a new one.
 func (v *vpc) assignSubnet(n *Interface, instanceID string) {
-	address := n.LocalIPv4s[0]
 	if n.SubnetID == "" {
-		for _, s := range v.subnets {
-			if s.ipv4 != "" && (n.SubnetIPv4CIDRBlock == s.ipv4 || n.SubnetIPv4CIDRBlock == "" && contained(address, s.ipv4)) {
-				n.SubnetID = s.id
-				break
-			}
-		}
-	}
-	if n.SubnetID == "" {
-		block := cmp.Or(n.SubnetIPv4CIDRBlock, v.freeBlock(address, nil))
-		n.SubnetID = hexID("subnet-", instanceID+" "+block)
+		n.SubnetID = cmp.Or(v.subnetOf(n), hexID("subnet-", instanceID+" "+v.blockOf(n)))
 	}
 	s := v.subnet(n.SubnetID)
 	s.configured = s.configured || s.ipv4 == "" && n.SubnetIPv4CIDRBlock != ""
-	s.ipv4 = cmp.Or(s.ipv4, n.SubnetIPv4CIDRBlock, v.freeBlock(address, s))
 	s.ipv6 = union(s.ipv6, n.SubnetIPv6CIDRBlocks)
-	if !contained(address, v.ipv4...) {
-		bits := vpcBits
-		if p, err := netip.ParsePrefix(s.ipv4); err == nil {
-			bits = min(bits, p.Bits())
-		}
-		v.ipv4 = union(v.ipv4, single(networkOf(address, bits).String()))
+	if len(n.LocalIPv4s) > 0 {
+		v.assignIPv4(s, n)
 	}
-	if len(n.IPv6s) == 0 {
+	if address := n.anyIPv6(); address != "" {
+		if !contained(address, s.ipv6...) {
+			s.ipv6 = union(s.ipv6, expanded(single(networkOf(address, subnetBits6).String())))
+		}
+		if !contained(address, v.ipv6...) {
+			v.ipv6 = union(v.ipv6, expanded(single(networkOf(address, vpcBits6).String())))
+		}
+	}
+}
+
+// assignIPv4 derives the blocks of a subnet and its VPC from an interface with an IPv4 address.
+func (v *vpc) assignIPv4(s *subnet, n *Interface) {
+	address := n.LocalIPv4s[0]
+	s.ipv4 = cmp.Or(s.ipv4, n.SubnetIPv4CIDRBlock, v.freeBlock(address, s))
+	if contained(address, v.ipv4...) {
 		return
 	}
-	if !contained(n.IPv6s[0], s.ipv6...) {
-		s.ipv6 = union(s.ipv6, expanded(single(networkOf(n.IPv6s[0], subnetBits6).String())))
+	bits := vpcBits
+	if p, err := netip.ParsePrefix(s.ipv4); err == nil {
+		bits = min(bits, p.Bits())
 	}
-	if !contained(n.IPv6s[0], v.ipv6...) {
-		v.ipv6 = union(v.ipv6, expanded(single(networkOf(n.IPv6s[0], vpcBits6).String())))
+	v.ipv4 = union(v.ipv4, single(networkOf(address, bits).String()))
+}
+
+// subnetOf returns the id of the subnet that an interface's addresses are in, or "". A subnet has IPv4 for each interface or
+// for none. An interface without any address, for EFA alone, is in the first subnet.
+func (v *vpc) subnetOf(n *Interface) string {
+	for _, s := range v.subnets {
+		in := false
+		switch {
+		case len(n.LocalIPv4s) > 0 && s.ipv4 != "":
+			in = n.SubnetIPv4CIDRBlock == s.ipv4 || n.SubnetIPv4CIDRBlock == "" && contained(n.LocalIPv4s[0], s.ipv4)
+		case len(n.LocalIPv4s) > 0:
+		case n.hasIPv6():
+			in = s.ipv4 == "" && len(s.addresses) == 0 && contained(n.anyIPv6(), s.ipv6...)
+		default:
+			in = true
+		}
+		if in {
+			return s.id
+		}
 	}
+	return ""
+}
+
+// blockOf returns the block of a new subnet for an interface; "" if it has no address.
+func (v *vpc) blockOf(n *Interface) string {
+	switch {
+	case len(n.LocalIPv4s) > 0:
+		return cmp.Or(n.SubnetIPv4CIDRBlock, v.freeBlock(n.LocalIPv4s[0], nil))
+	case n.hasIPv6():
+		return networkOf(n.anyIPv6(), subnetBits6).String()
+	default:
+		return ""
+	}
+}
+
+// anyIPv6 returns the first IPv6 address of an interface or of its prefixes, or "".
+func (n *Interface) anyIPv6() string {
+	if len(n.IPv6s) > 0 {
+		return n.IPv6s[0]
+	}
+	for _, prefix := range n.IPv6Prefixes {
+		if p, err := netip.ParsePrefix(prefix); err == nil {
+			return p.Addr().String()
+		}
+	}
+	return ""
 }
 
 // freeBlock returns the largest network that contains an address, lies in the VPC's block and does not overlap a subnet

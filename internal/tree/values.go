@@ -29,6 +29,13 @@ func (l leaves) text(path, value string) {
 // lines adds a list, one value a line, unless it is empty.
 func (l leaves) lines(path string, values []string) { l.text(path, strings.Join(values, "\n")) }
 
+// first adds the first value of a list, unless it is empty.
+func (l leaves) first(path string, values []string) {
+	if len(values) > 0 {
+		l.text(path, values[0])
+	}
+}
+
 // leavesOf returns all values of an instance (imds-reference section 5).
 func leavesOf(in *instance.Instance) leaves {
 	l := leaves{}
@@ -44,8 +51,9 @@ func leavesOf(in *instance.Instance) leaves {
 	l.text("meta-data/instance-id", in.ID)
 	l.text("meta-data/instance-life-cycle", in.LifeCycle)
 	l.text("meta-data/instance-type", in.Type)
+	l.first("meta-data/ipv6", first.IPv6s)
 	l.text("meta-data/local-hostname", in.Hostname)
-	l.text("meta-data/local-ipv4", first.LocalIPv4s[0])
+	l.first("meta-data/local-ipv4", first.LocalIPv4s)
 	l.text("meta-data/mac", first.MAC)
 	l.text("meta-data/metrics/vhostmd", `<?xml version="1.0" encoding="UTF-8"?>`)
 	l.text("meta-data/placement/availability-zone", in.AvailabilityZone)
@@ -56,6 +64,7 @@ func leavesOf(in *instance.Instance) leaves {
 	l.lines("meta-data/product-codes", in.ProductCodes)
 	l.text("meta-data/profile", "default-hvm")
 	l.text("meta-data/public-hostname", in.PublicHostname)
+	l.first("meta-data/public-ipv4", first.PublicIPv4s)
 	l.text("meta-data/reservation-id", in.ReservationID)
 	l.lines("meta-data/security-groups", first.SecurityGroups)
 	l.text("meta-data/services/domain", in.Domain)
@@ -65,12 +74,6 @@ func leavesOf(in *instance.Instance) leaves {
 	l.text(documentPath, string(in.IdentityDocument()))
 	if in.PartitionNumber > 0 {
 		l.text("meta-data/placement/partition-number", strconv.Itoa(in.PartitionNumber))
-	}
-	if len(first.PublicIPv4s) > 0 {
-		l.text("meta-data/public-ipv4", first.PublicIPv4s[0])
-	}
-	if len(first.IPv6s) > 0 {
-		l.text("meta-data/ipv6", first.IPv6s[0])
 	}
 	for i, key := range in.KeyPairs {
 		// The only value with a final newline.
@@ -122,11 +125,11 @@ func (l leaves) network(n *instance.Interface) {
 	l.text(dir+"subnet-ipv4-cidr-block", n.SubnetIPv4CIDRBlock)
 	l.lines(dir+"subnet-ipv6-cidr-blocks", n.SubnetIPv6CIDRBlocks)
 	l.text(dir+"vpc-id", n.VPCID)
-	l.text(dir+"vpc-ipv4-cidr-block", n.VPCIPv4CIDRBlocks[0])
+	l.first(dir+"vpc-ipv4-cidr-block", n.VPCIPv4CIDRBlocks)
 	l.lines(dir+"vpc-ipv4-cidr-blocks", n.VPCIPv4CIDRBlocks)
 	l.lines(dir+"vpc-ipv6-cidr-blocks", n.VPCIPv6CIDRBlocks)
-	for i, public := range n.PublicIPv4s {
-		l.text(dir+"ipv4-associations/"+public, n.LocalIPv4s[min(i, len(n.LocalIPv4s)-1)])
+	for i := range min(len(n.PublicIPv4s), len(n.LocalIPv4s)) {
+		l.text(dir+"ipv4-associations/"+n.PublicIPv4s[i], n.LocalIPv4s[i])
 	}
 }
 
