@@ -42,7 +42,7 @@ var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"meta-data/managed-ssh-keys/signer-cert":                    "2019-10-01", // assumed
 	"meta-data/managed-ssh-keys/signer-ocsp/*":                  "2019-10-01", // assumed
 	"meta-data/metrics/vhostmd":                                 "2011-05-01",
-	"meta-data/outpost-arn":                                     "2019-12-03", // assumed: general availability of Outposts
+	"meta-data/outpost-arn":                                     "2020-10-27", // assumed
 	"meta-data/placement/availability-zone":                     "2008-02-01",
 	"meta-data/placement/availability-zone-id":                  "2019-10-01",
 	"meta-data/placement/group-name":                            "2020-08-24",
@@ -50,7 +50,7 @@ var catalogue = map[string]string{ //nolint:gosec // paths, not secrets
 	"meta-data/placement/partition-number":                      "2020-08-24",
 	"meta-data/placement/region":                                "2020-08-24",
 	"meta-data/product-codes":                                   "2007-03-01",
-	"meta-data/profile":                                         "2009-04-04", // assumed
+	"meta-data/profile":                                         "2007-12-15",
 	"meta-data/public-hostname":                                 "2007-01-19",
 	"meta-data/public-ipv4":                                     "2007-01-19",
 	"meta-data/public-keys/*/openssh-key":                       "1.0",
@@ -147,6 +147,10 @@ func sinceOfPattern(parts []string) (since string, ok bool) {
 	return "", false
 }
 
-// unlisted holds directories that exist but are not in the listing above them. cloud-init skips only security-credentials/
-// and would store the secrets of this one (imds-reference section 5).
-var unlisted = map[string]bool{"meta-data/iam/security-credentials-extended": true}
+// unlisted holds directories that exist but are not in the listing above them.
+var unlisted = map[string]bool{
+	// cloud-init skips only security-credentials/ and would store the secrets of this one (imds-reference section 5).
+	"meta-data/iam/security-credentials-extended": true,
+	// An instance of 2026 lists only instance-identity/, as does AWS's documentation (docs/compatibility.md).
+	"dynamic/fws": true,
+}

@@ -25,8 +25,8 @@ type pathSpec struct {
 	Path string `yaml:"path"`
 	// First is the first served version that has the path.
 	First string `yaml:"first"`
-	// When says what an instance needs to have the path: always, never, override (only by the configuration's metadata), or
-	// a property of the rich instance that the plain one lacks.
+	// When says what an instance needs to have the path: always, never, override (only by the configuration's metadata), an
+	// IPv4 address, or a property of the rich instance that the plain one lacks.
 	When string `yaml:"when"`
 	// Known says how this is known.
 	Known string `yaml:"known"`
@@ -183,7 +183,7 @@ func TestPaths_AreAllInTable(t *testing.T) {
 // servedBy reports whether one of the test's instances has the path.
 func (p *pathSpec) servedBy(which string) bool {
 	switch p.When {
-	case "always":
+	case "always", "an IPv4 address":
 		return true
 	case "never":
 		return false
@@ -204,8 +204,8 @@ func readPaths(t *testing.T) []pathSpec {
 	if err := yaml.Unmarshal(data, &specs); err != nil {
 		t.Fatal(err)
 	}
-	if len(specs) < 121 {
-		t.Fatalf("%s has %d paths, want at least 121", pathsFile, len(specs))
+	if len(specs) < 122 {
+		t.Fatalf("%s has %d paths, want at least 122", pathsFile, len(specs))
 	}
 	return specs
 }

@@ -86,13 +86,13 @@ func (d directories) add(path string, since int) {
 		if i := strings.LastIndexByte(path, '/'); i >= 0 {
 			dir, name = path[:i], path[i+1:]
 		}
+		if slash != "" && unlisted[path] {
+			return // other paths list the directories above
+		}
 		children := d[dir]
 		if children == nil {
 			children = make(map[string]int)
 			d[dir] = children
-		}
-		if unlisted[path] {
-			return // other paths list the directories above
 		}
 		if dir != "" { // the listing of a version has no slashes
 			name += slash

@@ -53,6 +53,45 @@ func TestLookup_ExtendedCredentialsAreNotListed(t *testing.T) {
 	runLookups(t, mustNew(t, rich(), nil), []lookupTest{{"/latest/meta-data/iam", "info\nsecurity-credentials/"}})
 }
 
+func TestLookup_DynamicListsTheIdentityOnly(t *testing.T) {
+	runLookups(t, mustNew(t, rich(), nil), []lookupTest{
+		{"/latest/dynamic", "instance-identity/"},
+		{"/2009-04-04/dynamic", "instance-identity/"},
+		{"/2008-09-01/dynamic", absent},
+		{"/latest/dynamic/fws", "instance-monitoring"},
+		{"/latest/dynamic/fws/instance-monitoring", "enabled"},
+		{"/2009-04-04/dynamic/fws/instance-monitoring", "enabled"},
+		{"/2008-09-01/dynamic/fws/instance-monitoring", absent},
+	})
+	runLookups(t, mustNew(t, plain(), nil), []lookupTest{{"/latest/dynamic/fws/instance-monitoring", "disabled"}})
+}
+
+func TestOverrides_UnlistedDirectoriesDoNotMakeTheOneAbove(t *testing.T) {
+	s := mustNew(t, rich(), map[string]*string{
+		"dynamic/instance-identity": nil, "meta-data/iam/info": nil, "meta-data/iam/security-credentials": nil,
+	})
+	runLookups(t, s, []lookupTest{
+		{"/latest", "meta-data\nuser-data"},
+		{"/latest/dynamic", absent},
+		{"/latest/dynamic/fws", "instance-monitoring"},
+		{"/latest/meta-data/iam", absent},
+		{"/latest/meta-data/iam/security-credentials-extended", "myrole"},
+	})
+	for _, path := range s.Paths() {
+		if s.Lookup(strings.TrimSuffix(path, "/")) == nil {
+			t.Errorf("%s is a path without an answer", path)
+		}
+	}
+}
+
+func TestOverrides_MonitoringStaysUnlisted(t *testing.T) {
+	s := mustNew(t, plain(), map[string]*string{"dynamic/fws/instance-monitoring": new("enabled"), "dynamic/own/leaf": new("x")})
+	runLookups(t, s, []lookupTest{
+		{"/latest/dynamic", "instance-identity/\nown/"},
+		{"/latest/dynamic/fws/instance-monitoring", "enabled"},
+	})
+}
+
 func TestLookup_OtherPathsAreAbsent(t *testing.T) {
 	s := mustNew(t, rich(), nil)
 	for _, path := range []string{
@@ -120,7 +159,7 @@ func TestListings_ListAllPathsAndNoOthers(t *testing.T) {
 			walk(t, s, "/"+version, listed)
 			for _, path := range s.Paths() {
 				path = strings.Replace(path, "latest", version, 1)
-				if strings.HasSuffix(path, "/") || strings.Contains(path, "-extended") {
+				if strings.HasSuffix(path, "/") || strings.Contains(path, "-extended") || strings.Contains(path, "/fws/") {
 					continue // exists, but is not listed
 				}
 				if exists := s.Lookup(path) != nil; exists != listed[path] {
