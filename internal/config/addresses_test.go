@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,4 +123,11 @@ func TestAddresses_EmptyListOfAnInterfaceIsKept(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	expectConfig(t, mustLoad(t, string(l.YAML()), nil, nil).Config, l.Config)
+}
+
+func TestAddresses_ListsOfDevice0HaveTheRulesOfItsSingleOnes(t *testing.T) {
+	const odd = "an instance has one of its VPC, e.g. 10.0.0.10"
+	expectWarnings(t, "ec2: {local_ipv4s: [127.0.0.2]}", "f.yaml:1: ec2.local_ipv4s: 127.0.0.2 is a loopback address; "+odd)
+	_, err := loadText("ec2: {local_ipv4s: ["+strings.Repeat("10.1.0.5, ", 257)+"]}", nil, nil)
+	expectError(t, err, "f.yaml:1: ec2.local_ipv4s: 257 addresses; at most 256")
 }
