@@ -150,8 +150,8 @@ func alone(t *testing.T) {
 	}
 }
 
-// profile is a default profile with a key.
-func profile(key stsfake.Key) string {
+// profileFile is a default profile with a key.
+func profileFile(key stsfake.Key) string {
 	return fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, key.SecretAccessKey)
 }
 
@@ -162,6 +162,6 @@ func startSTS(t *testing.T) (*stsfake.Server, stsfake.Key) {
 	sts := stsfake.Start(t)
 	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
 	key := sts.AddUser("developer")
-	testutil.Write(t, ".aws/credentials", profile(key))
+	testutil.Write(t, ".aws/credentials", profileFile(key))
 	return sts, key
 }

@@ -24,10 +24,10 @@ var scenarios = []scenario{
 	{name: "wrong secret key", prepare: func(t *testing.T, v *vault) {
 		key := v.AddUser("developer")
 		key.SecretAccessKey = hunter2
-		testutil.Write(t, ".aws/credentials", profile(key))
+		testutil.Write(t, ".aws/credentials", profileFile(key))
 	}, why: "the secret key of"},
 	{name: "session without an end", own: true, prepare: func(t *testing.T, v *vault) {
-		testutil.Write(t, ".aws/credentials", profile(stsfake.Key{AccessKeyID: v.task.AccessKeyID, SecretAccessKey: v.task.SecretAccessKey})+
+		testutil.Write(t, ".aws/credentials", profileFile(stsfake.Key{AccessKeyID: v.task.AccessKeyID, SecretAccessKey: v.task.SecretAccessKey})+
 			"aws_session_token = "+v.task.SessionToken+"\n")
 	}, why: "do not say when they expire"},
 
@@ -119,7 +119,7 @@ func nothing(*testing.T, *vault) {}
 
 func userKeys(t *testing.T, v *vault) {
 	t.Helper()
-	testutil.Write(t, ".aws/credentials", profile(v.AddUser("developer")))
+	testutil.Write(t, ".aws/credentials", profileFile(v.AddUser("developer")))
 }
 
 func awsConfig(content string) func(*testing.T, *vault) {
