@@ -20,21 +20,15 @@ type Files struct {
 	profiles map[string]*entry
 	sessions map[string]*section // sso-session sections of the config file
 	services map[string]*section // services sections of the config file
-	ignored  []ignored
-	unread   []error // why a file that exists was not read: *fs.PathError
+	ignored  []*section          // whose headings name none of these
+	unread   []error             // why a file that exists was not read: *fs.PathError
 }
 
 // entry is a profile in the files: the section of each file, or nil.
 type entry struct{ config, credentials *section }
 
-// ignored is a heading of the config file that names no profile.
-type ignored struct {
-	file string
-	*section
-}
-
-// Load reads both files. A missing file is empty, as is one that cannot be read: a profile that is then not found is an
-// *UnreadableError. Load fails with *SyntaxError.
+// Load reads both files. A missing file is empty, as is one that cannot be read, which errors of a profile mention. Load fails with
+// *SyntaxError.
 func Load() (*Files, error) {
 	f := &Files{profiles: map[string]*entry{}, sessions: map[string]*section{}, services: map[string]*section{}}
 	sections, err := f.read(ConfigFile())
@@ -48,6 +42,10 @@ func Load() (*Files, error) {
 		return nil, err
 	}
 	for _, s := range sections {
+		if s.heading == common {
+			f.ignored = append(f.ignored, s)
+			continue
+		}
 		f.entry(s.heading).credentials = s
 	}
 	return f, nil
@@ -118,26 +116,24 @@ func (f *Files) addConfig(s *section) {
 	case named && strings.HasPrefix(s.heading, "services"):
 		f.services[words[1]] = s
 	default:
-		f.ignored = append(f.ignored, ignored{ConfigFile(), s})
+		f.ignored = append(f.ignored, s)
 	}
 }
 
-// get returns the value of a key, with the file that has it: the credentials file's if both have one.
-func (e *entry) get(key string) (v value, file string, ok bool) {
+// get returns the value of a key, with the section that has it: the credentials file's if both have one.
+func (e *entry) get(key string) (v value, at *section, ok bool) {
 	if e == nil {
-		return value{}, "", false
+		return value{}, nil, false
 	}
-	if e.credentials != nil {
-		if v, ok := e.credentials.keys[key]; ok {
-			return v, CredentialsFile(), true
+	for _, s := range []*section{e.credentials, e.config} {
+		if s == nil {
+			continue
+		}
+		if v, ok := s.keys[key]; ok {
+			return v, s, true
 		}
 	}
-	if e.config != nil {
-		if v, ok := e.config.keys[key]; ok {
-			return v, ConfigFile(), true
-		}
-	}
-	return value{}, "", false
+	return value{}, nil, false
 }
 
 // Named returns the profile that the environment names, and the variable.

@@ -19,13 +19,14 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e
 
 // value is the value of a key.
 type value struct {
-	text   string            // continuation lines are joined by newlines
+	text   string            // continuation lines are joined by newlines; "" if there is nested
 	nested map[string]string // of a key without a value of its own, from the indented lines below it; else nil
 	line   int
 }
 
 // section is a heading and its keys, whose names are in lower case.
 type section struct {
+	file    string
 	heading string // between the brackets
 	line    int
 	keys    map[string]value
@@ -38,9 +39,10 @@ const common = "DEFAULT"
 var byteOrderMark = []byte("\ufeff")
 
 // parse reads a file as the AWS CLI does, by the rules of Python's configparser: a line that is indented deeper than its key
-// continues the value, comments have lines of their own, and what belongs to no heading or appears twice is an error.
+// continues the value, comments have lines of their own, and what belongs to no heading or appears twice is an error. The section
+// [DEFAULT] comes last; its keys are in all others, too.
 func parse(file string, data []byte) ([]*section, *SyntaxError) {
-	p := parser{file: file, headings: map[string]int{}, common: &section{heading: common, keys: map[string]value{}}}
+	p := parser{file: file, headings: map[string]int{}, common: &section{file: file, heading: common, keys: map[string]value{}}}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, p.wrong(1, "the file is in UTF-16; save it as UTF-8")
 	}
@@ -53,13 +55,10 @@ func parse(file string, data []byte) ([]*section, *SyntaxError) {
 			return nil, err
 		}
 	}
-	for _, s := range p.sections {
+	for _, s := range append(p.sections, p.common) {
 		if err := p.finish(s); err != nil {
 			return nil, err
 		}
-	}
-	if err := p.finish(p.common); err != nil {
-		return nil, err
 	}
 	for _, s := range p.sections {
 		for key, v := range p.common.keys {
@@ -67,6 +66,9 @@ func parse(file string, data []byte) ([]*section, *SyntaxError) {
 				s.keys[key] = v
 			}
 		}
+	}
+	if p.common.line > 0 {
+		p.sections = append(p.sections, p.common)
 	}
 	return p.sections, nil
 }
@@ -89,7 +91,7 @@ func (p *parser) wrong(line int, format string, args ...any) *SyntaxError {
 // read reads a line.
 func (p *parser) read(number int, line string) *SyntaxError {
 	if !utf8.ValidString(line) {
-		return p.wrong(number, "the line is not UTF-8")
+		return p.wrong(number, "the line is not UTF-8; save the file as UTF-8")
 	}
 	text := strings.TrimFunc(line, isSpace)
 	switch {
@@ -100,25 +102,32 @@ func (p *parser) read(number int, line string) *SyntaxError {
 		return nil
 	}
 	indent := utf8.RuneCountInString(line[:strings.IndexFunc(line, func(r rune) bool { return !isSpace(r) })])
+	heading := ""
+	if end := strings.LastIndexByte(text, ']'); text[0] == '[' && end > 1 {
+		heading = text[1:end]
+	}
 	if p.key != "" && indent > p.indent {
+		if heading != "" { // the AWS CLI adds it to the value, and what follows to the section before
+			return p.wrong(number, "the heading [%s] is indented, so that it continues the value of %s in line %d; remove the blanks before it",
+				display(heading), display(p.key), p.current.keys[p.key].line)
+		}
 		p.extend(text)
 		return nil
 	}
 	p.indent = indent
-	if end := strings.LastIndexByte(text, ']'); text[0] == '[' && end > 1 {
-		return p.open(number, text[1:end])
-	}
-	if p.current == nil {
-		return p.wrong(number, "the line stands before the first heading in brackets")
+	if heading != "" {
+		return p.open(number, heading)
 	}
 	separator := strings.IndexAny(text, "=:")
 	switch {
 	case separator < 0 && text[0] == '[':
-		return p.wrong(number, "the heading has no closing bracket")
+		return p.wrong(number, "the heading has no closing bracket; add it")
+	case p.current == nil:
+		return p.wrong(number, "the line belongs to no profile; put a heading in brackets above it")
 	case separator < 0:
-		return p.wrong(number, "the line is no heading, no comment and no key = value")
+		return p.wrong(number, "the line is no heading, no comment and no key = value; fix or remove it")
 	case separator == 0:
-		return p.wrong(number, "the key before the %c is missing", text[0])
+		return p.wrong(number, "the key before the %c is missing; add it, or remove the line", text[0])
 	}
 	key := strings.ToLower(strings.TrimRightFunc(text[:separator], isSpace))
 	if earlier, twice := p.current.keys[key]; twice {
@@ -134,13 +143,16 @@ func (p *parser) open(number int, heading string) *SyntaxError {
 	p.key = ""
 	if heading == common {
 		p.current = p.common
+		if p.common.line == 0 {
+			p.common.line = number
+		}
 		return nil
 	}
 	if earlier, twice := p.headings[heading]; twice {
 		return p.wrong(number, "the heading [%s] is in the file already, in line %d; merge the two sections", display(heading), earlier)
 	}
 	p.headings[heading] = number
-	p.current = &section{heading: heading, line: number, keys: map[string]value{}}
+	p.current = &section{file: p.file, heading: heading, line: number, keys: map[string]value{}}
 	p.sections = append(p.sections, p.current)
 	return nil
 }
@@ -167,9 +179,10 @@ func (p *parser) finish(s *section) *SyntaxError {
 				case ok:
 					v.nested[strings.TrimFunc(name, isSpace)] = strings.TrimFunc(text, isSpace)
 				case line != "":
-					return p.wrong(v.line, "a line below %s is no key = value", display(key))
+					return p.wrong(v.line, "a line below %s is no key = value; fix or remove it", display(key))
 				}
 			}
+			v.text = ""
 		}
 		s.keys[key] = v
 	}

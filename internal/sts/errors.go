@@ -15,6 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/profile"
 )
 
 // failed makes an error that a user has to fix, outside the profile.
@@ -65,7 +66,7 @@ func (p *Provider) describe(ctx context.Context, err error) error {
 		return e
 	}
 	if isSource(err) {
-		if e := p.describeSource(ctx, err); e != nil {
+		if e := p.describeSource(err); e != nil {
 			return e
 		}
 	}
@@ -131,7 +132,7 @@ func (p *Provider) endpoint(err error) string {
 
 // profile names the profile that makes the call.
 func (p *Provider) profile() string {
-	named, variable := namedByEnvironment()
+	named, variable := profile.Named()
 	switch {
 	case p.spec.Profile != "":
 		return fmt.Sprintf("profile %q", p.spec.Profile)
@@ -148,5 +149,5 @@ func (p *Provider) profileFlag() string {
 	if p.spec.Profile == "" {
 		return ""
 	}
-	return " --profile " + p.spec.Profile
+	return " --profile " + profile.Quote(p.spec.Profile)
 }

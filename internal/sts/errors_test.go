@@ -42,7 +42,7 @@ func TestRetrieve_Errors(t *testing.T) {
 			prepare: func(t *testing.T, w *sources) {
 				w.write(t, "credentials", "[default\naws_secret_access_key = hunter2hunter2\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "default" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile default) or name another one in credentials.source_profile`, false},
+			want: failure{credentials.CodeProfile, `DIR/credentials:1: the heading has no closing bracket; add it`, false},
 		},
 		{
 			name: "profile with MFA",
@@ -74,14 +74,14 @@ func TestRetrieve_Errors(t *testing.T) {
 			prepare: func(t *testing.T, w *sources) {
 				w.write(t, "credentials", "[default]\naws_access_key_id = "+w.key.AccessKeyID+"\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "default" cannot be used: error fetching config from profile, default, Error using profile: 2, partial credentials found for profile default; fix it in DIR/config or DIR/credentials`, false},
+			want: failure{credentials.CodeProfile, `profile "default" cannot be used: partial credentials: aws_secret_access_key is missing; fix it in DIR/credentials:2`, false},
 		},
 		{
 			name: "circular source_profile",
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\nrole_arn = "+roleARN+"\nsource_profile = b\n[profile b]\nrole_arn = "+roleARN+"\nsource_profile = default\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "default" assumes a role with source_profile "default", which is missing, has no credential source, or refers back to itself; fix source_profile`, false},
+			want: failure{credentials.CodeProfile, `profile "b" cannot be used: source_profile forms a ring, default → b → default; fix it in DIR/config:6`, false},
 		},
 		{
 			name: "malformed role_arn of the profile",

@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/profile"
 )
 
 // mfaSession is the lifetime of a session opened with an MFA code. All calls of AssumeRole in that time need no further
@@ -53,25 +52,10 @@ func (p *Provider) describeMFA(ctx context.Context, err error) error {
 		serial, apiText(api), way)}
 }
 
-// profileMFA passes the context's code to the SDK when the profile assumes a role of its own. It also raises the
-// duration from the SDK's 15 minutes to one hour, the AWS CLI's default, so that users enter codes less often.
-func profileMFA(ctx context.Context, profile *awsconfig.SharedConfig) func(*stscreds.AssumeRoleOptions) {
-	timed := false
-	for p := range chain(profile) {
-		timed = timed || p.RoleDurationSeconds != nil
-	}
-	return func(o *stscreds.AssumeRoleOptions) {
-		o.TokenProvider = func() (string, error) { return takeCode(ctx, aws.ToString(o.SerialNumber)) }
-		if !timed {
-			o.Duration = time.Hour
-		}
-	}
-}
-
 // usesMFA reports whether a profile of the chain has an MFA device.
-func usesMFA(profile *awsconfig.SharedConfig) bool {
-	for p := range chain(profile) {
-		if p.MFASerial != "" {
+func usesMFA(first *profile.Profile) bool {
+	for p := range chain(first) {
+		if p.Role != nil && p.Role.MFASerial != "" {
 			return true
 		}
 	}

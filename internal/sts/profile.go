@@ -3,34 +3,33 @@ package sts
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
+	"net/http"
 	"os"
 	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
-	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mock-ec2-metadata/internal/profile"
 )
 
 // OriginHeader marks the daemon's own requests, so that it can detect that it asks its own metadata service.
 const OriginHeader = "X-Mock-Ec2-Metadata-Origin"
 
-// ProfileFiles returns the two shared config files that the SDK reads profiles from.
-func ProfileFiles() []string {
-	files := []string{awsconfig.DefaultSharedConfigFilename(), awsconfig.DefaultSharedCredentialsFilename()}
-	for i, variable := range [...]string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
-		if file := os.Getenv(variable); file != "" {
-			files[i] = file
-		}
-	}
-	return files
-}
+// ProfileFiles returns the two shared config files that profiles are read from: the config and the credentials file.
+func ProfileFiles() []string { return []string{profile.ConfigFile(), profile.CredentialsFile()} }
 
 // CacheDirs returns the directories in which aws sso login and aws login store tokens. It is empty without a home
 // directory.
@@ -44,21 +43,22 @@ func CacheDirs() []string {
 	return []string{sso, login}
 }
 
-// Files returns the files and directories whose change may change the credentials of a profile ("": the SDK's default
-// chain): the shared config files, the caches of aws sso login and aws login, and the web identity tokens that the
-// profile names now.
-func Files(ctx context.Context, profile string) []string {
-	return append(append(ProfileFiles(), CacheDirs()...), tokenFiles(ctx, profile)...)
+// Files returns the files and directories whose change may change the credentials of a profile ("": the default chain):
+// the shared config files, the caches of aws sso login and aws login, and the web identity tokens that the profile names
+// now.
+func Files(_ context.Context, name string) []string {
+	return append(append(ProfileFiles(), CacheDirs()...), tokenFiles(name)...)
 }
 
-// tokenFiles returns the files of web identity tokens: AWS_WEB_IDENTITY_TOKEN_FILE, which the SDK uses only without a
+// tokenFiles returns the files of web identity tokens: AWS_WEB_IDENTITY_TOKEN_FILE, which is used only without a
 // configured profile, and web_identity_token_file of each profile of the chain.
-func tokenFiles(ctx context.Context, profile string) []string {
+func tokenFiles(name string) []string {
 	var files []string
-	if file := os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); file != "" && profile == "" {
-		files = append(files, file)
+	if file := os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"); file != "" && name == "" {
+		files = append(files, profile.Expand(file))
 	}
-	for p := range chain(sharedProfile(ctx, profile)) {
+	shared, _ := find(name) // load reports the error
+	for p := range chain(shared) {
 		if p.WebIdentityTokenFile != "" {
 			files = append(files, p.WebIdentityTokenFile)
 		}
@@ -66,74 +66,102 @@ func tokenFiles(ctx context.Context, profile string) []string {
 	return files
 }
 
-// sharedProfile reads the profile in use as the SDK does. It returns nil on an error, which the SDK will report.
-func sharedProfile(ctx context.Context, profile string) *awsconfig.SharedConfig {
-	named, _ := namedByEnvironment()
-	files := ProfileFiles()
-	first, err := awsconfig.LoadSharedConfigProfile(ctx, cmp.Or(profile, named, "default"), func(o *awsconfig.LoadSharedConfigOptions) {
-		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
-	})
+// find reads the profile in use: the named one, or else that of the environment, or else default. After an error of the
+// profile's source, the profile has its settings. It is nil after other errors.
+func find(name string) (*profile.Profile, error) {
+	files, err := profile.Load()
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return &first
+	named, _ := profile.Named()
+	return files.Profile(cmp.Or(name, named, "default"))
 }
 
 // chain yields a profile and, by source_profile, the profiles that its credentials come from.
-func chain(profile *awsconfig.SharedConfig) iter.Seq[*awsconfig.SharedConfig] {
-	return func(yield func(*awsconfig.SharedConfig) bool) {
-		for p := profile; p != nil && yield(p); p = p.Source {
+func chain(first *profile.Profile) iter.Seq[*profile.Profile] {
+	return func(yield func(*profile.Profile) bool) {
+		for p := first; p != nil && yield(p); p = p.Source {
 		}
 	}
-}
-
-// namedByEnvironment returns the profile that the SDK uses when none is configured, and the variable that names it.
-func namedByEnvironment() (profile, variable string) {
-	for _, variable := range [...]string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
-		if profile := os.Getenv(variable); profile != "" {
-			return profile, variable
-		}
-	}
-	return "", ""
 }
 
 // load reads the profile. MFA codes for its own role come from ctx.
-func (p *Provider) load(ctx context.Context) (aws.Config, *awsconfig.SharedConfig, error) {
-	profile, files := sharedProfile(ctx, p.spec.Profile), ProfileFiles()
-	opts := []func(*awsconfig.LoadOptions) error{
-		// The SDK's defaults do not follow a change of HOME in this process.
-		awsconfig.WithSharedConfigFiles(files[:1]),
-		awsconfig.WithSharedCredentialsFiles(files[1:]),
-		awsconfig.WithRegion(p.spec.Region),
-		awsconfig.WithHTTPClient(p.opt.HTTP), // the SDK adds AWS_CA_BUNDLE only to a client of its own type
-		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, p.opt.Origin), boundRequests}),
-		awsconfig.WithEC2IMDSClientEnableState(metadataService(profile)),
-		// Keep the issuer's expiry: the SDK would shift that of container credentials.
-		awsconfig.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
-		// The SDK kills the shell of a process that hangs before the call times out. It does not kill the shell's children.
-		awsconfig.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = processTimeout }),
-		awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
-			o.HTTPClient, o.Retryer = p.opt.HTTP, aws.NopRetryer{}
-		}),
-		awsconfig.WithAssumeRoleCredentialOptions(profileMFA(ctx, profile)),
-		awsconfig.WithLogger(logging.Nop{}), // the SDK's logger would write to stderr
+func (p *Provider) load(ctx context.Context) (aws.Config, *profile.Profile, error) {
+	env, err := awsconfig.NewEnvConfig()
+	if err != nil {
+		return aws.Config{}, nil, err
+	}
+	named := p.spec.Profile != ""
+	shared, err := find(p.spec.Profile)
+	if err != nil && !ignorable(err, named, env) {
+		return aws.Config{}, nil, err
+	}
+	if missing, ok := errors.AsType[*profile.MissingError](err); ok && missing.Why == "" {
+		err = nil // there is no profile, and nothing looks like one
+	}
+	none := err
+	options := settings(shared)
+	b := builder{ctx: ctx, env: env, cfg: aws.Config{
+		Region:       p.spec.Region,
+		BaseEndpoint: baseEndpoint(env, options),
+		APIOptions:   []func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, p.opt.Origin), boundRequests},
+		Logger:       logging.Nop{}, // the SDK's logger would write to stderr
 		// Only the Keeper retries.
-		awsconfig.WithRetryMaxAttempts(1),
+		RetryMaxAttempts: 1,
+		// The first source that has a value counts. EC2's metadata service is called only for a profile that names it, even if
+		// AWS_EC2_METADATA_DISABLED is set.
+		ConfigSources: []any{awsconfig.LoadOptions{EC2IMDSClientEnableState: imds.ClientEnabled}, env, options},
+	}}
+	if b.cfg.HTTPClient, err = p.client(shared); err != nil {
+		return aws.Config{}, nil, err
 	}
-	if p.spec.Profile != "" {
-		opts = append(opts, awsconfig.WithSharedConfigProfile(p.spec.Profile))
+	source, err := b.provider(shared, named, none)
+	if err != nil {
+		return aws.Config{}, nil, err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
-	return cfg, profile, err
+	b.cfg.Credentials = aws.NewCredentialsCache(source)
+	return b.cfg, shared, nil
 }
 
-// metadataService enables EC2's metadata service only for a profile that names it as its source. The SDK would use it
-// as a last resort too, and then mostly call this daemon or an address that nothing listens on.
-func metadataService(profile *awsconfig.SharedConfig) imds.ClientEnableState {
-	for p := range chain(profile) {
-		if p.CredentialSource == "Ec2InstanceMetadata" {
-			return imds.ClientEnabled
-		}
+// ignorable reports whether an error of find leaves other sources: without a named profile there need be none, and keys of
+// the environment take precedence over the profile's.
+func ignorable(err error, named bool, env awsconfig.EnvConfig) bool {
+	if named {
+		return false
 	}
-	return imds.ClientDisabled
+	_, missing := errors.AsType[*profile.MissingError](err)
+	_, unusable := errors.AsType[*profile.Error](err)
+	byEnvironment, _ := profile.Named()
+	return missing && byEnvironment == "" || unusable && (env.Credentials.HasKeys() || env.WebIdentityTokenFilePath != "")
+}
+
+// client returns the HTTP client, which trusts the authorities of AWS_CA_BUNDLE or of the profile's ca_bundle instead of the
+// system's.
+func (p *Provider) client(shared *profile.Profile) (aws.HTTPClient, error) {
+	file, from := os.Getenv("AWS_CA_BUNDLE"), "AWS_CA_BUNDLE"
+	if file == "" && shared != nil {
+		file, from = shared.Setting("ca_bundle"), "ca_bundle"
+	}
+	if file == "" {
+		return p.opt.HTTP, nil
+	}
+	file = profile.Expand(file)
+	bundle, err := os.ReadFile(file) //nolint:gosec // the user names it
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, badProfile("%s (%s) cannot be read: %v", file, from, path.Err)
+	}
+	authorities := x509.NewCertPool()
+	if !authorities.AppendCertsFromPEM(bundle) {
+		return nil, badProfile("%s (%s) holds no certificate in PEM form", file, from)
+	}
+	client, ok := p.opt.HTTP.(*awshttp.BuildableClient)
+	if !ok {
+		return nil, fmt.Errorf("%T takes no %s", p.opt.HTTP, from)
+	}
+	return client.WithTransportOptions(func(t *http.Transport) {
+		if t.TLSClientConfig == nil {
+			t.TLSClientConfig = &tls.Config{}
+		}
+		t.TLSClientConfig.RootCAs = authorities
+	}), nil
 }

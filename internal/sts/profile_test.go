@@ -1,11 +1,13 @@
 package sts
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -64,32 +66,44 @@ func TestFiles_IncludeWebIdentityTokensOfTheChain(t *testing.T) {
 	}
 }
 
-func TestMetadataService_IsEnabledOnlyForProfilesThatNameIt(t *testing.T) {
+func TestMetadataService_IsAskedOnlyForProfilesThatNameIt(t *testing.T) {
 	for _, tt := range []struct {
 		profile     string
 		environment string // NAME=value
-		want        imds.ClientEnableState
+		asked       bool
 		wantName    string
 	}{
-		{profile: "ec2", want: imds.ClientEnabled, wantName: `profile "ec2"`},
-		{profile: "via", want: imds.ClientEnabled, wantName: `profile "via"`},
-		{profile: "a", want: imds.ClientDisabled, wantName: `profile "a"`},
-		{want: imds.ClientDisabled, wantName: `profile "default"`},
-		{environment: "AWS_ACCESS_KEY_ID=AKIA", want: imds.ClientDisabled, wantName: "the environment"},
-		{environment: "AWS_PROFILE=via", want: imds.ClientEnabled, wantName: `profile "via" (AWS_PROFILE)`},
-		{environment: "AWS_DEFAULT_PROFILE=via", want: imds.ClientEnabled, wantName: `profile "via" (AWS_DEFAULT_PROFILE)`},
-		{profile: "a", environment: "AWS_PROFILE=via", want: imds.ClientDisabled, wantName: `profile "a"`},
+		{profile: "ec2", asked: true, wantName: `profile "ec2"`},
+		{profile: "via", asked: true, wantName: `profile "via"`},
+		{profile: "a", wantName: `profile "a"`},
+		{profile: "region", wantName: `profile "region"`},
+		{wantName: `profile "default"`},
+		{environment: "AWS_ACCESS_KEY_ID=AKIA", wantName: "the environment"},
+		{environment: "AWS_PROFILE=via", asked: true, wantName: `profile "via" (AWS_PROFILE)`},
+		{environment: "AWS_DEFAULT_PROFILE=via", asked: true, wantName: `profile "via" (AWS_DEFAULT_PROFILE)`},
+		{profile: "a", environment: "AWS_PROFILE=via", wantName: `profile "a"`},
 	} {
 		t.Run(tt.profile+" "+tt.environment, func(t *testing.T) {
-			home(t, nil, chained, "")
+			home(t, nil, chained+"[profile region]\nregion = eu-west-1\n", "")
 			if name, value, ok := strings.Cut(tt.environment, "="); ok {
 				t.Setenv(name, value)
 			}
+			var asked atomic.Bool
+			service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked.Store(true)
+				w.WriteHeader(http.StatusNotFound)
+			}))
+			t.Cleanup(service.Close)
+			t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.URL)
+			t.Setenv("AWS_EC2_METADATA_DISABLED", "true") // that is for the daemon's clients
 			spec := roleSpec()
 			spec.Profile = tt.profile
 			a := provider(spec)
-			if got := metadataService(sharedProfile(t.Context(), a.spec.Profile)); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
+			if _, err := a.Retrieve(t.Context()); err == nil {
+				t.Error("got credentials")
+			}
+			if asked.Load() != tt.asked {
+				t.Errorf("asked %v, want %v", asked.Load(), tt.asked)
 			}
 			if got := a.profile(); got != tt.wantName {
 				t.Errorf("named %s, want %s", got, tt.wantName)

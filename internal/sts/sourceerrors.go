@@ -2,20 +2,19 @@ package sts
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io/fs"
 	"net/http"
 	"path/filepath"
 	"strings"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/profile"
 )
 
 // sourceError marks a failure of the credential source: of getting the profile's credentials, before the call of STS.
@@ -32,43 +31,45 @@ func isSource(err error) bool {
 
 // describeProfile explains a problem of the profile itself; nil if err has another cause.
 func (p *Provider) describeProfile(err error) *credentials.Error {
-	var (
-		missing awsconfig.SharedConfigProfileNotExistError
-		unread  awsconfig.SharedConfigLoadError
-		process *processcreds.ProviderError
-		assume  awsconfig.SharedConfigAssumeRoleError
-		path    *fs.PathError
-		load    *loadError
-	)
+	process, _ := errors.AsType[*processcreds.ProviderError](err)
+	_, load := errors.AsType[*loadError](err)
+	files := ofFiles(err)
 	switch {
-	case errors.As(err, &missing):
-		return badProfile("profile %q is in neither of %s; create it (aws configure --profile %[1]s) or name another one in credentials.source_profile",
-			missing.Profile, strings.Join(ProfileFiles(), ", "))
-	case errors.As(err, &unread):
-		reason := "it is not in the format of AWS's config files"
-		if errors.As(unread.Err, &path) {
-			reason = path.Err.Error()
-		}
-		return badProfile("%s cannot be read: %s", unread.Filename, reason)
-	case errors.As(err, &assume):
-		return badProfile("%s assumes a role with source_profile %q, which is missing, has no credential source, or refers back to itself; fix source_profile",
-			p.profile(), assume.Profile)
-	case errors.As(err, &process):
+	case files != nil:
+		return badProfile("%s", files)
+	case process != nil:
 		// The error is not quoted: it may contain the process's output, which is credentials.
 		return badProfile("%s: its credential_process failed or printed something other than credentials; run the command by hand to see why", p.profile())
 	case calledMetadataService(err) && isLoop(err):
 		return badProfile("%s takes its credentials from EC2's metadata service, which here is this daemon itself; "+
 			"set AWS_EC2_METADATA_SERVICE_ENDPOINT to the real one, or name a profile with keys or SSO", p.profile())
-	case calledMetadataService(err) && !metadataServiceDisabled(err):
-		return temporary("%s takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO", p.profile())
 	case calledMetadataService(err):
+		return temporary("%s takes its credentials from EC2's metadata service, which has none here; outside EC2, name a profile with keys or SSO", p.profile())
+	case errors.Is(err, errNoSource):
 		return badProfile("%s holds no credentials; add keys (aws configure%s), sso_session, role_arn or credential_process to it. "+
 			"EC2's own metadata service is not asked: it would be this daemon", p.profile(), p.profileFlag())
-	case errors.As(err, &load):
-		return badProfile("%s cannot be used: %s; fix it in %s", p.profile(), redactedText(load.err), strings.Join(ProfileFiles(), " or "))
+	case load:
+		return badProfile("%s cannot be used: %s; fix it in %s", p.profile(), redactedText(err), strings.Join(ProfileFiles(), " or "))
 	default:
 		return nil
 	}
+}
+
+// ofFiles returns the error that says what is wrong with the profile files, and where; nil if err has another cause.
+func ofFiles(err error) error {
+	if e, ok := errors.AsType[*profile.SyntaxError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*profile.MissingError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*profile.Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*profile.UnreadError](err); ok {
+		return e
+	}
+	return nil
 }
 
 // calledMetadataService reports whether the SDK fell back to EC2's metadata service, at any depth of a chain of profiles.
@@ -89,13 +90,8 @@ func isLoop(err error) bool {
 	return ok && response.HTTPStatusCode() == http.StatusLoopDetected
 }
 
-// metadataServiceDisabled reports whether the SDK was configured not to call the metadata service.
-func metadataServiceDisabled(err error) bool {
-	return strings.Contains(err.Error(), "access disabled to EC2 IMDS")
-}
-
 // describeSource explains a failure of SSO, aws login, a web identity or container credentials; nil if it is none of them.
-func (p *Provider) describeSource(ctx context.Context, err error) *credentials.Error {
+func (p *Provider) describeSource(err error) *credentials.Error {
 	called := innermost(err)
 	_, answered := errors.AsType[smithy.APIError](err)
 	_, byService := errors.AsType[*smithyhttp.ResponseError](err)
@@ -109,7 +105,7 @@ func (p *Provider) describeSource(ctx context.Context, err error) *credentials.E
 		// Only container errors have no ResponseError. Their text is the whole response, which may contain credentials.
 		return temporary("the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", p.profile())
 	case called == nil:
-		return cmp.Or(p.describeLogin(ctx, err), p.describeSSO(ctx, err, nil))
+		return cmp.Or(p.describeLogin(err), p.describeSSO(err, nil))
 	case called.OperationName == "AssumeRoleWithWebIdentity":
 		api, ok := errors.AsType[smithy.APIError](err)
 		if !ok || isTransient(err, api) {
@@ -118,16 +114,16 @@ func (p *Provider) describeSource(ctx context.Context, err error) *credentials.E
 		return badProfile("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
 			p.profile(), apiText(api))
 	default:
-		return p.describeSSO(ctx, err, called)
+		return p.describeSSO(err, called)
 	}
 }
 
 // describeSSO explains an SSO login that is missing, expired or without access.
-func (p *Provider) describeSSO(ctx context.Context, err error, called *smithy.OperationError) *credentials.Error {
+func (p *Provider) describeSSO(err error, called *smithy.OperationError) *credentials.Error {
 	var path *fs.PathError
 	api, answered := errors.AsType[smithy.APIError](err)
 	_, invalid := errors.AsType[*ssocreds.InvalidTokenError](err)
-	login := "run: aws sso login" + p.loginFlag(ctx, func(c *awsconfig.SharedConfig) bool { return c.SSOSession != nil || c.SSOStartURL != "" })
+	login := "run: aws sso login" + p.loginFlag(func(c *profile.Profile) bool { return c.SSO != nil })
 	switch {
 	case errors.As(err, &path) && inCache(path) && strings.Contains(filepath.Base(path.Path), ".tmp"):
 		return badProfile("the SSO login of %s cannot be renewed (%s: %v); let the daemon's user write there, then %s", p.profile(), path.Path, path.Err, login)
@@ -147,24 +143,25 @@ func (p *Provider) describeSSO(ctx context.Context, err error, called *smithy.Op
 }
 
 // describeLogin explains an unusable session of aws login.
-func (p *Provider) describeLogin(ctx context.Context, err error) *credentials.Error {
+func (p *Provider) describeLogin(err error) *credentials.Error {
 	for _, said := range []string{
 		"token file not found", "login session has expired", "login session password has changed",
 		"insufficient permissions, you may be missing permissions for the CreateOAuth2Token action",
 	} {
 		if strings.Contains(err.Error(), said) {
 			return badProfile("the login of %s cannot be used (%s); run: aws login%s",
-				p.profile(), said, p.loginFlag(ctx, func(c *awsconfig.SharedConfig) bool { return c.LoginSession != "" }))
+				p.profile(), said, p.loginFlag(func(c *profile.Profile) bool { return c.Login != "" }))
 		}
 	}
 	return nil
 }
 
 // loginFlag returns the option that names the profile to log in with: the profile of the chain that has the login.
-func (p *Provider) loginFlag(ctx context.Context, has func(*awsconfig.SharedConfig) bool) string {
-	for c := range chain(sharedProfile(ctx, p.spec.Profile)) {
-		if has(c) && c.Source == nil {
-			return " --profile " + c.Profile
+func (p *Provider) loginFlag(has func(*profile.Profile) bool) string {
+	first, _ := find(p.spec.Profile)
+	for c := range chain(first) {
+		if has(c) {
+			return " --profile " + profile.Quote(c.Name)
 		}
 	}
 	return p.profileFlag()

@@ -97,7 +97,7 @@ func TestRetrieve_ProfileErrors(t *testing.T) {
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\n"+assumesBase+"source_profile = none\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "none" is in neither of DIR/config, DIR/credentials; create it (aws configure --profile none) or name another one in credentials.source_profile`, false},
+			want: failure{credentials.CodeProfile, `profile "default" has source_profile "none" (DIR/config:4), which is in neither of DIR/config, DIR/credentials; create it (aws configure --profile none) or fix that line`, false},
 		},
 		{
 			name: "wrong key in the source_profile",
@@ -121,7 +121,7 @@ func TestRetrieve_ProfileErrors(t *testing.T) {
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\n"+assumesBase+"credential_source = Vault\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "default" cannot be used: credential_source values must be EcsContainer, Ec2InstanceMetadata, or Environment; fix it in DIR/config or DIR/credentials`, false},
+			want: failure{credentials.CodeProfile, `profile "default" cannot be used: credential_source values must be EcsContainer, Ec2InstanceMetadata, or Environment; fix it in DIR/config:4`, false},
 		},
 		{
 			name: "missing files elsewhere",
@@ -337,7 +337,7 @@ func TestRetrieve_WebIdentityErrors(t *testing.T) {
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\nweb_identity_token_file = "+w.webFile+"\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "default" cannot be used: credential type web_identity_token_file requires role_arn, profile default; fix it in DIR/config or DIR/credentials`, false},
+			want: failure{credentials.CodeProfile, `profile "default" cannot be used: web_identity_token_file needs role_arn; fix it in DIR/config:2`, false},
 		},
 	} {
 		t.Run(tt.name, tt.run)

@@ -94,7 +94,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 		{
 			name:    "missing sso-session section",
 			prepare: func(t *testing.T, w *sources) { w.config(t, "[default]\nsso_session = corp\n"+ssoRole) },
-			want:    failure{credentials.CodeProfile, `profile "default" cannot be used: failed to find SSO session section, corp; fix it in DIR/config or DIR/credentials`, false},
+			want:    failure{credentials.CodeProfile, `profile "default" cannot be used: there is no section [sso-session corp]; fix it in DIR/config:2`, false},
 		},
 		{
 			name: "truncated cache file",
@@ -185,7 +185,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 			prepare: func(t *testing.T, w *sources) {
 				w.config(t, "[default]\nsso_start_url = https://x.awsapps.com/start\n")
 			},
-			want: failure{credentials.CodeProfile, `profile "default" cannot be used: profile "default" is configured to use SSO but is missing required configuration: sso_region, sso_account_id, sso_role_name; fix it in DIR/config or DIR/credentials`, false},
+			want: failure{credentials.CodeProfile, `profile "default" cannot be used: it is configured to use SSO but is missing required configuration: sso_region, sso_account_id, sso_role_name; fix it in DIR/config:2`, false},
 		},
 	} {
 		t.Run(tt.name, tt.run)

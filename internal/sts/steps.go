@@ -19,13 +19,14 @@ import (
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/profile"
 )
 
 // Profile is a profile that has been read. Its methods are the single steps of Retrieve, with the same errors.
 type Profile struct {
 	provider *Provider
 	cfg      aws.Config
-	shared   *awsconfig.SharedConfig // nil: not in the shared config files
+	shared   *profile.Profile // nil: not in the shared config files
 }
 
 // Profile reads the profile and calls no service. An MFA code for the profile's own role must be in this ctx.
@@ -87,7 +88,7 @@ func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 
 // kind translates the SDK's name of a source into the user's.
 func kind(source string) string {
-	if file, ok := strings.CutPrefix(source, "SharedConfigCredentials: "); ok {
+	if file, ok := strings.CutPrefix(source, keysOf); ok {
 		return "keys in " + file
 	}
 	switch source {

@@ -40,7 +40,7 @@ var packageMap = map[string][]string{
 	"internal/imds":        {"internal/tree", "internal/web"},
 	"internal/tree":        {"internal/instance"},
 	"internal/instance":    {"internal/config"},
-	"internal/sts":         {"internal/credentials"},
+	"internal/sts":         {"internal/credentials", "internal/profile"},
 	"internal/guard":       {"internal/web"},
 	"internal/server":      {"internal/web"},
 	"internal/api":         nil,

@@ -1,7 +1,9 @@
 package profile
 
 import (
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mock-ec2-metadata/internal/testutil"
@@ -23,6 +25,52 @@ func home(t *testing.T, config, credentials string) (dir string) {
 	}
 	return dir
 }
+
+// outcome is what a profile of the files means: the key id of its credentials, role(NAME <- SOURCE), sso(…), process[…] and so
+// on, "none", or the error. DIR stands for the directory of the files.
+func outcome(t *testing.T, dir, name string) string {
+	t.Helper()
+	files, err := Load()
+	if err == nil {
+		var p *Profile
+		if p, err = files.Profile(name); err == nil {
+			return source(t, p)
+		}
+	}
+	return strings.ReplaceAll(err.Error(), dir, "DIR")
+}
+
+func source(t *testing.T, p *Profile) string {
+	t.Helper()
+	text := "none"
+	switch {
+	case p.Source != nil:
+		text = source(t, p.Source)
+	case p.Keys != nil:
+		text = p.Keys.AccessKeyID
+	case p.SSO != nil:
+		text = fmt.Sprintf("sso(%s: %s %s %s %s)", p.SSO.Session, p.SSO.RoleName, p.SSO.AccountID, p.SSO.StartURL, p.SSO.Region)
+	case p.Login != "":
+		text = "login(" + p.Login + ")"
+	case p.Process != "":
+		words, err := p.Command()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = fmt.Sprintf("process%q", words)
+	case p.WebIdentityTokenFile != "":
+		text = "token " + p.WebIdentityTokenFile
+	case p.CredentialSource != "":
+		text = p.CredentialSource
+	}
+	if p.Role != nil {
+		text = fmt.Sprintf("role(%s <- %s)", p.Role.ARN, text)
+	}
+	return text
+}
+
+// key is an access key, with which a section is recognised.
+func key(id string) string { return "aws_access_key_id = " + id + "\naws_secret_access_key = S\n" }
 
 func TestRegion_IsTheOneOfTheProfileInUse(t *testing.T) {
 	const config = "[default]\nregion = eu-west-1\n[profile 'my work']\nregion = us-gov-west-1\n[profile both]\nregion = eu-west-2\n" +
