@@ -36,7 +36,8 @@ The script passes these variables on if they are set: AWS_PROFILE,
   AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_ACCESS_KEY_ID,
   AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, HTTPS_PROXY, HTTP_PROXY, NO_PROXY
   and MOCK_EC2_METADATA__*. It mounts the files that AWS_CONFIG_FILE,
-  AWS_SHARED_CREDENTIALS_FILE and AWS_CA_BUNDLE name.
+  AWS_SHARED_CREDENTIALS_FILE and AWS_CA_BUNDLE name, with ~, \$NAME and
+  \${NAME} replaced.
 Inside the container, this machine is host.docker.internal. With prd, the
 daemon allows virtual machines on the networks that this machine has when you
 call the script.
@@ -89,10 +90,41 @@ owner() {
 	stat -L -c %u:%g "$1" 2>/dev/null || stat -L -f %u:%g "$1"
 }
 
+# expand PATH prints PATH as the daemon and the AWS CLI read it: the variables
+# that are set replace $NAME and ${NAME}, then a home directory ~ or ~USER.
+expand() {
+	local path=$1 result='' name text user
+	# shellcheck disable=SC2016 # the pattern of a variable, not its value
+	local variable='\$([A-Za-z0-9_]+|\{[^}]*\})'
+	while [[ $path =~ $variable ]]; do
+		text=${BASH_REMATCH[0]}
+		name=${BASH_REMATCH[1]#\{}
+		name=${name%\}}
+		result+=${path%%"$text"*}
+		path=${path#*"$text"}
+		if [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] && [ -n "${!name+set}" ]; then text=${!name}; fi
+		result+=$text
+	done
+	path=$result$path
+	case $path in
+	"~" | "~"/*) path=${HOME:-"~"}${path#"~"} ;;
+	"~"*)
+		user=${path#"~"}
+		user=${user%%/*}
+		if [[ $user =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]]; then
+			eval "text=~$user" # the shell knows home directories; the name has no special character
+			path=$text${path#"~$user"}
+		fi
+		;;
+	esac
+	printf '%s\n' "$path"
+}
+
 # mount_file VARIABLE NAME mounts a file outside ~/.aws: the one that VARIABLE
 # names, or the target of the symlink ~/.aws/NAME.
 mount_file() {
-	local file=${!1:-}
+	local file
+	file=$(expand "${!1:-}")
 	if [ -n "$file" ]; then
 		[ -f "$file" ] || die "$1 names $file, which is not there"
 		note "$1 is set: $file is mounted (edit it in place, or run this again)"
@@ -113,7 +145,7 @@ mount_file() {
 mount_cache() {
 	local name=$1 pattern=$2 dir=$aws/$1/cache
 	if [ ! -d "$dir" ]; then
-		grep -Eqs "$pattern" "${AWS_CONFIG_FILE:-$aws/config}" || return 0
+		grep -Eqs "$pattern" "$config" || return 0
 		(umask 077 && mkdir -p "$dir") || die "cannot make $dir, which $name needs"
 		if [ "$(id -u)" -eq 0 ]; then chown "$as" "$aws/$name" "$dir"; fi
 	fi
@@ -123,7 +155,8 @@ mount_cache() {
 # add_aws mounts ~/.aws, and runs the container as the owner of those files,
 # the only user that can read them.
 add_aws() {
-	local aws=${HOME:-}/.aws as=
+	local aws=${HOME:-}/.aws as='' config
+	config=$(expand "${AWS_CONFIG_FILE:-$aws/config}")
 	if [ -d "$aws" ]; then
 		as=$(owner "$aws")
 		add_mount "$aws" "$home/.aws" readonly
@@ -137,7 +170,7 @@ add_aws() {
 		mount_cache sso '^[[:space:]]*(sso_|\[sso-session)'
 		mount_cache login '^[[:space:]]*login_session'
 	fi
-	if grep -Eqs '^[[:space:]]*credential_process' "${AWS_CONFIG_FILE:-$aws/config}"; then
+	if grep -Eqs '^[[:space:]]*credential_process' "$config"; then
 		note "your AWS configuration names a credential_process: the image of prd has no programs but the daemon, so profiles that need one work only outside Docker (make run)"
 	fi
 

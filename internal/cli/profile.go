@@ -8,15 +8,21 @@ import (
 	"mock-ec2-metadata/internal/profile"
 )
 
-// readProfile says where a profile belongs. Started as root, it reads the profile of the user that leaveRoot chooses.
-func (f *flags) readProfile(name, user string) config.Profile {
-	home, _ := os.UserHomeDir()
+// home is the home directory of the user whose files the daemon reads. Started as root, that is the user that leaveRoot
+// chooses, given server.user.
+func (f *flags) home(user string) string {
 	if os.Geteuid() == 0 && !f.staysRoot {
 		if u, err := privileges.Choose(user, ownedFiles()); err == nil && u.UID != 0 {
-			home = u.HomeToUse()
+			return u.HomeToUse()
 		}
 	}
-	p := profile.ReadPlace(name, home)
+	home, _ := os.UserHomeDir()
+	return home
+}
+
+// readProfile says where a profile belongs.
+func (f *flags) readProfile(name, user string) config.Profile {
+	p := profile.ReadPlace(name, f.home(user))
 	return config.Profile{
 		From: "profile " + p.Name + " (" + p.File + ")", Region: p.Region, RoleARN: p.RoleARN, SSORegion: p.SSORegion,
 	}

@@ -110,7 +110,7 @@ func (f *flags) sources() config.Sources {
 	if f.logFormat != "" {
 		options = append(options, config.Option{Flag: "--log-format", Path: "log.format", Value: f.logFormat})
 	}
-	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options, Profile: f.readProfile}
+	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options, Profile: f.readProfile, Home: f.home}
 }
 
 // quoteAll makes YAML strings of values from the command line.

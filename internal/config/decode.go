@@ -33,6 +33,7 @@ type loader struct {
 	problems, warnings problems
 	values             int    // decoded so far
 	goos               string // operating system, as package runtime names it
+	home               func(user string) string
 }
 
 // at returns the origin of a node.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mock-ec2-metadata/internal/profile"
 )
 
 // Keys that name files and directories.
@@ -18,12 +20,17 @@ const (
 )
 
 // locateFiles makes the paths in the configuration absolute and returns the files to watch. Paths in a file are relative to
-// the file's directory, those in variables and flags to the working directory.
+// the file's directory, those in variables and flags to the working directory. ~ and variables are replaced before.
 func (l *loader) locateFiles() []string {
+	home := profile.Home()
+	if l.home != nil {
+		home = l.home(l.config.Server.User)
+	}
 	locate := func(key string, path *string) []string {
 		if !l.usable(key) {
 			return nil
 		}
+		*path = profile.ExpandIn(*path, home)
 		if at := l.origin(key); at.line > 0 && !filepath.IsAbs(*path) {
 			*path = filepath.Join(filepath.Dir(at.name), *path)
 		}

@@ -88,6 +88,54 @@ func checkUserDataFile(t *testing.T, src Sources, path string) {
 	}
 }
 
+func TestPaths_HomeAndVariablesAreReplaced(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDIR", home)
+	for _, tt := range []struct{ path, want string }{
+		{"~/x", home + "/x"},
+		{"$HOME/x", home + "/x"},
+		{"${HOME}/x", home + "/x"},
+		{"$XDIR/x", home + "/x"},
+		{"$UNSET_OF_THIS_NAME/x", "/conf/$UNSET_OF_THIS_NAME/x"},
+		{"a~/x", "/conf/a~/x"},
+	} {
+		t.Run(tt.path, func(t *testing.T) {
+			content := "identity:\n  key_file: " + tt.path + "\n  cert_file: '" + tt.path + "'\n"
+			l, err := load("/conf/f.yaml", []byte(content), Sources{}, "linux")
+			must(t, err)
+			if diff := cmp.Diff(Identity{KeyFile: tt.want, CertFile: tt.want}, l.Config.Identity); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{tt.want, tt.want}, l.Files); diff != "" {
+				t.Errorf("files (-want +got):\n%s", diff)
+			}
+		})
+	}
+	testutil.Write(t, filepath.Join(home, "user-data"), "home")
+	for name, src := range map[string]Sources{
+		"flag":     {Set: []string{"ec2.user_data_file=~/user-data"}},
+		"variable": {Environ: []string{"MOCK_EC2_METADATA__EC2__USER_DATA_FILE=$HOME/user-data"}},
+	} {
+		t.Run(name, func(t *testing.T) { checkUserDataFile(t, src, filepath.Join(home, "user-data")) })
+	}
+	l := mustLoad(t, "", nil, []string{"identity.state_dir=~/state"})
+	if l.Config.Identity.StateDir != home+"/state" {
+		t.Errorf("state_dir is %s", l.Config.Identity.StateDir)
+	}
+}
+
+// Started as root, the daemon reads these files as the user that it becomes, also at a reload.
+func TestPaths_HomeIsThatOfTheUserToBecome(t *testing.T) {
+	t.Setenv("HOME", "/root")
+	src := Sources{Home: func(user string) string { return "/home/" + user }}
+	l, err := load("/conf/f.yaml", []byte("server: {user: u}\nidentity: {key_file: ~/k, cert_file: $HOME/c}"), src, "linux")
+	must(t, err)
+	if diff := cmp.Diff(Identity{KeyFile: "/home/u/k", CertFile: "/home/u/c"}, l.Config.Identity); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestUserDataFile_MayHave16384Bytes(t *testing.T) {
 	path := testutil.WriteTemp(t, "user-data", strings.Repeat("x", maxUserData))
 	if l := mustLoad(t, "ec2: {user_data_file: "+path+"}", nil, nil); len(l.UserData) != maxUserData {

@@ -54,13 +54,13 @@ func TestLoad_EnforcesLimits(t *testing.T) {
 			name:   "tag key",
 			within: "credentials: {session_tags: {? " + a(128) + " : v}}",
 			beyond: "credentials: {session_tags: {? " + a(129) + " : v}}",
-			want:   "f.yaml:1: credentials.session_tags." + a(129) + ": the tag's key has 129 characters; AWS takes 1 to 128",
+			want:   "f.yaml:1: credentials.session_tags." + a(129) + ": the tag's key has 129 characters; AWS takes at most 128",
 		},
 		{
 			name:   "tag value",
 			within: "credentials: {session_tags: {k: " + strings.Repeat("ä", 256) + "}}",
 			beyond: "credentials: {session_tags: {k: " + strings.Repeat("ä", 257) + "}}",
-			want:   "f.yaml:1: credentials.session_tags.k: the tag's value has 257 characters; AWS takes 0 to 256",
+			want:   "f.yaml:1: credentials.session_tags.k: the tag's value has 257 characters; AWS takes at most 256",
 		},
 		{
 			name:   "policy ARNs",
@@ -91,6 +91,12 @@ func TestLoad_EnforcesLimits(t *testing.T) {
 			within: "ec2: {tags: {" + entries(10_000) + "}}",
 			beyond: "ec2: {tags: {" + entries(10_001) + "}}",
 			want:   "f.yaml:1: ec2.tags: 10001 tags; at most 10000",
+		},
+		{
+			name:   "tag's key",
+			within: "ec2: {tags: {" + a(128) + ": v}}",
+			beyond: "ec2: {tags: {? " + a(129) + " : v}}",
+			want:   "f.yaml:1: ec2.tags." + a(129) + ": the tag's key has 129 characters; EC2 takes at most 128",
 		},
 		{
 			name:   "tag's value",

@@ -103,7 +103,7 @@ func Load(src Sources) (*Loaded, error) {
 // load is Load without finding and reading the file. goos is the operating system, as package runtime names it.
 func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	l := &loader{
-		config: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos,
+		config: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos, home: src.Home,
 		overrides: map[*yaml.Node]origin{}, origins: origins{}, broken: map[string]bool{},
 	}
 	overrides := overridesOf(src)

@@ -278,12 +278,15 @@ func externalID(value string) string {
 
 var externalIDs = once(`^[\w+=,.@:/-]*$`)
 
-var metadataTags = once(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
+var metadataTags = once(`^[A-Za-z0-9+=.,_:@-]+$`)
 
 // metadataTag is EC2's rule for the keys of tags in instance metadata (EC2 user guide, "View tags for your EC2 instances using
 // instance metadata").
 func metadataTag(key string) string {
-	if !metadataTags().MatchString(key) || key == "." || key == ".." || key == "_index" {
+	switch n := utf8.RuneCountInString(key); {
+	case n > 128:
+		return fmt.Sprintf("the tag's key has %d characters; EC2 takes at most 128", n)
+	case !metadataTags().MatchString(key) || key == "." || key == ".." || key == "_index":
 		return "not a tag key that instance metadata can hold; it has letters, digits and +=.,_:@-, or set ec2.metadata_options.instance_metadata_tags to disabled"
 	}
 	return ""
@@ -316,8 +319,11 @@ func controlSocket(value string) string {
 func tagText(what string, least, most int) rule {
 	class := matches(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`, "a tag "+what+"; it has letters, digits, spaces and _.:/=+-@")
 	return func(value string) string {
-		if n := utf8.RuneCountInString(value); n < least || n > most {
-			return fmt.Sprintf("the tag's %s has %d characters; AWS takes %d to %d", what, n, least, most)
+		switch n := utf8.RuneCountInString(value); {
+		case n < least:
+			return fmt.Sprintf("the tag's %s has %d characters; AWS takes at least %d", what, n, least)
+		case n > most:
+			return fmt.Sprintf("the tag's %s has %d characters; AWS takes at most %d", what, n, most)
 		}
 		return class(value)
 	}

@@ -30,6 +30,9 @@ type Sources struct {
 	// Profile reads a profile of ~/.aws, "" for the SDK's choice, as the value of server.user or, without it, the user that the
 	// process becomes. Each load calls it that needs a region. It may be nil.
 	Profile func(profile, user string) Profile
+	// Home returns the home directory for ~ and $HOME in paths, of the user that a process started as root will become, given
+	// server.user. nil: this process's home.
+	Home func(user string) string
 }
 
 // Option is a flag that sets one key: --log-level sets log.level.

@@ -86,6 +86,8 @@ func readRegular(file string) ([]byte, error) {
 		return nil, err
 	case info.IsDir():
 		return nil, &fs.PathError{Op: "read", Path: file, Err: syscall.EISDIR}
+	case info.Mode()&fs.ModeCharDevice != 0:
+		return nil, nil // /dev/null is a way to have no file
 	case !info.Mode().IsRegular():
 		return nil, &fs.PathError{Op: "read", Path: file, Err: errors.New("not a regular file")}
 	}

@@ -36,14 +36,17 @@ var variables = regexp.MustCompile(`\$(?:\w+|\{[^}]*\})`)
 
 // Expand replaces $NAME and ${NAME} by the variables that are set, and then ~ or ~USER at the begin by that user's home
 // directory, as the AWS CLI does. What it cannot replace stays.
-func Expand(path string) string {
+func Expand(path string) string { return ExpandIn(path, Home()) }
+
+// ExpandIn is Expand with another home directory for ~ and $HOME.
+func ExpandIn(path, home string) string {
 	path = variables.ReplaceAllStringFunc(path, func(text string) string {
 		name := strings.Trim(text[1:], "{}")
+		if name == "HOME" && home != "" {
+			return home
+		}
 		if value, set := os.LookupEnv(name); set {
 			return value
-		}
-		if home := Home(); name == "HOME" && home != "" {
-			return home
 		}
 		return text
 	})
@@ -54,10 +57,11 @@ func Expand(path string) string {
 	if end := strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }); end >= 0 { //nolint:gosec // below 0x80
 		name, rest = name[:end], name[end:]
 	}
-	home := ""
-	if name == "" {
-		home = Home()
-	} else if u, err := user.Lookup(name); err == nil {
+	if name != "" {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return path
+		}
 		home = u.HomeDir
 	}
 	if home == "" {
