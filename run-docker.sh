@@ -22,7 +22,8 @@ Usage: ./run-docker.sh dev|prd|it [ARGUMENT]...
           ./run-docker.sh it go test ./...
 
 The container has ~/.aws read-only, except for the token caches of SSO and login.
-The daemon keeps its key for identity documents in ~/.local/state/mock-ec2-metadata.
+The daemon keeps its key for identity documents and the secret of session
+tokens in ~/.local/state/mock-ec2-metadata.
 It reads conf/config.yaml of this repository, if that exists.
 
 Environment:

@@ -98,8 +98,7 @@ func (a *App) prepare(ctx context.Context) error {
 		Log:      a.log,
 		Now:      a.opt.Now,
 	})
-	a.builder = builder{pool: a.pool, secret: make([]byte, 32), now: a.opt.Now, start: a.opt.Config.Config}
-	_, _ = rand.Read(a.builder.secret) // never fails
+	a.builder = builder{pool: a.pool, now: a.opt.Now, start: a.opt.Config.Config}
 	err := a.change(func(in *Inputs) error {
 		return in.load(a.opt.Config, a.log, a.opt.Now)
 	})
@@ -160,6 +159,7 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) startChanges(background context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.keepSecret()
 	a.running = background
 	close(a.runs)
 	s := a.State()
@@ -167,6 +167,22 @@ func (a *App) startChanges(background context.Context) {
 	a.watchCredentials(s)
 	a.pool.Start(background)
 	a.pool.Retain(s.Specs)
+}
+
+// keepSecret saves the secret of the session tokens. It is called with a.mu held, before the first request: another daemon's secret
+// may be in the file by now.
+func (a *App) keepSecret() {
+	old := a.State()
+	in := old.Inputs
+	if in.Secret = in.Secret.Keep(a.log); in.Secret == old.Secret {
+		return
+	}
+	next, err := a.builder.build(in, old)
+	if err != nil { // the same configuration was built before
+		a.log.Error("cannot use the secret of session tokens", "error", err)
+		return
+	}
+	a.use(next)
 }
 
 // stopChanges refuses further changes and waits for the keepers to end.

@@ -33,10 +33,9 @@ type State struct {
 
 // builder holds what all states of a daemon share.
 type builder struct {
-	pool   *credentials.Pool
-	secret []byte // keys the session tokens
-	now    func() time.Time
-	start  *config.Config // as of the daemon's start
+	pool  *credentials.Pool
+	now   func() time.Time
+	start *config.Config // as of the daemon's start
 }
 
 // build makes a state. It does no I/O, starts no goroutine and reads no clock: equal inputs give equal bytes. It takes the
@@ -59,7 +58,7 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	s.Target = &imds.Target{
 		Tree:           snapshot,
 		Modified:       imds.LastModified(in.LoadedAt),
-		Tokens:         imds.NewTokens(b.secret, inst.ID, b.now),
+		Tokens:         imds.NewTokens(in.Secret.Key(), inst.ID, b.now),
 		Signatures:     s.signed,
 		TokensRequired: options.HTTPTokens == "required",
 		Disabled:       options.HTTPEndpoint == "disabled",

@@ -15,14 +15,19 @@ type Inputs struct {
 	LoadedAt time.Time
 	// Identity signs the identity document.
 	Identity *identity.Identity
+	// Secret keys the session tokens.
+	Secret *identity.Secret
 	// Now is the time of the build.
 	Now time.Time
 }
 
 // load takes a configuration and opens the key pair that it names. A key pair that the daemon made itself stays as long as
-// identity keeps its value.
+// identity keeps its value, and so does the secret of the session tokens.
 func (in *Inputs) load(loaded *config.Loaded, log *slog.Logger, now func() time.Time) error {
 	c := loaded.Config.Identity
+	if in.Secret == nil || c.StateDir != in.Config.Config.Identity.StateDir {
+		in.Secret = identity.OpenSecret(c.StateDir)
+	}
 	if in.Identity == nil || c.KeyFile != "" || c != in.Config.Config.Identity {
 		id, err := OpenIdentity(loaded, log, now)
 		if err != nil {

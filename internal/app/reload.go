@@ -17,7 +17,13 @@ func (a *App) Reload(why string) error {
 		if err != nil {
 			return err
 		}
-		return in.load(loaded, a.log, a.opt.Now)
+		if err := in.load(loaded, a.log, a.opt.Now); err != nil {
+			return err
+		}
+		if in.Secret != old.Secret {
+			in.Secret = in.Secret.Keep(a.log)
+		}
+		return nil
 	})
 	if errors.Is(err, errNotRunning) {
 		return err

@@ -78,19 +78,25 @@ func readState(dir string) (*pair, error) {
 	return p, nil
 }
 
-// writeState writes the pair into dir atomically. It keeps an existing pair, which is no error. link is os.Link.
+// writeState writes the pair into dir; see writeNew.
 func writeState(dir string, p *pair, link func(from, to string) error) error {
-	if dir == "" {
-		return errors.New("no home directory")
-	}
 	text, err := p.encode()
 	if err != nil {
 		return err
 	}
+	return writeNew(dir, stateFile, text, link)
+}
+
+// writeNew writes a file called name, of mode 0600, into dir atomically. It keeps an existing file, which is no error. link is
+// os.Link.
+func writeNew(dir, name string, text []byte, link func(from, to string) error) error {
+	if dir == "" {
+		return errors.New("no home directory")
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(dir, "."+stateFile+"-*") // of mode 0600
+	temp, err := os.CreateTemp(dir, "."+name+"-*") // of mode 0600
 	if err != nil {
 		return err
 	}
@@ -102,12 +108,12 @@ func writeState(dir string, p *pair, link func(from, to string) error) error {
 	if err := errors.Join(err, temp.Close()); err != nil {
 		return err
 	}
-	file := filepath.Join(dir, stateFile)
+	file := filepath.Join(dir, name)
 	err = link(temp.Name(), file)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	// Some file systems have no hard links (FAT, shared folders of virtual machines). Rename replaces an existing pair:
+	// Some file systems have no hard links (FAT, shared folders of virtual machines). Rename replaces an existing file:
 	// two daemons that start at the same moment can still do that to each other, until the next restart.
 	if _, err := os.Lstat(file); err == nil {
 		return nil

@@ -1,9 +1,13 @@
 // Prints as JSON what the AWS SDK for Go v1 reads from the metadata service. The SDK finds the service by itself.
 //
+// With the argument "watch" it asks for the instance id at each line of its input and prints it, with one client and so with one
+// session token. It ends with the first error.
+//
 // It is a module of its own: the SDK has reached its end of life, but much software still contains it.
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,14 +20,38 @@ import (
 )
 
 func main() {
-	seen, err := ask()
-	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(seen)
-	}
+	err := run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run() error {
+	if len(os.Args) > 1 && os.Args[1] == "watch" {
+		return watch()
+	}
+	seen, err := ask()
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(seen)
+}
+
+func watch() error {
+	s, err := session.NewSession()
+	if err != nil {
+		return err
+	}
+	client := ec2metadata.New(s)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		id, err := client.GetMetadata("instance-id")
+		if err != nil {
+			return err
+		}
+		fmt.Println(id)
+	}
+	return nil
 }
 
 func ask() (map[string]any, error) {
