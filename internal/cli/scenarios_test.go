@@ -16,7 +16,7 @@ var scenarios = []scenario{
 	{name: "no profile", profile: "none", prepare: nothing, why: `profile "none" is in neither`},
 	{name: "no credentials", prepare: awsConfig("[default]\nregion = us-east-1\n"), why: "holds no credentials"},
 	{name: "half a key", prepare: awsConfig("[default]\naws_secret_access_key = " + hunter2 + "\n"), why: "partial credentials"},
-	{name: "not AWS's format", prepare: awsConfig("aws_secret_access_key = " + hunter2 + "\n[default\n"), why: "is in neither"},
+	{name: "not AWS's format", prepare: awsConfig("aws_secret_access_key = " + hunter2 + "\n[default\n"), why: "the line belongs to no profile"},
 	{name: "MFA", prepare: func(t *testing.T, v *vault) {
 		testutil.Write(t, ".aws/config", "[default]\nrole_arn = "+baseARN+"\nsource_profile = default\nmfa_serial = arn:aws:iam::123456789012:mfa/d\nexternal_id = "+hunter2+"\n")
 		userKeys(t, v)
