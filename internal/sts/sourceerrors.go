@@ -104,9 +104,7 @@ func (p *Provider) describeSource(err error) *credentials.Error {
 	case answered && !byService:
 		// Only container errors have no ResponseError. Their text is the whole response, which may contain credentials.
 		return temporary("the container credentials service that %s uses (AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI) refuses; see its log", p.profile())
-	case called == nil:
-		return cmp.Or(p.describeLogin(err), p.describeSSO(err, nil))
-	case called.OperationName == "AssumeRoleWithWebIdentity":
+	case called != nil && called.OperationName == "AssumeRoleWithWebIdentity":
 		api, ok := errors.AsType[smithy.APIError](err)
 		if !ok || isTransient(err, api) {
 			return nil
@@ -114,7 +112,7 @@ func (p *Provider) describeSource(err error) *credentials.Error {
 		return badProfile("STS refuses the web identity of %s (%s); renew the token in the file that web_identity_token_file, or AWS_WEB_IDENTITY_TOKEN_FILE, names, and check role_arn",
 			p.profile(), apiText(api))
 	default:
-		return p.describeSSO(err, called)
+		return cmp.Or(p.describeLogin(err), p.describeSSO(err, called))
 	}
 }
 
