@@ -56,6 +56,8 @@ type Credentials struct {
 	LastRenewal *time.Time `json:"last_renewal,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	LastError   string     `json:"last_error,omitempty"`
+	// Cache is the file that has the credentials for the next run; "" if no file has.
+	Cache string `json:"cache,omitempty"`
 	// MFA is set while a code is wanted.
 	MFA  *MFA   `json:"mfa,omitempty"`
 	Note string `json:"note,omitempty"`

@@ -5,11 +5,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +97,8 @@ func (a *App) prepare(ctx context.Context) error {
 	a.pool = credentials.NewPool(credentials.PoolOptions{
 		Provide:  func(s credentials.Spec) credentials.Provider { return sts.NewProvider(s, opt) },
 		NeedsMFA: a.needsMFA,
+		CacheDir: cacheDir(a.opt.Config.Config),
+		Issuer:   cmp.Or(os.Getenv("AWS_ENDPOINT_URL_STS"), os.Getenv("AWS_ENDPOINT_URL")),
 		Log:      a.log,
 		Now:      a.opt.Now,
 	})

@@ -1,12 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/identity"
 	"mock-ec2-metadata/internal/imds"
 )
 
@@ -27,7 +30,17 @@ func SpecOf(c *config.Config) credentials.Spec {
 		PolicyARNs:        c.Credentials.PolicyARNs,
 		MFASerial:         c.Credentials.MFASerial,
 		Mock:              c.Credentials.Mock,
+		Cache:             c.Credentials.Cache == "disk",
 	}
+}
+
+// cacheDir is where credentials.cache keeps credentials on disk; "" without a home directory.
+func cacheDir(c *config.Config) string {
+	state := cmp.Or(c.Identity.StateDir, identity.DefaultStateDir())
+	if state == "" {
+		return ""
+	}
+	return filepath.Join(state, "credentials")
 }
 
 // sessionName is the configured one, or the instance id, as on EC2.

@@ -61,6 +61,7 @@ func credentialsStatus(g *State, now time.Time) (s api.Credentials, late bool) {
 	s = api.Credentials{
 		Source: "sts", State: api.StatePending,
 		ARN: state.ARN, Expiration: date(state.Expiration), LastRenewal: date(state.LastRenewal), LastAttempt: date(state.LastAttempt),
+		Cache: state.CacheFile,
 	}
 	if g.Config.Config.Credentials.Mock {
 		s.Source = "mock"

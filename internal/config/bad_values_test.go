@@ -27,6 +27,9 @@ f.yaml:1: credentials.duration: 13h is not from 15m to 12h`},
 		{"duration in fractions", `
 credentials: {duration: 1000.5s}`, `
 f.yaml:1: credentials.duration: 16m40.5s is not whole seconds`},
+		{"cache of another kind", `
+credentials: {cache: file}`, `
+f.yaml:1: credentials.cache: "file" is not one of memory, disk`},
 		{"refresh_before too short", `
 credentials: {refresh_before: 30s}`, `
 f.yaml:1: credentials.refresh_before: 30s is less than 1m`},

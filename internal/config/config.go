@@ -52,7 +52,9 @@ type Credentials struct {
 	// Policy is an inline session policy (JSON); PolicyARNs are managed ones.
 	Policy     string   `yaml:"policy" is:"policy"`
 	PolicyARNs []string `yaml:"policy_arns" is:"policy ARN" most:"10 ARNs; STS takes at most"`
-	MFASerial  string   `yaml:"mfa_serial" is:"MFA serial"`
+	// Cache is where a role's credentials are kept: "disk" is for the next run too.
+	Cache     string `yaml:"cache" oneof:"memory, disk"`
+	MFASerial string `yaml:"mfa_serial" is:"MFA serial"`
 	// Mock hands out invented credentials without any call.
 	Mock bool `yaml:"mock"`
 }

@@ -13,7 +13,7 @@ var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 func defaults() *Config {
 	return &Config{
 		Instance: Instance{
-			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute},
+			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute, Cache: "memory"},
 			AWS:         AWS{AccountID: "123456789012", Region: defaultRegion}, // as in AWS's own examples
 			EC2: EC2{
 				LocalIPv4:    "10.0.0.10",

@@ -64,7 +64,7 @@ func read(t *testing.T, path string) string {
 func allDefaults() *Config {
 	return &Config{
 		Instance: Instance{
-			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute},
+			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute, Cache: "memory"},
 			AWS:         AWS{AccountID: "123456789012", Region: "us-east-1", AvailabilityZone: "us-east-1a"},
 			EC2: EC2{
 				LocalIPv4: "10.0.0.10", InstanceID: "i-0123456789abcdef0", ImageID: "ami-0abcdef1234567890",

@@ -58,6 +58,13 @@ func (l *loader) validateCredentials() {
 		}
 	}
 	l.validateOwn()
+	switch {
+	case c.Cache != "disk" || l.broken["credentials.iam_role"]:
+	case c.Mock:
+		l.odd("credentials.cache", "without effect: credentials.mock is true, and made-up credentials are not kept")
+	case c.IAMRole == "":
+		l.odd("credentials.cache", "without effect: only a role's credentials are kept, and credentials.iam_role is not set")
+	}
 	if c.Mock && c.SourceProfile != "" {
 		l.odd(profilePath, "not used: credentials.mock is true, so nothing is called and the credentials are made up")
 	}

@@ -26,11 +26,14 @@ func TestWarnings_NameValuesThatEC2WouldNeverHave(t *testing.T) {
 		"ec2: {subnet_ipv4_cidr_block: 10.0.0.0/29}": "f.yaml:1: ec2.subnet_ipv4_cidr_block: 10.0.0.0/29 is not of a size that AWS makes, /16 to /28",
 		"ec2: {network_interfaces: [{local_ipv4s: [127.0.0.1], public_ipv4s: [192.168.0.1]}]}": "f.yaml:1: ec2.network_interfaces[0].local_ipv4s: 127.0.0.1 is a loopback address; " + odd +
 			"\nf.yaml:1: ec2.network_interfaces[0].public_ipv4s: 192.168.0.1 is not a public address",
-		"aws: {region: cn-north-1, partition: aws}":          "f.yaml:1: aws.partition: aws is not the partition of aws.region cn-north-1, which is in aws-cn",
-		"aws: {region: us-isob-east-1, partition: aws}":      "f.yaml:1: aws.partition: aws is not the partition of aws.region us-isob-east-1, which is in aws-iso-b",
-		"aws: {region: us-east-1, partition: aws-us-gov}":    "f.yaml:1: aws.partition: aws-us-gov is not the partition of aws.region us-east-1, which is in aws",
-		"aws: {region: eusc-de-east-1, partition: aws-eusc}": "",
-		"credentials: {mock: true, source_profile: p}":       "f.yaml:1: credentials.source_profile: not used: credentials.mock is true, so nothing is called and the credentials are made up",
+		"aws: {region: cn-north-1, partition: aws}":                                "f.yaml:1: aws.partition: aws is not the partition of aws.region cn-north-1, which is in aws-cn",
+		"aws: {region: us-isob-east-1, partition: aws}":                            "f.yaml:1: aws.partition: aws is not the partition of aws.region us-isob-east-1, which is in aws-iso-b",
+		"aws: {region: us-east-1, partition: aws-us-gov}":                          "f.yaml:1: aws.partition: aws-us-gov is not the partition of aws.region us-east-1, which is in aws",
+		"aws: {region: eusc-de-east-1, partition: aws-eusc}":                       "",
+		"credentials: {cache: disk, iam_role: 'arn:aws:iam::123456789012:role/r'}": "",
+		"credentials: {cache: disk, source_profile: p}":                            "f.yaml:1: credentials.cache: without effect: only a role's credentials are kept, and credentials.iam_role is not set",
+		"credentials: {cache: disk, mock: true}":                                   "f.yaml:1: credentials.cache: without effect: credentials.mock is true, and made-up credentials are not kept",
+		"credentials: {mock: true, source_profile: p}":                             "f.yaml:1: credentials.source_profile: not used: credentials.mock is true, so nothing is called and the credentials are made up",
 		"ec2: {architecture: amd64, hostname: my_host}": `f.yaml:1: ec2.architecture: "amd64" is not one of i386, x86_64, arm64, x86_64_mac, arm64_mac` + "\n" +
 			`f.yaml:1: ec2.hostname: "my_host" is not a host name; it has letters, digits and hyphens between dots`,
 	} {

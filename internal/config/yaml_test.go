@@ -48,6 +48,7 @@ server:
   transitive_tag_keys: [] # default
   policy: "{\"Version\": \"2012-10-17\",\n \"Statement\": []}\n" # f.yaml:6
   policy_arns: [] # default
+  cache: memory # default
   mfa_serial: "" # default
   mock: true # f.yaml:3
 aws:

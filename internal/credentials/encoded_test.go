@@ -26,6 +26,7 @@ func TestEncoded_EncodesOncePerRefresh(t *testing.T) {
 		var last *string
 		renewals := 0
 		for range 100 {
+			time.Sleep(time.Minute)
 			got, err := e.Get(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -34,7 +35,6 @@ func TestEncoded_EncodesOncePerRefresh(t *testing.T) {
 				last = got
 				renewals++
 			}
-			time.Sleep(time.Minute)
 		}
 		if want := int(s.calls.Load()); calls != want || renewals != want || want < 2 {
 			t.Errorf("encoded %d times, %d results, want %d", calls, renewals, want)

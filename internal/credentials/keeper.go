@@ -37,6 +37,8 @@ type State struct {
 	LastAttempt time.Time
 	// MFASerial is the MFA device whose code the next call needs, see Answer; "" if it needs none.
 	MFASerial string
+	// CacheFile has the credentials on disk for the next run; "" if no file has.
+	CacheFile string
 }
 
 // Keeper holds the credentials of one provider and refreshes them before they expire. Only Run calls the provider: in the
@@ -47,7 +49,9 @@ type Keeper struct {
 	NeedsMFA func(*NeedsMFA)
 
 	provider Provider
-	schedule schedule // only Run uses it
+	cache    *cacheFile // nil: none; only Run uses it
+	failed   func()     // called before the failure of a call is recorded; only Run uses it
+	schedule schedule   // only Run uses it
 	log      *slog.Logger
 	now      func() time.Time // wall clock
 	wake     chan struct{}    // ends a pause; has room for one
@@ -55,8 +59,7 @@ type Keeper struct {
 	done     chan struct{}    // closed when Run has returned
 	demand   chan struct{}    // a client got credentials although the last call failed; has room for one
 
-	// mu guards the fields below. Only Run writes current, expires and needsMFA once it has begun, and reads them
-	// without mu.
+	// mu guards the fields below. Only Run writes needsMFA once it has begun, and reads it without mu.
 	mu       sync.RWMutex
 	since    time.Time
 	current  *Credentials
@@ -91,6 +94,9 @@ func (k *Keeper) Run(ctx context.Context) {
 	k.mu.Lock()
 	k.since = k.now()
 	k.mu.Unlock()
+	var stop func()
+	k.failed, stop = k.restore()
+	defer stop()
 	var code *answer
 	for {
 		began := time.Now()
@@ -98,7 +104,11 @@ func (k *Keeper) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if err != nil && k.left() <= 0 {
+			k.cache.remove()
+		}
 		if err == nil {
+			stop()
 			k.schedule.usedMFA = code != nil
 			select {
 			case <-k.wake: // a Retry during the call is served by its success
@@ -135,6 +145,9 @@ func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	if err != nil && !errors.As(err, &e) {
 		e = &Error{Code: CodeFailed, Message: err.Error(), Temporary: true}
 	}
+	if e != nil {
+		k.failed()
+	}
 	k.mu.Lock()
 	if e == nil {
 		k.current, k.expires = c, time.Now().Add(c.Expiration.Sub(k.now()))
@@ -151,6 +164,7 @@ func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	}
 	switch {
 	case e == nil:
+		k.cache.save(c)
 		attrs := []any{"expiration", c.Expiration.UTC().Format(time.RFC3339)}
 		if c.ARN != "" {
 			attrs = append([]any{"arn", c.ARN}, attrs...)
@@ -166,9 +180,10 @@ func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
 	return e
 }
 
-// left is how long the current credentials are still valid; 0 without any, negative if they have expired. Only Run
-// calls it.
+// left is how long the current credentials are still valid; 0 without any, negative if they have expired.
 func (k *Keeper) left() time.Duration {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
 	if k.current == nil {
 		return 0
 	}
@@ -225,43 +240,6 @@ func (k *Keeper) Retry() {
 		k.endPause()
 	}
 }
-
-// answer is an MFA code and where to report how the call with it ended.
-type answer struct {
-	text  string
-	ended chan<- *Error // has room for one
-}
-
-// Answer makes the call that needs an MFA code, with this code. It fails with an *Error if STS refuses the code, if the
-// call fails, if no code is wanted or if the keeper has been stopped, and with the context's error if ctx is done
-// first.
-func (k *Keeper) Answer(ctx context.Context, code string) error {
-	if k.State().MFASerial == "" {
-		return noCodeWanted()
-	}
-	stopped := &Error{Code: CodeFailed, Message: "the configuration has been reloaded; if a code is still wanted, give the next one"}
-	ended := make(chan *Error, 1)
-	select {
-	case k.answers <- answer{code, ended}:
-	case <-k.done:
-		return stopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-ended:
-		if err != nil {
-			return err
-		}
-		return nil
-	case <-k.done:
-		return stopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func noCodeWanted() *Error { return &Error{Code: CodeFailed, Message: "no MFA code is wanted now"} }
 
 // takeOver copies another keeper's credentials if they expire later than k's own. Both have the same holder. It must not be
 // called once Run has begun.
@@ -344,10 +322,15 @@ func (k *Keeper) valid() *Credentials {
 func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if k.current == nil || !k.current.Expiration.After(k.now()) || time.Until(k.expires) <= 0 {
+	if !k.isValid() {
 		return nil, k.lastErr == nil
 	}
 	return k.current, k.lastErr == nil
+}
+
+// isValid reports whether there are credentials that have not expired. k.mu is held.
+func (k *Keeper) isValid() bool {
+	return k.current != nil && k.current.Expiration.After(k.now()) && time.Until(k.expires) > 0
 }
 
 // Settled waits until the keeper has valid credentials, its first call has ended, or 5 seconds have passed since Run began
@@ -384,7 +367,7 @@ func (k *Keeper) State() State {
 	valid := k.valid()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	s := State{Valid: valid != nil, Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime}
+	s := State{Valid: valid != nil, Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime, CacheFile: k.cache.path()}
 	if k.needsMFA != nil {
 		s.MFASerial = k.needsMFA.Serial
 	}

@@ -71,3 +71,40 @@ func MFACodeTakenFor(ctx context.Context) (serial string) {
 	defer code.mu.Unlock()
 	return code.serial
 }
+
+// answer is an MFA code and where to report how the call with it ended.
+type answer struct {
+	text  string
+	ended chan<- *Error // has room for one
+}
+
+// Answer makes the call that needs an MFA code, with this code. It fails with an *Error if STS refuses the code, if the
+// call fails, if no code is wanted or if the keeper has been stopped, and with the context's error if ctx is done
+// first.
+func (k *Keeper) Answer(ctx context.Context, code string) error {
+	if k.State().MFASerial == "" {
+		return noCodeWanted()
+	}
+	stopped := &Error{Code: CodeFailed, Message: "the configuration has been reloaded; if a code is still wanted, give the next one"}
+	ended := make(chan *Error, 1)
+	select {
+	case k.answers <- answer{code, ended}:
+	case <-k.done:
+		return stopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			return err
+		}
+		return nil
+	case <-k.done:
+		return stopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func noCodeWanted() *Error { return &Error{Code: CodeFailed, Message: "no MFA code is wanted now"} }

@@ -14,6 +14,10 @@ type PoolOptions struct {
 	// NeedsMFA, if set, is called when a keeper waits for an MFA code, once for each reason; Keeper.Answer gives the
 	// code. The keeper's goroutine calls it: it must not wait, nor call Close.
 	NeedsMFA func(*Keeper, *NeedsMFA)
+	// CacheDir is the directory for the credentials of Specs with Cache; "": nowhere.
+	CacheDir string
+	// Issuer tells apart the credentials of different services in CacheDir, such as by AWS_ENDPOINT_URL_STS.
+	Issuer string
 	// Log; nil: none.
 	Log *slog.Logger
 	// Now is the wall clock; nil: time.Now.
@@ -118,6 +122,7 @@ func (p *Pool) member(s Spec) *member {
 		if p.opt.NeedsMFA != nil {
 			k.NeedsMFA = func(n *NeedsMFA) { p.opt.NeedsMFA(k, n) }
 		}
+		k.cache = newCacheFile(s, p.opt.CacheDir, p.opt.Issuer, p.opt.Log, p.opt.Now)
 		m = &member{keeper: k, holder: s.Holder()}
 		p.members[key] = m
 	}

@@ -38,6 +38,8 @@ type Spec struct {
 	Mock bool
 	// RefreshBefore is how long before expiry a Keeper refreshes the credentials.
 	RefreshBefore time.Duration
+	// Cache keeps a role's credentials on disk for the next run, see PoolOptions.CacheDir.
+	Cache bool
 }
 
 // Key identifies a Spec: two Specs have equal keys if and only if all their fields are equal. It holds no secret.
@@ -65,7 +67,7 @@ func (s Spec) Holder() string {
 		s.Profile = ""
 	}
 	s.Region, s.ExternalID, s.MFASerial = "", "", ""
-	s.Duration, s.RefreshBefore = 0, 0
+	s.Duration, s.RefreshBefore, s.Cache = 0, 0, false
 	return s.Key()
 }
 

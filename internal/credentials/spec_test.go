@@ -19,7 +19,7 @@ func fullSpec() Spec {
 		Profile: "work", Region: "us-east-1", RoleARN: roleARN, SessionName: "session", Duration: time.Hour, ExternalID: "hunter2hunter2",
 		SourceIdentity: "alice", SessionTags: map[string]string{"a": "1", "b": "2", "c": "3"}, TransitiveTagKeys: []string{"a", "b"},
 		Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, MFASerial: "arn:aws:iam::123456789012:mfa/developer", Mock: true,
-		RefreshBefore: 15 * time.Minute,
+		RefreshBefore: 15 * time.Minute, Cache: true,
 	}
 }
 
@@ -121,6 +121,7 @@ func TestSpecHolder(t *testing.T) {
 		{name: "policies", change: func(s *Spec) { s.PolicyARNs = nil }},
 		{name: "MFA device", change: func(s *Spec) { s.MFASerial = "" }, equal: true},
 		{name: "mock", change: func(s *Spec) { s.Mock = false }},
+		{name: "cache", change: func(s *Spec) { s.Cache = false }, equal: true},
 		{name: "time of refresh", change: func(s *Spec) { s.RefreshBefore = time.Minute }, equal: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
