@@ -79,11 +79,11 @@ func (f *cacheFile) load() *Credentials {
 	if f.dir == "" {
 		return nil
 	}
+	f.sweep()
 	if !f.wanted {
 		_ = os.Remove(f.file())
 		return nil
 	}
-	f.sweep()
 	c, err := f.read(f.file())
 	if err == nil {
 		err = privateDir(f.dir)
