@@ -48,6 +48,7 @@ var packageMap = map[string][]string{
 	"internal/credentials": nil,
 	"internal/filewatch":   nil,
 	"internal/identity":    nil,
+	"internal/netfilter":   nil,
 	"internal/privileges":  nil,
 	"internal/profile":     nil,
 	"internal/route":       nil,
