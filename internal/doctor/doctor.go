@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -21,6 +22,8 @@ const (
 	walkTimeout = 45 * time.Second
 	// callTimeout bounds the steps that call AWS, or run what the profile names.
 	callTimeout = 30 * time.Second
+	// filterTimeout bounds all programs that list packet filters.
+	filterTimeout = 8 * time.Second
 )
 
 // Options say which daemon is examined.
@@ -51,6 +54,8 @@ type Finding struct {
 	Text string
 	// blocks says why the steps that need this one cannot be tried; "" lets them go on.
 	blocks string
+	// also is reported after this; nil without.
+	also *Finding
 }
 
 // Lines are the lines of the text, safe for a terminal: some of it may have come over the network.
@@ -73,7 +78,10 @@ func failure(err error) Finding { return Finding{Mark: Fail, Text: err.Error()} 
 type doctor struct {
 	opt     Options
 	service service
+	machine machine
 
+	filters  *filters       // nil: not Linux
+	hardware *hardware      // nil: not Linux
 	loaded   *config.Loaded // nil: the configuration is wrong
 	profile  *sts.Profile
 	identity sts.Identity
@@ -100,19 +108,25 @@ func (d *doctor) steps() []step {
 		{"listener", "", walkTimeout, d.examineListener},
 		{"guard", "configuration", walkTimeout, d.examineGuard},
 		{"redirect", "", walkTimeout, d.examineRedirect},
+		{"firewall", "", walkTimeout, d.examineFirewall},
+		{"environment", "", walkTimeout, d.examineEnvironment},
+		{"hardware", "", walkTimeout, d.examineHardware},
 	}
 }
 
 // Run reports what each step finds, as soon as it has. It returns how many steps failed, and how many there are. Its error
 // is that ctx was done.
 func Run(ctx context.Context, opt Options, report func(step string, f Finding)) (failed, steps int, err error) {
-	d := &doctor{opt: opt, service: serviceOf(opt.Sources.Environ)}
+	d := &doctor{opt: opt, service: serviceOf(opt.Sources.Environ), machine: thisMachine(opt.Log)}
 	return d.run(ctx, report)
 }
 
-// run does all of Run. Tests give it another service.
+// run does all of Run. Tests give it another service and another machine.
 func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (failed, steps int, err error) {
 	start := time.Now()
+	if runtime.GOOS == "linux" {
+		d.look(ctx)
+	}
 	all := d.steps()
 	blocked := map[string]string{} // step -> why the steps that need it are not tried
 	for _, s := range all {
@@ -131,8 +145,20 @@ func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (
 		}
 		blocked[s.name] = f.blocks
 		report(s.name, f)
+		if f.also != nil {
+			report(s.name, *f.also)
+		}
 	}
 	return failed, len(all), nil
+}
+
+// look reads what only root can read. The first step leaves root.
+func (d *doctor) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, filterTimeout)
+	defer cancel()
+	d.filters = d.machine.filters(ctx)
+	h := d.machine.hardware()
+	d.hardware = &h
 }
 
 func (d *doctor) examineConfiguration(ctx context.Context) Finding {

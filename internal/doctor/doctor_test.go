@@ -198,7 +198,7 @@ func TestDoctor_StopsWhenInterrupted(t *testing.T) {
 	opt.Log = slog.New(slog.NewTextHandler(log, nil))
 	var steps []string
 	failed, all, err := Run(ctx, opt, func(step string, f Finding) { steps = append(steps, string(f.Mark)+" "+step) })
-	if err == nil || err.Error() != "interrupted" || failed != 0 || all != 9 {
+	if err == nil || err.Error() != "interrupted" || failed != 0 || all != 12 {
 		t.Errorf("%d of %d failed, error %v", failed, all, err)
 	}
 	if diff := cmp.Diff([]string{"ok configuration", "ok profile", "ok credentials"}, steps); diff != "" {
@@ -213,7 +213,7 @@ func TestDoctor_LeavesRootBeforeItLooks(t *testing.T) {
 	testutil.IsolateHome(t)
 	opt := options(testutil.FreeAddr(t))
 	opt.LeaveRoot = func(context.Context, *config.Loaded) error { return errors.New("no such user") }
-	d := &doctor{opt: opt, service: service{url: "http://" + testutil.FreeAddr(t) + "/"}}
+	d := &doctor{opt: opt, service: service{url: "http://" + testutil.FreeAddr(t) + "/"}, machine: quietMachine(t)}
 	var first Finding
 	_, _, err := d.run(t.Context(), func(step string, f Finding) {
 		if step == "configuration" {

@@ -146,6 +146,8 @@ func (d *doctor) examineRedirect(ctx context.Context) Finding {
 		return Finding{Mark: Fail, Text: fmt.Sprintf("%v; stop that, remove what redirects %s to it, or tell SDKs: %s", stranger, s, tell)}
 	case err != nil && s.told:
 		return Finding{Mark: Fail, Text: fmt.Sprintf("%s tells SDKs to ask there, but %v; %s", sdkenv.EndpointVariable, err, tell)}
+	case err != nil && d.inPlace():
+		return Finding{Mark: Note, Text: fmt.Sprintf("%v; the address is in place, so the daemon does not listen there, or a rule takes the requests away (see firewall); tell SDKs: %s", err, tell)}
 	case err != nil:
 		return Finding{Mark: Note, Text: fmt.Sprintf("%v; this machine is not redirected, so tell SDKs: %s (or for all clients: %s; in virtual machines: nat.sh)",
 			err, tell, route.HowTo(runtime.GOOS))}
@@ -160,4 +162,10 @@ func (d *doctor) examineRedirect(ctx context.Context) Finding {
 	default:
 		return Finding{Mark: OK, Text: fmt.Sprintf("%s leads to the daemon", s)}
 	}
+}
+
+// inPlace tells whether this machine has the service's address.
+func (d *doctor) inPlace() bool {
+	places, err := d.machine.places()
+	return err == nil && places[0].Ours
 }

@@ -29,7 +29,7 @@ var packageMap = map[string][]string{
 
 	"internal/doctor": {
 		"internal/api", "internal/app", "internal/config", "internal/credentials", "internal/guard", "internal/instance",
-		"internal/probe", "internal/route", "internal/sdkenv", "internal/sts",
+		"internal/netfilter", "internal/probe", "internal/route", "internal/sdkenv", "internal/sts",
 	},
 	"internal/app": {
 		"internal/api", "internal/config", "internal/credentials", "internal/filewatch", "internal/guard", "internal/identity",
