@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/app"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/probe"
 	"mock-ec2-metadata/internal/route"
@@ -34,7 +36,7 @@ It adds no iptables rule and changes no rule of other programs.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRouteAdd(f), newRouteRemove(), newRouteStatus(), newRouteHold())
+	cmd.AddCommand(newRouteAdd(f), newRouteRemove(), newRouteStatus(f), newRouteHold())
 	return cmd
 }
 
@@ -249,7 +251,7 @@ func newRouteRemove() *cobra.Command {
 	return cmd
 }
 
-func newRouteStatus() *cobra.Command {
+func newRouteStatus(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Say where the address is and what answers there; exit 0 if mock-ec2-metadata does",
@@ -269,13 +271,51 @@ func newRouteStatus() *cobra.Command {
 			switch {
 			case isStranger && probe.IsEC2(cmd.Context(), route.URL(route.IPv4()), stranger):
 				return fmt.Errorf("a real EC2 metadata service answers at %s", page)
+			case isStranger && places[0].Ours:
+				return fmt.Errorf("%w; %s", err, takenAway)
 			case isStranger:
 				return err
 			case err != nil:
-				return fmt.Errorf("%w; to put a daemon there: %s", err, route.HowTo(runtime.GOOS))
+				return fmt.Errorf("%w; %s", err, nextStep(cmd.Context(), f, places[0]))
 			}
 			_, err = fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
 			return err
 		},
+	}
+}
+
+// takenAway is what to do where the address is in place and something else is behind it.
+const takenAway = "the address is in place, so another program listens there, or a rule of a packet filter redirects requests; to find it: sudo mock-ec2-metadata doctor"
+
+// nextStep says what puts a daemon where the address is or belongs, but for what has been done already.
+func nextStep(ctx context.Context, f *flags, p route.Place) string {
+	if holder := route.Holder(ctx); holder != "" && p.Ours {
+		return fmt.Sprintf("%s holds the address, as a daemon with --link-local does, so that daemon is starting, or a rule of a packet filter takes the requests away; to find out: sudo mock-ec2-metadata doctor", holder)
+	}
+	loaded, err := config.Load(f.sources())
+	if err != nil {
+		loaded = nil // the daemon may run with what the file was
+	}
+	listen := []string{app.ListenAddress(f.listen, loaded)}
+	if loaded != nil {
+		listen = loaded.Config.Server.Listen
+	}
+	found, _, err := probe.First(ctx, app.Places(f.listen, listen[0]))
+	runs := err == nil
+	switch {
+	case p.Ours && runtime.GOOS == "linux":
+		verb := "start the daemon there"
+		if runs {
+			verb = "restart the daemon at " + api.URL(found) + " so that it listens there"
+		}
+		return fmt.Sprintf("the address is in place, so %s: sudo mock-ec2-metadata serve%s", verb, listenFlags(listen))
+	case p.Ours && runs:
+		return fmt.Sprintf("the address is in place, but does not lead to the daemon at %s: %s", api.URL(found), route.HowTo(runtime.GOOS))
+	case p.Ours:
+		return "the address is in place, so start the daemon: mock-ec2-metadata serve"
+	case runs && runtime.GOOS == "linux":
+		return fmt.Sprintf("a daemon runs at %s; to put it there, restart it as: %s", api.URL(found), route.HowTo(runtime.GOOS))
+	default:
+		return "to put a daemon there: " + route.HowTo(runtime.GOOS)
 	}
 }

@@ -38,6 +38,27 @@ func lock(ctx context.Context, name string) (io.Closer, error) {
 	}
 }
 
+// Holder describes the process that holds the lock for as long as it runs, as the holder of a daemon with --link-local does. It
+// returns "" if none does.
+func Holder(ctx context.Context) string { return holder(ctx, lockName) }
+
+func holder(ctx context.Context, name string) string {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", name)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = conn.Close() }()
+	return describe(conn)
+}
+
+// describe names the process at the other end.
+func describe(conn net.Conn) string {
+	if pid := peer(conn); pid > 0 {
+		return fmt.Sprintf("process %d", pid)
+	}
+	return "a process of another container"
+}
+
 // waitForRelease waits until the holder closes the socket, or ctx is done, and describes the holder. It returns known if it
 // cannot connect.
 func waitForRelease(ctx context.Context, name, known string) string {
@@ -48,10 +69,7 @@ func waitForRelease(ctx context.Context, name, known string) string {
 	defer func() { _ = conn.Close() }()
 	unblock := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer unblock()
-	known = "a process of another container"
-	if pid := peer(conn); pid > 0 {
-		known = fmt.Sprintf("process %d", pid)
-	}
+	known = describe(conn)
 	_, _ = conn.Read(make([]byte, 1)) // blocks until the holder closes the socket
 	return known
 }

@@ -82,3 +82,21 @@ func hasWaiter(t *testing.T, name string) bool {
 	}
 	return strings.Count(string(sockets), name) > 1 // the listener, and a connection
 }
+
+func TestHolder_NamesTheProcess(t *testing.T) {
+	name := uniqueLock(t)
+	if got := holder(t.Context(), name); got != "" {
+		t.Errorf("before the lock: %q", got)
+	}
+	held, err := lock(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := holder(t.Context(), name), fmt.Sprintf("process %d", os.Getpid()); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	_ = held.Close()
+	if got := holder(t.Context(), name); got != "" {
+		t.Errorf("after the lock: %q", got)
+	}
+}

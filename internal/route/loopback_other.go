@@ -103,3 +103,6 @@ func Find() ([]Place, error) {
 
 // Lock does nothing: only on Linux does a daemon remove the address itself.
 func Lock(context.Context) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// Holder returns "": only on Linux does a daemon hold the address.
+func Holder(context.Context) string { return "" }
