@@ -344,6 +344,10 @@ func TestFind_NFTRules(t *testing.T) {
 			both: []string{`FAIL out: tcp flags syn ip daddr 169.254.169.254 drop`},
 		},
 		{
+			name:  "firewalld", // br0 is in the public zone
+			local: []string{`FAIL filter_INPUT: reject with icmpx admin-prohibited`},
+		},
+		{
 			name:  "iptables",
 			apart: []string{`note OUTPUT: ip daddr 169.254.169.254 tcp dport 80 counter packets 0 bytes 0 dnat to 192.0.2.1:5000`, `FAIL PREROUTING: iifname "docker0" ip daddr 169.254.169.254 tcp dport 80 counter packets 0 bytes 0 dnat to 192.0.2.9:80`, `FAIL FORWARD: ip daddr 169.254.0.0/16 counter packets 0 bytes 0 reject`},
 			local: []string{`note OUTPUT: ip daddr 169.254.169.254 tcp dport 80 counter packets 0 bytes 0 dnat to 192.0.2.1:5000`, `FAIL PREROUTING: iifname "docker0" ip daddr 169.254.169.254 tcp dport 80 counter packets 0 bytes 0 dnat to 192.0.2.9:80`, `note FORWARD: ip daddr 169.254.0.0/16 counter packets 0 bytes 0 reject`},

@@ -93,9 +93,9 @@ func (s *ruleset) addRule(v object) {
 	}
 	c := t.chains[scalar(v["chain"])]
 	p := &nftRule{ruleset: s, table: t, done: rule{
-		show: cmp.Or(s.texts[key(v, "family", "table", "handle")], "handle "+scalar(v["handle"])), // nft may not know how to write it
-		undo: fmt.Sprintf("sudo nft delete rule %s %s %s handle %s", t.family, t.name, c.name, scalar(v["handle"])),
-		ours: t.name == ourTable,
+		show:   cmp.Or(s.texts[key(v, "family", "table", "handle")], "handle "+scalar(v["handle"])), // nft may not know how to write it
+		undo:   fmt.Sprintf("sudo nft delete rule %s %s %s handle %s", t.family, t.name, c.name, scalar(v["handle"])),
+		handle: scalar(v["handle"]), ours: t.name == ourTable,
 	}}
 	expressions, _ := v["expr"].([]any)
 	for _, e := range expressions {

@@ -125,6 +125,8 @@ func fieldOf(left any) nftField {
 		switch name := scalar(ct["key"]); name {
 		case "state":
 			return words("new")
+		case "status": // a new connection has none
+			return words()
 		case "ip daddr", "ip6 daddr", "daddr":
 			return payloadField(strings.TrimSuffix(name, " daddr"), "daddr")
 		}

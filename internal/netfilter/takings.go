@@ -125,7 +125,8 @@ func (t taking) harm(req request) (harmful, sure bool) {
 	return sure || t.named.to && t.fit == unsure, sure
 }
 
-// String names tool, table, chain and rule, and has the command that removes it.
+// String names tool, table, chain and rule. It has the command that removes a rule for the address, or makes an exception from
+// one for more.
 func (t *Taking) String() string {
 	table := t.chain.table
 	name, daddr := table.name, "ip"
@@ -135,13 +136,20 @@ func (t *Taking) String() string {
 	if t.address.Is6() {
 		daddr = "ip6"
 	}
-	what, does, undo := "its policy", "drops", ""
-	switch {
-	case t.rule != nil:
+	what, does := "its policy", "drops"
+	if t.rule != nil {
 		what, does = "the rule `"+t.rule.show+"`", t.rule.does(t.fit)
+	}
+	undo := ""
+	switch {
+	case t.rule != nil && t.named.to:
 		undo = "unless you need it, remove it: " + t.rule.undo
 	case table.tool == "nft":
-		undo = fmt.Sprintf("make an exception: sudo nft insert rule %s %s %s daddr %s tcp dport %d accept", name, t.chain.name, daddr, t.address, servicePort)
+		position := ""
+		if t.rule != nil {
+			position = " position " + t.rule.handle
+		}
+		undo = fmt.Sprintf("make an exception: sudo nft insert rule %s %s%s %s daddr %s tcp dport %d accept", name, t.chain.name, position, daddr, t.address, servicePort)
 	default:
 		undo = fmt.Sprintf("make an exception: sudo %s -w -t %s -I %s -d %s -p tcp --dport %d -j ACCEPT", table.tool, name, t.chain.name, t.address, servicePort)
 	}

@@ -81,6 +81,7 @@ type rule struct {
 	target     netip.AddrPort
 	show       string // the rule as its tool prints it
 	undo       string // the command that removes it
+	handle     string // nft's number of it
 	ours       bool
 }
 

@@ -46,6 +46,35 @@ func TestFind_TellsThatClientsComeByOthers(t *testing.T) {
 	}
 }
 
+// TestString_AdvisesExceptions has rules that are not for the service alone.
+func TestString_AdvisesExceptions(t *testing.T) {
+	firewalld, err := ParseNFT(recordings(t, "nft.json")["firewalld"].Listing, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		chains []*Chain
+		want   string // the end
+	}{
+		{"nft", firewalld, "; make an exception: sudo nft insert rule inet firewalld filter_INPUT position 13 ip daddr 169.254.169.254 tcp dport 80 accept"},
+		{
+			"a port that Docker publishes", ParseIptables("iptables-nft", "ip", recordings(t, "iptables.json")["published port"].Saved),
+			"; make an exception: sudo iptables-nft -w -t nat -I DOCKER -d 169.254.169.254 -p tcp --dport 80 -j ACCEPT",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			found, _ := Find(tt.chains, machineOf(true))
+			if len(found) != 1 {
+				t.Fatalf("found %d", len(found))
+			}
+			if got := found[0].String(); !strings.HasSuffix(got, tt.want) {
+				t.Errorf("got %q, want the end %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestPass_ChainsRunByPriority(t *testing.T) {
 	r := recordings(t, "nft.json")
 	ours, err := ParseNFT(r["nat.sh"].Listing, "")
