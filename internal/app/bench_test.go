@@ -30,7 +30,7 @@ func newInProcess(tb testing.TB, configuration string) *inProcess {
 		testutil.Write(tb, config.DefaultFile, configuration)
 	}
 	opt := options(load(tb, ""))
-	lines := web.NewLineWriter(io.Discard)
+	lines := web.NewLineWriter(io.Discard, func(int) {})
 	tb.Cleanup(lines.Close)
 	opt.AccessLog = lines
 	u := newUnserved(tb, opt)

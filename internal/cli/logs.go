@@ -18,13 +18,16 @@ type logs struct {
 // newLogs writes lines to w, in the format text or json.
 func newLogs(w io.Writer, format string) *logs {
 	w = &lockedWriter{w: w}
-	l := &logs{level: new(slog.LevelVar), access: web.NewLineWriter(w)}
+	l := &logs{level: new(slog.LevelVar)}
 	options := &slog.HandlerOptions{Level: l.level}
 	if format == "json" {
 		l.Logger = slog.New(slog.NewJSONHandler(w, options))
 	} else {
 		l.Logger = slog.New(slog.NewTextHandler(w, options))
 	}
+	l.access = web.NewLineWriter(w, func(lines int) {
+		l.Warn("access log lines were dropped", "lines", lines, "hint", "the reader of the log hung")
+	})
 	return l
 }
 

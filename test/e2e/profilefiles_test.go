@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -132,7 +133,7 @@ func TestProfileFiles_SameIdentityAsTheCLI(t *testing.T) {
 				"ROLE(one)", roleLines("one"), "ROLE(two)", roleLines("two"), "ROLE(three)", roleLines("three"))
 			for name, content := range map[string]string{"config": tt.config, "credentials": tt.credentials} {
 				if content != "" {
-					writeFile(t, filepath.Join(home, ".aws", name), fill.Replace(content))
+					testutil.Write(t, filepath.Join(home, ".aws", name), fill.Replace(content))
 				}
 			}
 			profile := tt.profile
@@ -207,7 +208,7 @@ func tools(t *testing.T, home string, k stsfake.Key) {
 		"echo '{\"Version\": 1, \"AccessKeyId\": \"%s\", \"SecretAccessKey\": \"%s\"}'\n", k.AccessKeyID, k.SecretAccessKey)
 	for _, dir := range []string{"bin", "my tools"} {
 		file := filepath.Join(home, dir, "tool")
-		writeFile(t, file, script)
+		testutil.Write(t, file, script)
 		if err := os.Chmod(file, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +228,7 @@ func modelsOf(t *testing.T, endpoint string) string {
 		"UseGlobalEndpoint": {"builtIn": "AWS::STS::UseGlobalEndpoint", "required": true, "default": false, "type": "Boolean", "documentation": ""}},
 		"rules": [{"conditions": [], "type": "endpoint", "endpoint": {"url": "` + endpoint + `", "properties": {}, "headers": {}}}]}`
 	for _, service := range []string{"sts/2011-06-15", "sso/2019-06-10", "sso-oidc/2019-06-10"} {
-		writeFile(t, filepath.Join(dir, service, "endpoint-rule-set-1.json"), rules)
+		testutil.Write(t, filepath.Join(dir, service, "endpoint-rule-set-1.json"), rules)
 	}
 	return dir
 }
@@ -235,12 +236,12 @@ func modelsOf(t *testing.T, endpoint string) string {
 // TestProfileFiles_RunDockerMountsExpandedPaths runs run-docker.sh with a docker that prints its arguments.
 func TestProfileFiles_RunDockerMountsExpandedPaths(t *testing.T) {
 	home := t.TempDir()
-	writeFile(t, filepath.Join(home, "bin", "docker"), "#!/bin/sh\nfor a; do echo \"<$a>\"; done\n")
+	testutil.Write(t, filepath.Join(home, "bin", "docker"), "#!/bin/sh\nfor a; do echo \"<$a>\"; done\n")
 	if err := os.Chmod(filepath.Join(home, "bin", "docker"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"c", "k", "a,b"} {
-		writeFile(t, filepath.Join(home, "x", name), "")
+		testutil.Write(t, filepath.Join(home, "x", name), "")
 	}
 	cmd := exec.CommandContext(t.Context(), "/bin/bash", "../../run-docker.sh", "it", "true")
 	cmd.Env = []string{

@@ -34,7 +34,7 @@ func TestRoute_AddsShowsAndRemovesTheAddresses(t *testing.T) {
 		wantRun(t, finish(t, cmd), 0, machine.placesAfter(t)+advice, "")
 		machine.wantOneOfEach(t)
 	}
-	command(1, machine.places(t), "mock-ec2-metadata: nothing answers at http://169.254.169.254/status: dial tcp 169.254.169.254:80: connect: connection refused; to put a daemon there: sudo mock-ec2-metadata serve --link-local\n", "status")
+	command(1, machine.places(t), "mock-ec2-metadata: nothing answers at http://169.254.169.254/status: dial tcp 169.254.169.254:80: connect: connection refused; the address is in place, so start the daemon there: sudo mock-ec2-metadata serve --listen 0.0.0.0:5000 --listen 169.254.169.254:80 --listen '[fd00:ec2::254]:80'\n", "status")
 	const answers = "mock-ec2-metadata answers there: i-0123456789abcdef0 with role myrole (conf/config.yaml)\n"
 	t.Run("with a daemon", func(t *testing.T) {
 		machine.serve(t, home, "127.0.0.1:5000", listenIPv4, listenIPv6)
