@@ -22,6 +22,7 @@ type value struct {
 	text   string            // continuation lines are joined by newlines; "" if there is nested
 	nested map[string]string // of a key without a value of its own, from the indented lines below it; else nil
 	line   int
+	more   []string // continuation lines, until the end of the file
 }
 
 // section is a heading and its keys, whose names are in lower case.
@@ -163,14 +164,15 @@ func (p *parser) extend(text string) {
 		return
 	}
 	v := p.current.keys[p.key]
-	v.text += "\n" + text
+	v.more = append(v.more, text)
 	p.current.keys[p.key] = v
 }
 
 // finish completes the values of a section, and reads those that consist of indented lines only.
 func (p *parser) finish(s *section) *SyntaxError {
 	for key, v := range s.keys {
-		v.text = strings.TrimRightFunc(v.text, isSpace)
+		v.text = strings.TrimRightFunc(strings.Join(append([]string{v.text}, v.more...), "\n"), isSpace)
+		v.more = nil
 		if strings.HasPrefix(v.text, "\n") {
 			v.nested = map[string]string{}
 			for line := range strings.SplitSeq(v.text, "\n") {

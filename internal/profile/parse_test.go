@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"mock-ec2-metadata/internal/testutil"
 )
@@ -92,6 +93,20 @@ func TestLoad_ReadsForms(t *testing.T) {
 				t.Errorf("got %.80q, want %.80q", got, tt.want)
 			}
 		})
+	}
+}
+
+// 2 MB of continuation lines take milliseconds, not minutes.
+func TestLoad_IsLinear(t *testing.T) {
+	home(t, "[default]\nregion = x\n"+strings.Repeat(" y\n", 700_000)+"output = z\n", "")
+	began := time.Now()
+	files, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := files.Profile("default")
+	if took := time.Since(began); err != nil || p.Setting("output") != "z" || took > 10*time.Second {
+		t.Errorf("%v, after %v", err, took)
 	}
 }
 
