@@ -1,11 +1,14 @@
 package app
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"mock-ec2-metadata/internal/testutil"
 )
@@ -126,5 +129,32 @@ func TestReload_OfAnotherStateDirectoryMakesAnotherSecret(t *testing.T) {
 	}
 	if got := start(t).withToken(t, after); got != "i-0123456789abcdef0" {
 		t.Errorf("a token from after, after a restart: %s", got)
+	}
+}
+
+func TestRun_AnswersUnusualHosts(t *testing.T) {
+	testutil.IsolateHome(t)
+	d := start(t)
+	for _, tt := range []struct{ name, request, want string }{
+		{"token of an old AWS CRT client", "PUT /latest/api/token HTTP/1.1\r\nx-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 200 OK"},
+		{"value of an old AWS CRT client", "GET /latest/meta-data/instance-id HTTP/1.1\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 200 OK"},
+		{"HTTP/1.0", "PUT /latest/api/token HTTP/1.0\r\nx-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n", "HTTP/1.0 200 OK"},
+		{"cloud-init's third URL", "GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: instance-data.:8773\r\n\r\n", "HTTP/1.1 200 OK"},
+		{"page", "GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: evil.example.\r\n\r\n", "HTTP/1.1 403 Forbidden"},
+		{"page in absolute form, without Host", "GET http://evil.example/latest/meta-data/instance-id HTTP/1.1\r\n\r\n", "HTTP/1.1 403 Forbidden"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := net.Dial("tcp", d.Addrs()[0].String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			_, _ = io.WriteString(c, tt.request)
+			line, err := bufio.NewReader(c).ReadString('\n')
+			if err != nil || strings.TrimSpace(line) != tt.want {
+				t.Errorf("got %q (%v), want %s", line, err, tt.want)
+			}
+		})
 	}
 }
