@@ -24,7 +24,7 @@ func (a *App) handler() http.Handler {
 	r := chi.NewRouter()
 	own := &web.Adapter{Log: a.log, Render: renderStatusError}
 	r.HandleFunc(statusPath, own.Handle(a.serveStatus))
-	r.NotFound(imds.NewHandler(a.log, selector{a}, a.isOwn))
+	r.NotFound(imds.NewHandler(a.log, selector{a}, a.isOwn, a.guard.IsGuest))
 
 	lines := a.opt.AccessLog
 	if lines == nil {

@@ -32,6 +32,13 @@ func (g *Guard) IsLocal(r *http.Request) bool {
 	return g.classify(g.rules.Load(), remote(r)) == Local
 }
 
+// IsGuest reports whether a request comes from the network of a container or virtual machine of this machine. On EC2 the answer
+// passes a hop on the way there.
+func (g *Guard) IsGuest(r *http.Request) bool {
+	a := remote(r)
+	return a.IsValid() && !a.IsLoopback() && !g.networks.isOwn(a) && g.networks.isGuest(a)
+}
+
 func (g *Guard) classify(rules *Rules, a netip.Addr) Class {
 	if !a.IsValid() {
 		return Refused

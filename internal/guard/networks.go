@@ -16,8 +16,9 @@ import (
 type Networks struct {
 	log        *slog.Logger
 	list       func() ([]attachment, error)
-	extra      []netip.Prefix // virtual networks that this process cannot see
-	refreshing sync.Mutex     // serialises refreshes, so that an older list never replaces a newer one
+	uplinks    func() (map[string]bool, error) // names of the interfaces of default routes; nil for none
+	extra      []netip.Prefix                  // virtual networks that this process cannot see
+	refreshing sync.Mutex                      // serialises refreshes, so that an older list never replaces a newer one
 	latest     atomic.Pointer[snapshot]
 	// stale reports whether the snapshot needs a refresh before use. It is always false where the kernel reports changes.
 	stale func() bool
@@ -29,6 +30,7 @@ type attachment struct {
 	name    string       // of the interface
 	virtual bool         // whether the interface is virtual
 	routed  bool         // an on-link route: this machine has no address in the network
+	guests  bool         // whether the network is of this machine's containers or virtual machines alone
 }
 
 // snapshot is the immutable state of the networks at one time.
@@ -40,7 +42,7 @@ type snapshot struct {
 // NewNetworks reads the machine's interfaces now and, until Watch is called, when a snapshot is older than a second. A
 // container cannot see its host's virtual networks: pass them as extra.
 func NewNetworks(log *slog.Logger, extra ...netip.Prefix) *Networks {
-	n := &Networks{log: log, list: attachments, extra: extra, stale: every(time.Second)}
+	n := &Networks{log: log, list: attachments, uplinks: defaultRoutes, extra: extra, stale: every(time.Second)}
 	n.refresh()
 	return n
 }
@@ -63,8 +65,15 @@ func (n *Networks) refresh() {
 		}
 		return
 	}
+	var uplinks map[string]bool
+	if n.uplinks != nil {
+		if uplinks, err = n.uplinks(); err != nil {
+			n.log.Warn("cannot list default routes", "error", err)
+		}
+	}
 	v := &snapshot{own: map[netip.Addr]bool{}}
 	for _, a := range list {
+		a.guests = a.virtual && !uplinks[a.name]
 		if !a.routed {
 			v.own[zoned(a.prefix.Addr(), a.name)] = true
 		}
@@ -99,20 +108,31 @@ func (n *Networks) isOwn(a netip.Addr) bool { return n.current().own[a] }
 // isVirtual reports whether an address is in the network of a virtual interface. The smallest network that contains it
 // decides, as in routing: the large network of a VPN may contain that of the LAN.
 func (n *Networks) isVirtual(a netip.Addr) bool {
+	return n.allOf(a, func(at attachment) bool { return at.virtual })
+}
+
+// isGuest reports whether an address is in the network of this machine's containers or virtual machines. The interface of the
+// default route leads out of this machine: in a container it is virtual, too. Nor do packets to networks that only the host sees
+// leave through an interface of this machine: the host itself is a hop to them.
+func (n *Networks) isGuest(a netip.Addr) bool {
+	return n.allOf(a, func(at attachment) bool { return at.guests })
+}
+
+// allOf reports whether ok holds for the smallest network that contains an address, or for all of that size.
+func (n *Networks) allOf(a netip.Addr, ok func(attachment) bool) bool {
 	bare, zone, local := a.WithZone(""), a.Zone(), a.Is6() && a.IsLinkLocalUnicast()
 	v := n.current()
 	for i, at := range v.networks {
 		if !at.prefix.Contains(bare) || local && at.name != zone {
 			continue
 		}
-		// Of several networks of this size all must be virtual.
-		virtual := at.virtual
+		all := ok(at)
 		for _, other := range v.networks[i+1:] {
 			if other.prefix.Bits() == at.prefix.Bits() && other.prefix.Contains(bare) && (!local || other.name == zone) {
-				virtual = virtual && other.virtual
+				all = all && ok(other)
 			}
 		}
-		return virtual
+		return all
 	}
 	return false
 }

@@ -21,5 +21,8 @@ func virtualInterfaces() (isVirtual func(name string) bool, err error) {
 // watch makes the snapshot stale once per second: these systems report no changes.
 func (n *Networks) watch(context.Context) (stale func() bool) { return every(time.Second) }
 
+// defaultRoutes names no interface: only the hop limit needs them, and that is Linux's.
+func defaultRoutes() (map[string]bool, error) { return nil, nil }
+
 // onLinkRoutes lists nothing: pod networks with such routes exist on Linux only.
 func onLinkRoutes([]net.Interface, func(name string) bool) ([]attachment, error) { return nil, nil }

@@ -3,6 +3,7 @@
 package imds
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,14 +14,22 @@ import (
 )
 
 func TestHopLimit_HoldsForTokenAnswersOnly(t *testing.T) {
-	for _, tt := range []struct{ network, address string }{
-		{"tcp4", "127.0.0.1:0"},
-		{"tcp6", "[::1]:0"},
+	for _, tt := range []struct {
+		name, network, address string
+		guest                  bool
+		limit, hops            int
+	}{
+		{name: "IPv4", network: "tcp4", address: "127.0.0.1:0", limit: 3, hops: 3},
+		{name: "IPv6", network: "tcp6", address: "[::1]:0", limit: 3, hops: 3},
+		{name: "one hop", network: "tcp4", address: "127.0.0.1:0", limit: 1, hops: 1},
+		{name: "guest", network: "tcp4", address: "127.0.0.1:0", guest: true, limit: 3, hops: 2},
+		{name: "guest by IPv6", network: "tcp6", address: "[::1]:0", guest: true, limit: 2, hops: 1},
+		{name: "guest, largest limit", network: "tcp4", address: "127.0.0.1:0", guest: true, limit: 63, hops: 62},
 	} {
-		t.Run(tt.network, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			target := newTarget()
-			target.HopLimit = 3
-			h := newRouter(&selector{target: target}, never)
+			target.HopLimit = tt.limit
+			h := newGuestRouter(slog.New(slog.DiscardHandler), &selector{target: target}, never, func(*http.Request) bool { return tt.guest })
 			hops := make(chan int, 1)
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				h.ServeHTTP(w, req)
@@ -41,7 +50,7 @@ func TestHopLimit_HoldsForTokenAnswersOnly(t *testing.T) {
 				closes       bool
 			}{
 				{method: http.MethodGet, path: "/latest/meta-data/instance-id", hops: 64},
-				{method: http.MethodPut, path: "/latest/api/token", hops: 3, closes: true},
+				{method: http.MethodPut, path: "/latest/api/token", hops: tt.hops, closes: true},
 				{method: http.MethodGet, path: "/latest/meta-data/instance-id", hops: 64},
 			} {
 				req, _ := http.NewRequestWithContext(t.Context(), step.method, srv.URL+step.path, nil)

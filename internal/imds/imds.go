@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mock-ec2-metadata/internal/tree"
@@ -50,8 +51,8 @@ type Target struct {
 	TokensRequired bool
 	// Disabled is the metadata option HttpEndpoint=disabled.
 	Disabled bool
-	// HopLimit is the metadata option HttpPutResponseHopLimit: the IP TTL of the answer to a token request. 0 and NoHopLimit
-	// leave the TTL unchanged.
+	// HopLimit is the metadata option HttpPutResponseHopLimit: the number of hops that the answer to a token request may take. 0
+	// and NoHopLimit are no limit.
 	HopLimit int
 }
 
@@ -82,16 +83,20 @@ func Version(r *http.Request) string {
 }
 
 // NewHandler returns the handler of all paths of the service. It answers 508 to requests for which isOwn returns true: with
-// those the daemon would take its own credentials from itself.
-func NewHandler(log *slog.Logger, selector Selector, isOwn func(*http.Request) bool) http.HandlerFunc {
-	s := &service{selector: selector, isOwn: isOwn}
+// those the daemon would take its own credentials from itself. isGuest returns true for clients in the network of a container or
+// virtual machine of this machine: on EC2 that is one hop more.
+func NewHandler(log *slog.Logger, selector Selector, isOwn, isGuest func(*http.Request) bool) http.HandlerFunc {
+	s := &service{log: log, selector: selector, isOwn: isOwn, isGuest: isGuest}
 	adapter := &web.Adapter{Log: log, Render: render}
 	return adapter.Handle(s.answer)
 }
 
 type service struct {
+	log      *slog.Logger
 	selector Selector
 	isOwn    func(*http.Request) bool
+	isGuest  func(*http.Request) bool
+	withheld atomic.Pointer[Target] // whose withheld tokens were logged last
 }
 
 // answer implements the decision table (imds-reference section 0), except rows 2 and 9, which package guard implements.
@@ -106,14 +111,14 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) error {
 	case t.Disabled:
 		return &web.Error{Status: http.StatusForbidden}
 	case path == tokenPath:
-		return t.serveToken(w, r)
+		return s.serveToken(t, w, r)
 	default:
 		return t.serveMetadata(w, r, path)
 	}
 }
 
 // serveToken answers the path that issues session tokens: rows 3 to 6.
-func (t *Target) serveToken(w http.ResponseWriter, r *http.Request) error {
+func (s *service) serveToken(t *Target, w http.ResponseWriter, r *http.Request) error {
 	const allow = "OPTIONS, PUT"
 	switch r.Method {
 	case http.MethodPut:
@@ -125,7 +130,14 @@ func (t *Target) serveToken(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: allow}
 	}
 	if t.HopLimit > 0 && t.HopLimit < NoHopLimit {
-		if err := limitHops(r, t.HopLimit); err != nil {
+		hops := t.HopLimit
+		if s.isGuest(r) {
+			hops--
+		}
+		if hops == 0 {
+			s.withhold(t, r)
+		}
+		if err := limitHops(r, hops); err != nil {
 			return err
 		}
 		w.Header().Set("Connection", "close") // the limit stays with the connection

@@ -108,10 +108,15 @@ func newTarget() *Target {
 
 // newRouter serves a selector's target as the daemon does.
 func newRouter(s *selector, isOwn func(*http.Request) bool) http.Handler {
+	return newGuestRouter(slog.New(slog.DiscardHandler), s, isOwn, never)
+}
+
+// newGuestRouter is newRouter for clients that may be guests.
+func newGuestRouter(log *slog.Logger, s *selector, isOwn, isGuest func(*http.Request) bool) http.Handler {
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
 	r.HandleFunc("/status", http.NotFound) // without a route chi skips CleanPath
-	r.NotFound(NewHandler(slog.New(slog.DiscardHandler), s, isOwn))
+	r.NotFound(NewHandler(log, s, isOwn, isGuest))
 	return r
 }
 

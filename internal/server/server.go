@@ -114,6 +114,7 @@ func (s *Server) Limit(limit func(net.Listener) net.Listener) {
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	var leaving leaver
 	s.http.Handler = leaving.wrap(limitBody(handler))
+	s.http.BaseContext = func(net.Listener) context.Context { return web.WithStop(context.WithoutCancel(ctx), ctx.Done()) }
 	failed := make(chan error, len(s.listeners))
 	var serving sync.WaitGroup
 	acceptors := make([]*acceptor, len(s.listeners))

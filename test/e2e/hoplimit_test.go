@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,6 +65,38 @@ func testHopLimit(t *testing.T, listen ...string) {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
+		}
+	}
+}
+
+// TestHopLimit_CountsAGuestsNetworkAsOneHop asks from a guest of the daemon's machine and from that machine itself. No packet between
+// them is forwarded, so the kernel's own hop limit would not matter.
+func TestHopLimit_CountsAGuestsNetworkAsOneHop(t *testing.T) {
+	guest, host := newBox(t)
+	home := t.TempDir()
+	configure := func(limit int) {
+		writeMockConfig(t, home, fmt.Sprintf("ec2:\n  hostname: limit-%d\n  metadata_options: {http_put_response_hop_limit: %[1]d}\n", limit))
+	}
+	configure(1)
+	host.serve(t, home, hostAddress+":80")
+	for _, step := range []struct {
+		limit       int
+		host, guest string
+	}{
+		{limit: 1, host: "200", guest: "curl: (28)"},
+		{limit: 2, host: "200", guest: "200"},
+		{limit: 64, host: "200", guest: "200"},
+	} {
+		configure(step.limit)
+		hostname := "limit-" + strconv.Itoa(step.limit)
+		testutil.EventuallyWithin(t, time.Minute, "the hop limit is used", func() bool {
+			return guest.output(t, nil, "curl", "-qfsS", "--max-time", "2", "http://"+hostAddress+"/latest/meta-data/hostname") == hostname
+		})
+		if got := host.putToken(t, hostAddress); got != step.host {
+			t.Errorf("limit %d: the daemon's machine gets %s, want %s", step.limit, got, step.host)
+		}
+		if got := guest.putToken(t, hostAddress); got != step.guest {
+			t.Errorf("limit %d: the guest gets %s, want %s", step.limit, got, step.guest)
 		}
 	}
 }
