@@ -8,6 +8,7 @@ import (
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/privileges"
+	"mock-ec2-metadata/internal/profile"
 	"mock-ec2-metadata/internal/sts"
 )
 
@@ -55,7 +56,7 @@ func ownedFiles() []string {
 // filesToRead are the files and directories that credentials and the configuration come from.
 func filesToRead(ctx context.Context, loaded *config.Loaded) []string {
 	files := append(sts.Files(ctx, loaded.Config.Credentials.SourceProfile), loaded.Files...)
-	for _, file := range []string{loaded.File, os.Getenv("AWS_CA_BUNDLE")} {
+	for _, file := range []string{loaded.File, profile.Expand(os.Getenv("AWS_CA_BUNDLE"))} {
 		if file != "" {
 			files = append(files, file)
 		}

@@ -65,6 +65,7 @@ func IsolateHome(t testing.TB) string {
 	t.Chdir(dir)
 	t.Setenv("HOME", dir)
 	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("XDG_STATE_HOME", "")
 	// The SDK looks up the home directory only once per process.
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, ".aws/config"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, ".aws/credentials"))
