@@ -134,7 +134,7 @@ func TestClients_WaitForASlowSTS(t *testing.T) {
 // TestClients_AThousandShareOneSTSCall sends a thousand requests to a daemon that has no credentials yet.
 func TestClients_AThousandShareOneSTSCall(t *testing.T) {
 	fake := stsfake.Start(t)
-	fake.Delay(500 * time.Millisecond)
+	fake.Delay(200 * time.Millisecond) // clients of the daemon wait for 900 ms
 	d := startLocal(t, newHome(t, fake, ""), fake.URL())
 	var all sync.WaitGroup
 	documents := make(chan string, 1000)

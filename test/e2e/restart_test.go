@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 )
@@ -28,7 +27,7 @@ func TestRestart_GoSDKv1NoticesNothing(t *testing.T) {
 		{name: "after SIGKILL", end: (*local).kill},
 	} {
 		restart.end(d, t)
-		d = startAt(t, home, strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/"))
+		d = startAt(t, home, d.address())
 		ask(restart.name)
 	}
 }

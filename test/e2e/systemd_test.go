@@ -123,6 +123,7 @@ Seccomp: 2
 /run/mock-ec2-metadata 700
 5
 identity.pem
+session-tokens.key
 -- control
 /run/mock-ec2-metadata/80.sock 600
     "socket": "/run/mock-ec2-metadata/80.sock"

@@ -46,7 +46,7 @@ var theHost = []attack{
 	{name: "folded", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\n evil.example\n\n", want: "400"},
 	{name: "two, good first", text: "GET CREDENTIALS HTTP/1.1\nHost: localhost\nHost: evil.example\n\n", want: "400"},
 	{name: "two, good last", text: "GET CREDENTIALS HTTP/1.1\nHost: evil.example\nHost: localhost\n\n", want: "400"},
-	{name: "none", text: "GET CREDENTIALS HTTP/1.1\n\n", want: "400"},
+	{name: "none", text: "GET CREDENTIALS HTTP/1.1\n\n", want: "200"}, // as old AWS CRT clients ask
 	{name: "none in HTTP/1.0", text: "GET CREDENTIALS HTTP/1.0\n\n", want: "200"},
 	{name: "evil in HTTP/1.0", text: "GET CREDENTIALS HTTP/1.0\nHost: evil.example\n\n", want: "403"},
 	{name: "absolute form", text: "GET http://evil.example/CREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "403"},
@@ -54,7 +54,7 @@ var theHost = []attack{
 	{name: "absolute form with user", text: "GET http://localhost@evil.example/CREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "403"},
 	{name: "absolute form of another scheme", text: "GET gopher://evil.example/CREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "403"},
 	{name: "authority form", text: "CONNECT evil.example:80 HTTP/1.1\nHost: localhost\n\n", want: "403"},
-	{name: "authority form of its own", text: "CONNECT 127.0.0.1:80 HTTP/1.1\nHost: localhost\n\n", want: "405"},
+	{name: "authority form of its own", text: "CONNECT 127.0.0.1:80 HTTP/1.1\nHost: localhost\n\n", want: "403", says: "CONNECT is not allowed"},
 	{name: "authority form for GET", text: "GET evil.example:80 HTTP/1.1\nHost: localhost\n\n", want: "200"}, // of /
 	{name: "authority form for GET, evil", text: "GET localhost:80 HTTP/1.1\nHost: evil.example\n\n", want: "403"},
 	{name: "network path", text: "GET //evil.exampleCREDENTIALS HTTP/1.1\nHost: localhost\n\n", want: "404"},
