@@ -29,7 +29,7 @@ type seen struct {
 var sdks = map[string]func(t *testing.T) []string{
 	"aws-sdk-go v1": func(t *testing.T) []string { return buildClient(t, "go-v1") },
 	"aws-sdk-go v2": func(t *testing.T) []string { return buildClient(t, "go-v2") },
-	"aws-sdk-js v3": installJavaScript,
+	"aws-sdk-js v3": func(t *testing.T) []string { return installJavaScript(t, "js") },
 }
 
 // TestSDKs_ReadCredentialsAndMetadata reads credentials and metadata by each SDK, with http_tokens: required.
@@ -118,8 +118,8 @@ func buildClient(t *testing.T, name string) []string {
 	return []string{bin}
 }
 
-// installJavaScript installs the packages of package-lock.json from the configured registry.
-func installJavaScript(t *testing.T) []string {
+// installJavaScript installs the packages that a program of test/clients locks, from the configured registry.
+func installJavaScript(t *testing.T, name string) []string {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -129,7 +129,7 @@ func installJavaScript(t *testing.T) []string {
 		t.Fatal("npm is missing: apt-get install npm")
 	}
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("../clients/js")); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("../clients", name))); err != nil {
 		t.Fatal(err)
 	}
 	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
