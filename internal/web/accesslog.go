@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// AccessLog writes one line a request, in the format of slog's handlers. It takes nothing from a request that can hold a
-// secret: no header, no query, no body.
+// AccessLog writes one line for each request, in the format of slog's handlers. A line has nothing that can be secret: no
+// header, no query, no body.
 type AccessLog struct {
-	// Out gets each line by one Write.
+	// Out gets each line in one Write.
 	Out io.Writer
-	// JSON is the format of slog.JSONHandler, else that of slog.TextHandler.
+	// JSON selects the format of slog.JSONHandler instead of slog.TextHandler's.
 	JSON bool
-	// Enabled says whether to log; asked once a request, so that a reload can switch it.
+	// Enabled reports whether to log. It is called for each request, so that a reload takes effect.
 	Enabled func() bool
-	// Version names the protocol version that a request speaks; "" leaves it out.
+	// Version returns the protocol version of a request; "" leaves it out.
 	Version func(*http.Request) string
 
 	recorders sync.Pool // of *recorder
 	stamps    stamps
 }
 
-// Wrap logs what next answers.
+// Wrap logs the answers of next.
 func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.Enabled() {
@@ -36,12 +36,12 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 		}
 		*rec = recorder{ResponseWriter: w, head: r.Method == http.MethodHead, line: rec.line}
 		start := time.Now()
-		defer a.end(rec, r, start) // also when the handler panics to abort the connection
+		defer a.end(rec, r, start) // logs a request whose handler aborts the connection, too
 		next.ServeHTTP(rec, r)
 	})
 }
 
-// end writes the line. Its room and the recorder are used again.
+// end writes the line and returns the recorder to the pool.
 func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
 	took := time.Since(start)
 	e := entry{
@@ -58,13 +58,13 @@ func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
 	a.recorders.Put(rec)
 }
 
-// recorder remembers what was answered.
+// recorder records status and size of an answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
 	head   bool
-	line   []byte // room for the line
+	line   []byte // buffer for the line
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -79,11 +79,11 @@ func (r *recorder) Write(p []byte) (int, error) {
 		r.status = http.StatusOK
 	}
 	n, err := r.ResponseWriter.Write(p)
-	if !r.head { // net/http swallows what is written to HEAD
+	if !r.head { // net/http does not send what is written for HEAD
 		r.bytes += int64(n)
 	}
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap gives http.ResponseController access to the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// entry is one line of the access log. It is formatted by hand, without an allocation: slog takes as long for a line as the
-// daemon for the rest of the answer.
+// entry is one line of the access log. It is formatted by hand and without allocations: slog takes as long for a line as the
+// daemon takes for the rest of the answer.
 type entry struct {
 	at                   time.Time
 	client, method, path string
@@ -19,7 +19,7 @@ type entry struct {
 	imds                 string // "" leaves it out
 }
 
-// appendText formats as slog.TextHandler does.
+// appendText appends the line as slog.TextHandler writes it.
 func (e *entry) appendText(b []byte, s *stamps) []byte {
 	b = append(b, "time="...)
 	b = s.appendMillis(b, e.at)
@@ -42,15 +42,15 @@ func (e *entry) appendText(b []byte, s *stamps) []byte {
 	return append(b, '\n')
 }
 
-// stamps keeps the last second in words, in the zone of the process: most lines are of the same.
+// stamps caches the text of the last second in the process's time zone. Most lines are of the same second.
 type stamps struct{ last atomic.Pointer[stamp] }
 
 type stamp struct {
 	unix          int64
-	before, after string // the fraction of the second
+	before, after string // text before and after the fraction of the second
 }
 
-// appendMillis writes RFC 3339 with three digits of the second's fraction.
+// appendMillis appends RFC 3339 with milliseconds.
 func (s *stamps) appendMillis(b []byte, t time.Time) []byte {
 	last := s.last.Load()
 	if last == nil || last.unix != t.Unix() {
@@ -65,7 +65,7 @@ func (s *stamps) appendMillis(b []byte, t time.Time) []byte {
 
 func digit(n int) byte { return '0' + byte(n%10) } //nolint:gosec // one digit
 
-// appendJSON formats as slog.JSONHandler does; the duration is in nanoseconds.
+// appendJSON appends the line as slog.JSONHandler writes it; the duration is in nanoseconds.
 func (e *entry) appendJSON(b []byte) []byte {
 	b = append(b, `{"time":"`...)
 	b = e.at.AppendFormat(b, time.RFC3339Nano)
@@ -89,7 +89,7 @@ func (e *entry) appendJSON(b []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-// special are the bytes that need quotes or escapes in either format.
+// special marks the bytes that need quotes or escapes in one of the formats.
 var special = func() (table [256]bool) {
 	for c := range table {
 		table[c] = c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\'
@@ -97,7 +97,7 @@ var special = func() (table [256]bool) {
 	return table
 }()
 
-// plain is true for text that needs neither.
+// plain reports whether a text needs neither.
 func plain(s string) bool {
 	for i := range len(s) {
 		if special[s[i]] {
@@ -127,7 +127,7 @@ func appendString(b []byte, s string) []byte {
 	return append(b, quoted...)
 }
 
-// appendDuration writes what d.String() does, which allocates. Requests take from microseconds to a second.
+// appendDuration appends d.String() without its allocation, for durations below a second.
 func appendDuration(b []byte, d time.Duration) []byte {
 	unit, name := time.Microsecond, "µs"
 	switch {
@@ -148,7 +148,7 @@ func appendDuration(b []byte, d time.Duration) []byte {
 	return append(b, name...)
 }
 
-// host is the address of host:port, without brackets.
+// host returns the address of host:port without brackets.
 func host(hostPort string) string {
 	i := strings.LastIndexByte(hostPort, ':')
 	if i < 0 {

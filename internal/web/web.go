@@ -1,5 +1,5 @@
-// Package web is the leaf that every HTTP surface of the daemon stands on: handlers that return errors, the one adapter
-// that turns them into answers, path normalisation, the access log and recovery.
+// Package web holds what every HTTP surface of the daemon uses: handlers that return errors, the adapter that turns errors and
+// panics into answers, path normalisation, and the access log. It imports no other package of the daemon.
 package web
 
 import (
@@ -11,11 +11,11 @@ import (
 	"strconv"
 )
 
-// Error is an answer other than success. Only a surface's renderer writes it.
+// Error is an answer other than success. The surface's Render writes it.
 type Error struct {
 	Status int    // HTTP status code
 	Allow  string // for 405: the Allow header
-	Err    error  // cause, logged at debug level, never sent
+	Err    error  // the cause; never sent
 }
 
 func (e *Error) Error() string {
@@ -27,16 +27,16 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Handler answers a request or returns why it cannot. It must not write anything when it returns an error.
+// Handler answers a request or returns an error. It must not have written anything when it returns an error.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Adapter makes http.Handlers out of Handlers; one per surface, since each renders errors in its own form.
+// Adapter makes http.Handlers of Handlers. Each surface has one, because each renders errors in its own form.
 type Adapter struct {
 	Log    *slog.Logger
 	Render func(w http.ResponseWriter, r *http.Request, e *Error)
 }
 
-// Handle runs h, and renders the error that it returns or the panic that it ends in. Errors other than *Error become 500.
+// Handle runs h and renders its error or panic. Panics and errors other than *Error become 500.
 func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -44,7 +44,7 @@ func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler { //nolint:errorlint // net/http's sentinel panics with this very value
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares this value, too
 				panic(p)
 			}
 			a.Log.Error("panic while answering", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
@@ -63,15 +63,15 @@ func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 	}
 }
 
-// Write sends body whole, with its length, so that nothing is ever chunked. A client that has gone is nobody's error.
+// Write sends body in one piece with its length, so that nothing is ever chunked. It ignores that a client has gone.
 func Write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	WriteMade(w, status, []string{contentType}, Length(body), body)
 }
 
-// Length is the Content-Length of a body, ready to be put into a header.
+// Length returns the Content-Length of a body as a header's value.
 func Length(body []byte) []string { return []string{strconv.Itoa(len(body))} }
 
-// WriteMade is Write with header values that were made before. They are shared: nobody may change them.
+// WriteMade is Write with header values that exist already. They are shared and must not be changed.
 func WriteMade(w http.ResponseWriter, status int, contentType, length []string, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentType

@@ -15,17 +15,23 @@ import (
 	"time"
 )
 
-func TestAdapter(t *testing.T) {
+func TestHandle_RendersErrorsAndPanics(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		handler Handler
 		want    int
 		logged  string
 	}{
-		{"answers", func(w http.ResponseWriter, _ *http.Request) error { Write(w, 200, "text/plain", nil); return nil }, 200, ""},
-		{"web.Error", func(http.ResponseWriter, *http.Request) error { return &Error{Status: 404} }, 404, ""},
-		{"other error", func(http.ResponseWriter, *http.Request) error { return errors.New("disk on fire") }, 500, "disk on fire"},
-		{"panic", func(http.ResponseWriter, *http.Request) error { panic("oops") }, 500, "panic=oops"},
+		{
+			name: "answers", want: 200,
+			handler: func(w http.ResponseWriter, _ *http.Request) error { Write(w, 200, "text/plain", nil); return nil },
+		},
+		{name: "web.Error", want: 404, handler: func(http.ResponseWriter, *http.Request) error { return &Error{Status: 404} }},
+		{
+			name: "other error", want: 500, logged: "disk on fire",
+			handler: func(http.ResponseWriter, *http.Request) error { return errors.New("disk on fire") },
+		},
+		{name: "panic", want: 500, logged: "panic=oops", handler: func(http.ResponseWriter, *http.Request) error { panic("oops") }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -45,7 +51,7 @@ func TestAdapter(t *testing.T) {
 	}
 }
 
-func TestAccessLog(t *testing.T) { synctest.Test(t, testAccessLog) }
+func TestAccessLog_WritesALineWithoutSecrets(t *testing.T) { synctest.Test(t, testAccessLog) }
 
 func testAccessLog(t *testing.T) {
 	var log bytes.Buffer
@@ -86,8 +92,8 @@ time=` + at(4) + ` level=INFO msg=request client=192.0.2.7 method=HEAD path=/x s
 	}
 }
 
-// TestEntriesAreSlogs holds the lines against those of slog's own handlers.
-func TestEntriesAreSlogs(t *testing.T) {
+// TestEntry_IsFormattedLikeSlog compares the lines with those of slog's own handlers.
+func TestEntry_IsFormattedLikeSlog(t *testing.T) {
 	var shared stamps
 	for i, e := range []entry{
 		{client: "::1", method: "GET", path: "/", status: 200, bytes: 1, took: 999},
@@ -123,8 +129,7 @@ func TestEntriesAreSlogs(t *testing.T) {
 	}
 }
 
-// TestAbort checks that a handler can still abort a connection, and that the request is logged.
-func TestAbort(t *testing.T) {
+func TestHandle_AbortClosesConnectionAndIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	adapter := &Adapter{Log: logger, Render: func(http.ResponseWriter, *http.Request, *Error) { t.Error("rendered an abort") }}
