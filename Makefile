@@ -49,8 +49,8 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-li
 	go -C tools mod tidy -diff
 	go -C test/clients/go-v1 vet ./...
 	go -C test/clients/go-v1 mod tidy -diff
-	go -C test/clients/minio-go vet ./...
-	go -C test/clients/minio-go mod tidy -diff
+	go -C test/clients/go-others vet ./...
+	go -C test/clients/go-others mod tidy -diff
 	go mod verify
 
 .PHONY: vuln

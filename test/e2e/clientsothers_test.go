@@ -121,8 +121,8 @@ var storeClients = []storeClient{
 	{
 		name: "minio-go", want: grid,
 		run: func(t *testing.T, p place) string {
-			command := buildClient(t, "minio-go")
-			return p.run(t, nil, append(command, "127.0.0.1:"+p.plain, region, bucket, "grid.asc")...)
+			command := buildClient(t, "go-others")
+			return p.run(t, nil, append(command, "minio-go", "127.0.0.1:"+p.plain, region, bucket, "grid.asc")...)
 		},
 	},
 }
@@ -163,11 +163,11 @@ func TestOtherClients_FollowTheProxyOfExec(t *testing.T) {
 	t.Run("Facter", func(t *testing.T) { factsOf(t, p.forClient(t)) })
 }
 
-// TestOtherClients_LibrariesForJavaScript prints the credentials of libraries that only sign with them.
-func TestOtherClients_LibrariesForJavaScript(t *testing.T) {
-	command := installJavaScript(t, "js-others")
+// TestOtherClients_LibrariesTakeTheRolesCredentials prints the credentials of libraries whose own services have no stand-in here.
+func TestOtherClients_LibrariesTakeTheRolesCredentials(t *testing.T) {
+	javaScript, golang := installJavaScript(t, "js-others"), buildClient(t, "go-others")
 	p := newPlace(t, newSite(t, serviceIPv4), listenIPv4).forClient(t)
-	for _, library := range []string{"google-auth-library", "mongodb"} {
+	for library, command := range map[string][]string{"google-auth-library": javaScript, "mongodb": javaScript, "mongo-driver": golang} {
 		t.Run(library, func(t *testing.T) {
 			var got struct {
 				Region      string
