@@ -99,10 +99,10 @@ func (g *Guard) judge(r *http.Request) *refusal {
 	if denied := g.judgeClient(rules, r); denied != nil {
 		return denied
 	}
-	if denied := judgeHost(rules, r); denied != nil {
+	if denied := g.judgeTarget(rules, r); denied != nil { // before the Host, which is the target's
 		return denied
 	}
-	if denied := g.judgeTarget(rules, r); denied != nil {
+	if denied := judgeHost(rules, r); denied != nil {
 		return denied
 	}
 	h := headersOf(r)
