@@ -77,7 +77,7 @@ func controlClient(cmd *cobra.Command, f *flags) (*control.Client, error) {
 	s, err := probe.Status(cmd.Context(), api.StatusPage(f.listen[0]))
 	switch {
 	case err != nil:
-		return nil, &exitError{exitNoDaemon, err}
+		return nil, &exitError{exitNoDaemon, fmt.Errorf("%w; start the daemon, or name its socket with --control", err)}
 	case s.Control == nil:
 		return nil, fmt.Errorf("the daemon at %s has no control socket (server.control: off), or does not tell this machine", api.URL(f.listen[0]))
 	case s.Control.Error != "":

@@ -47,7 +47,7 @@ are, or from the metadata service, for clients that ask it. Start the daemon in 
 				return fmt.Errorf("%w; start the daemon, or run one command with its own: mock-ec2-metadata exec -- COMMAND", err)
 			}
 			if other := app.Mismatch(loaded, found, s); other != "" {
-				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+other)
+				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+other+noFile(loaded))
 			}
 			return sh.print(cmd.OutOrStdout(), sdkenv.New(api.URL(found), f.environ))
 		},

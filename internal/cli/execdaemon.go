@@ -34,7 +34,7 @@ func daemonFor(cmd *cobra.Command, f *flags) (address string, stop func(), err e
 			}
 			return api.URL(found), func() {}, nil
 		}
-		fmt.Fprintf(stderr, "mock-ec2-metadata: %s; another one is started for this command\n", mismatch)
+		fmt.Fprintf(stderr, "mock-ec2-metadata: %s; another one is started for this command%s\n", mismatch, noFile(loaded))
 	}
 	if cmd.Context().Err() != nil {
 		return "", nil, errors.New("interrupted")
@@ -89,4 +89,12 @@ func startDaemon(ctx context.Context, f *flags, stderr io.Writer) (address strin
 		return "", nil, errors.New("interrupted")
 	}
 	return api.URL(a.Addrs()[0].String()), stop, nil
+}
+
+// noFile is the way out for a command that runs where the configuration is not; "" with a file.
+func noFile(loaded *config.Loaded) string {
+	if loaded.File != "" {
+		return ""
+	}
+	return fmt.Sprintf(". There is no %s in this directory: run the command where it is, or name it with --config or MOCK_EC2_METADATA_CONFIG", config.DefaultFile)
 }

@@ -26,7 +26,7 @@ restart. It exits 0 as long as the daemon serves, ok or degraded, and 1 otherwis
 			}
 			_, s, err := probe.First(cmd.Context(), app.Places(f.listen, listen))
 			if err != nil {
-				return err
+				return fmt.Errorf("%w; start the daemon, or name its address with --listen", err)
 			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintln(out, s.Status)

@@ -14,7 +14,7 @@ import (
 func newIdentityCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "identity",
-		Short: "Show the key pair that signs the instance identity document",
+		Short: "Show the certificate of the key that signs the instance identity document",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

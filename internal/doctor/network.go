@@ -57,7 +57,7 @@ func (d *doctor) judge(s *api.Status) Finding {
 	if d.loaded != nil {
 		c := d.loaded.Config
 		if role := instance.RoleOf(&c.Instance); s.InstanceID != c.EC2.InstanceID || s.Role != role {
-			return Finding{Mark: Note, Text: fmt.Sprintf("%s, but this configuration is of %s; if they should be the same, restart the daemon with the same flags",
+			return Finding{Mark: Note, Text: fmt.Sprintf("%s, but this configuration is of %s; run doctor where the daemon was started, or with its --config and flags, or restart the daemon with these",
 				serves, api.Describe(c.EC2.InstanceID, role, d.loaded.Name()))}
 		}
 	}
