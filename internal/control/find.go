@@ -28,28 +28,26 @@ func find(dirs []string) (string, error) {
 	}
 }
 
-// listening returns the sockets in a directory that a process listens on: none if the directory does not exist, or is another
-// user's.
+// listening returns the sockets in a directory that a process listens on: none if the directory is not trusted.
 func listening(dir string) []string {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil || !trusted(dir) {
 		return nil
 	}
 	var found []string
 	for _, entry := range entries {
-		if path := filepath.Join(dir, entry.Name()); isSocket(entry) && alive(path) {
+		if path := filepath.Join(dir, entry.Name()); isSocket(entry) && knock(path) == nil {
 			found = append(found, path)
 		}
 	}
 	return found
 }
 
-// alive tells whether a process listens on a socket.
-func alive(path string) bool {
+// knock connects to a socket. Only ECONNREFUSED says that no process listens on it.
+func knock(path string) error {
 	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "unix", path)
 	if err != nil {
-		return false
+		return err
 	}
-	_ = c.Close()
-	return true
+	return c.Close()
 }

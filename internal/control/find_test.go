@@ -40,6 +40,27 @@ func TestFind_TakesOnlyLivingSocketsOfItsDirectories(t *testing.T) {
 			want: "{TWO}/5000.sock",
 		},
 		{
+			name: "another user may write to the directory",
+			prepare: func(t *testing.T, one, _ string) {
+				serve(t, Auto, one)
+				if err := os.Chmod(one, 0o777); err != nil {
+					t.Fatal(err)
+				}
+			},
+			err: none,
+		},
+		{
+			name: "a link to a directory of sockets",
+			prepare: func(t *testing.T, one, two string) {
+				target := filepath.Join(filepath.Dir(two), "real")
+				serve(t, Auto, target)
+				if err := os.Symlink(target, one); err != nil {
+					t.Fatal(err)
+				}
+			},
+			err: none,
+		},
+		{
 			name: "several",
 			prepare: func(t *testing.T, one, two string) {
 				serve(t, Auto, two)
@@ -62,5 +83,20 @@ func TestFind_TakesOnlyLivingSocketsOfItsDirectories(t *testing.T) {
 				t.Errorf("got %q, error %s\nwant %q, error %s", got, text, tt.want, tt.err)
 			}
 		})
+	}
+}
+
+// TestFind_IgnoresDirectoriesOfOtherUsers: such a socket would get the MFA code.
+func TestFind_IgnoresDirectoriesOfOtherUsers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory to another user")
+	}
+	dir := filepath.Join(shortDir(t), "theirs")
+	serve(t, Auto, dir)
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := find([]string{dir}); err == nil {
+		t.Errorf("found %s", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -47,13 +48,28 @@ func temporaryDirectory(uid int) string {
 
 // directories are all places where a daemon that this user controls may have its socket.
 func directories() []string {
+	uid := os.Geteuid()
 	dirs := []string{Directory()}
-	for _, dir := range []string{filepath.Join(runFolder, folder), temporaryDirectory(os.Geteuid())} {
-		if dir != dirs[0] {
+	for _, dir := range []string{
+		filepath.Join(runFolder, "user", strconv.Itoa(uid), folder), // XDG_RUNTIME_DIR of a login session
+		filepath.Join(runFolder, folder), temporaryDirectory(uid),
+	} {
+		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	return dirs
+}
+
+// trusted tells whether only root and this user can make sockets in a directory. Another user could put a socket of theirs
+// into any other, and would get the MFA code. Below /run only root makes directories, for the users of its daemons.
+func trusted(dir string) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
+		return false
+	}
+	uid := os.Geteuid()
+	return ownedBy(info, uid) || uid == 0 && filepath.Dir(dir) == runFolder
 }
 
 // Prepare makes a directory of sockets and gives it to a user. Root calls it before it becomes that user, who could not make

@@ -3,6 +3,7 @@ package control
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -40,13 +41,15 @@ func TestDirectories_AreAllPlacesOfThisUsersDaemons(t *testing.T) {
 	t.Setenv("TMPDIR", "/scratch")
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
 	got := directories()
-	want := []string{"/run/user/1000/mock-ec2-metadata", "/run/mock-ec2-metadata", "/scratch/mock-ec2-metadata-" + uid()}
-	if len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+	want := []string{
+		"/run/user/1000/mock-ec2-metadata", "/run/user/" + uid() + "/mock-ec2-metadata", "/run/mock-ec2-metadata", "/scratch/mock-ec2-metadata-" + uid(),
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	if got := directories(); len(got) != 2 {
-		t.Errorf("without a runtime directory: %q, want no place twice", got)
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/"+uid())
+	if got := directories(); !slices.Equal(got, want[1:]) {
+		t.Errorf("in the login session of this user: %q, want no place twice: %q", got, want[1:])
 	}
 }
 

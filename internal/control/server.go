@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"mock-ec2-metadata/internal/api"
@@ -30,6 +31,7 @@ type Server struct {
 
 	mu       sync.Mutex        // guards the fields below
 	listener *net.UnixListener // nil: it could not be made
+	bound    fs.FileInfo       // the listener's file
 	failure  error
 	started  bool // Serve has been called
 	closed   bool
@@ -85,7 +87,12 @@ func (s *Server) listen() (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no control socket: %w; %s", reason(err), writableHint)
 	}
-	if err := os.Chmod(s.path, 0o600); err != nil {
+	l.SetUnlinkOnClose(false) // the path may be another daemon's by then; see Close
+	err = os.Chmod(s.path, 0o600)
+	if err == nil {
+		s.bound, err = os.Lstat(s.path)
+	}
+	if err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("no control socket: %w", err)
 	}
@@ -110,7 +117,7 @@ func (s *Server) removeStale() error {
 		return fmt.Errorf("no control socket: %w", err)
 	case info.Mode().Type() != os.ModeSocket:
 		return fmt.Errorf("no control socket: %s is not a socket; remove it, or set server.control to another path", s.path)
-	case alive(s.path):
+	case !errors.Is(knock(s.path), syscall.ECONNREFUSED):
 		return &inUseError{s.path}
 	default:
 		return os.Remove(s.path)
@@ -122,11 +129,15 @@ func (s *Server) removeStale() error {
 func (s *Server) Status() *api.Control {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := os.Lstat(s.path); !s.closed && (s.listener == nil || err != nil) {
+	info, err := os.Lstat(s.path)
+	if !s.closed && (s.listener == nil || err != nil) {
 		s.replace()
 	}
-	if s.failure != nil {
+	switch {
+	case s.failure != nil:
 		return &api.Control{Error: s.failure.Error()}
+	case err == nil && s.listener != nil && !os.SameFile(info, s.bound):
+		return &api.Control{Error: fmt.Sprintf("no control socket: something else is at %s now; restart the daemon", s.path)}
 	}
 	return &api.Control{Socket: s.path}
 }
@@ -134,7 +145,6 @@ func (s *Server) Status() *api.Control {
 // replace makes the socket anew. It is called with s.mu held.
 func (s *Server) replace() {
 	if s.listener != nil {
-		s.listener.SetUnlinkOnClose(false) // the path may be the new socket's by then
 		_ = s.listener.Close()
 	}
 	s.listener, s.failure = s.listen()
@@ -170,6 +180,9 @@ func (s *Server) Close() {
 	_ = s.server.Close()
 	if s.listener != nil {
 		_ = s.listener.Close()
+		if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.bound) { //nolint:gosec // the daemon's own path
+			_ = os.Remove(s.path) //nolint:gosec // likewise
+		}
 		if s.auto {
 			_ = os.Remove(filepath.Dir(s.path)) //nolint:gosec // our directory; fails while other daemons have sockets there
 		}

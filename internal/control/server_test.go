@@ -337,3 +337,25 @@ func TestPeers_RootGetsAnAnswer(t *testing.T) {
 		t.Errorf("left behind: %v", err)
 	}
 }
+
+// TestServer_LeavesASocketThatIsNotItsOwn: after something else has taken the path, Status says so and Close keeps it.
+func TestServer_LeavesASocketThatIsNotItsOwn(t *testing.T) {
+	dir := shortDir(t)
+	first, _ := serve(t, Auto, dir)
+	path := filepath.Join(dir, "5000.sock")
+	if err := os.Rename(path, path+".old"); err != nil { // keeps the file, so that its inode is not used again
+		t.Fatal(err)
+	}
+	second, err := Listen(Auto, dir, "5000", &fakeDaemon{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(second.Close)
+	if got := first.Status(); got.Socket != "" || !strings.Contains(got.Error, "something else is at "+path+" now") {
+		t.Errorf("status %+v", got)
+	}
+	first.Close()
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the other daemon's socket is gone: %v", err)
+	}
+}
