@@ -22,7 +22,7 @@ func Check(c *config.Instance) []*config.KeyError {
 		k.checkConfigured(further, zero, k.derivedAddress(further, zero, i+1))
 	}
 	if len(k.found) == 0 {
-		k.checkDerived(New(c, nil).Interfaces)
+		k.checkDerived(c, New(c, nil).Interfaces)
 	}
 	return k.found
 }
@@ -53,12 +53,29 @@ func (k *checker) once(kind, value, at, key string) {
 }
 
 // checkDerived reports at most one contradiction for each interface.
-func (k *checker) checkDerived(all []Interface) {
+func (k *checker) checkDerived(c *config.Instance, all []Interface) {
 	groupIDs := map[string]string{} // by name
 	for i := range all {
 		n := &all[i]
-		if reason := cmp.Or(n.checkGroups(groupIDs), n.checkSubnet(all[:i]), n.checkAddresses()); reason != "" {
+		if reason := cmp.Or(n.checkGroups(groupIDs), n.checkSubnet(all[:i])); reason != "" {
 			k.fail(n.Key, "%s", reason)
+			continue
+		}
+		list, element, reason := n.checkAddresses()
+		switch {
+		case reason == "":
+		case i > 0:
+			k.fail(n.Key, "%s", reason)
+		default: // device 0 has no block of its own: name the list, and the line of the element
+			key := "ec2." + list
+			at := fmt.Sprintf("%s[%d]", key, element)
+			switch {
+			case list == "local_ipv4s" && len(c.EC2.LocalIPv4s) == 0:
+				key, at = "ec2.local_ipv4", "ec2.local_ipv4"
+			case list == "ipv6s" && len(c.EC2.IPv6s) == 0:
+				key, at = "ec2.ipv6", "ec2.ipv6"
+			}
+			k.failAt(at, key, "%s", reason)
 		}
 	}
 }
@@ -99,36 +116,36 @@ func (n *Interface) hasAddress() bool { return len(n.LocalIPv4s) > 0 || n.hasIPv
 
 // checkAddresses requires that the addresses and prefixes lie in the subnet and that AWS does not reserve them. Only a
 // configured subnet has reserved addresses.
-func (n *Interface) checkAddresses() string {
+func (n *Interface) checkAddresses() (list string, element int, reason string) {
 	block, err := netip.ParsePrefix(n.SubnetIPv4CIDRBlock)
 	if err != nil && len(n.LocalIPv4s) > 0 {
-		return fmt.Sprintf("its subnet %q is not a network", n.SubnetIPv4CIDRBlock)
+		return "local_ipv4s", 0, fmt.Sprintf("its subnet %q is not a network", n.SubnetIPv4CIDRBlock)
 	}
-	for _, address := range n.LocalIPv4s {
+	for i, address := range n.LocalIPv4s {
 		a, err := netip.ParseAddr(address)
 		switch {
 		case err != nil || !block.Contains(a):
-			return fmt.Sprintf("address %s is not in its subnet %s", address, block)
+			return "local_ipv4s", i, fmt.Sprintf("address %s is not in its subnet %s", address, block)
 		case n.SubnetConfigured && reserved(block, a):
-			return fmt.Sprintf("address %s is reserved: AWS reserves the first four and the last of the subnet %s; choose another", address, block)
+			return "local_ipv4s", i, fmt.Sprintf("address %s is reserved: AWS reserves the first four and the last of the subnet %s; choose another", address, block)
 		}
 	}
-	for _, prefix := range n.IPv4Prefixes {
+	for i, prefix := range n.IPv4Prefixes {
 		if !overlap(prefix, n.SubnetIPv4CIDRBlock) {
-			return fmt.Sprintf("prefix %s is not in its subnet %s", prefix, block)
+			return "ipv4_prefixes", i, fmt.Sprintf("prefix %s is not in its subnet %s", prefix, block)
 		}
 	}
-	for _, address := range n.IPv6s {
+	for i, address := range n.IPv6s {
 		if !contained(address, n.SubnetIPv6CIDRBlocks...) {
-			return fmt.Sprintf("address %s is not in any of its subnet's networks %v", address, n.SubnetIPv6CIDRBlocks)
+			return "ipv6s", i, fmt.Sprintf("address %s is not in any of its subnet's networks %v", address, n.SubnetIPv6CIDRBlocks)
 		}
 	}
-	for _, prefix := range n.IPv6Prefixes {
+	for i, prefix := range n.IPv6Prefixes {
 		if !slices.ContainsFunc(n.SubnetIPv6CIDRBlocks, func(block string) bool { return overlap(prefix, block) }) {
-			return fmt.Sprintf("prefix %s is not in any of its subnet's networks %v", prefix, n.SubnetIPv6CIDRBlocks)
+			return "ipv6_prefixes", i, fmt.Sprintf("prefix %s is not in any of its subnet's networks %v", prefix, n.SubnetIPv6CIDRBlocks)
 		}
 	}
-	return ""
+	return "", 0, ""
 }
 
 // reserved reports whether AWS keeps an address of a subnet for itself: it keeps the first four and the last (VPC user

@@ -194,16 +194,16 @@ func TestCheck_RefusesContradictingInterfaces(t *testing.T) {
 		}, "ec2.network_interfaces[0]: prefix 192.168.0.0/28 is not in its subnet 10.0.0.0/20"},
 		{"prefix of device 0 outside the subnet", func(e *config.EC2) {
 			e.IPv4Prefixes = []string{"192.168.0.0/28"}
-		}, "ec2: prefix 192.168.0.0/28 is not in its subnet 10.0.0.0/20"},
+		}, "ec2.ipv4_prefixes: prefix 192.168.0.0/28 is not in its subnet 10.0.0.0/20"},
 		{"IPv6 prefix outside the subnet", func(e *config.EC2) {
 			e.IPv6s, e.IPv6Prefixes = []string{"2001:db8::1"}, []string{"2001:db8:0:1::/80"}
-		}, "ec2: prefix 2001:db8:0:1::/80 is not in any of its subnet's networks [2001:db8:0:0:0:0:0:0/64]"},
+		}, "ec2.ipv6_prefixes: prefix 2001:db8:0:1::/80 is not in any of its subnet's networks [2001:db8:0:0:0:0:0:0/64]"},
 		{"second IPv6 address outside the subnet", func(e *config.EC2) {
 			e.IPv6s = []string{"2001:db8::1", "2001:db8:0:1::1"}
-		}, "ec2: address 2001:db8:0:1::1 is not in any of its subnet's networks [2001:db8:0:0:0:0:0:0/64]"},
+		}, "ec2.ipv6s: address 2001:db8:0:1::1 is not in any of its subnet's networks [2001:db8:0:0:0:0:0:0/64]"},
 		{"second address of device 0 outside the subnet", func(e *config.EC2) {
 			e.LocalIPv4s = []string{"10.0.0.10", "10.0.99.10"}
-		}, "ec2: address 10.0.99.10 is not in its subnet 10.0.0.0/20"},
+		}, "ec2.local_ipv4s: address 10.0.99.10 is not in its subnet 10.0.0.0/20"},
 		{"one subnet with and without IPv4", func(e *config.EC2) {
 			e.SubnetID = "subnet-a"
 			e.NetworkInterfaces = nics{{DeviceNumber: 1, SubnetID: "subnet-a", LocalIPv4s: []string{}, IPv6s: []string{"2001:db8::1"}}}
