@@ -91,7 +91,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	case cmd.HasParent():
 		return &usageError{fmt.Errorf("%s takes no arguments, but got %q", cmd.Name(), args[0])}
 	default:
-		return &usageError{fmt.Errorf("unknown command %q", args[0])}
+		meant := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			meant = "; did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return &usageError{fmt.Errorf("unknown command %q%s", args[0], meant)}
 	}
 }
 
