@@ -127,11 +127,11 @@ func TestControl_WithoutADaemonExits3(t *testing.T) {
 		},
 		{
 			name: "nothing at --listen", args: []string{"--listen", nothing},
-			want: "nothing answers at http://" + nothing + "/status: dial tcp " + nothing + ": connect: connection refused",
+			want: "nothing answers at http://" + nothing + "/status: dial tcp " + nothing + ": connect: connection refused; start the daemon, or name its socket with --control",
 		},
 		{
 			name: "none", alone: true,
-			want: "no running daemon was found in " + runtimeDir + "/mock-ec2-metadata or /run/mock-ec2-metadata or " + home + "/mock-ec2-metadata-" + strconv.Itoa(os.Geteuid()) +
+			want: "no running daemon was found in " + runtimeDir + "/mock-ec2-metadata or /run/user/" + strconv.Itoa(os.Geteuid()) + "/mock-ec2-metadata or /run/mock-ec2-metadata or " + home + "/mock-ec2-metadata-" + strconv.Itoa(os.Geteuid()) +
 				"; start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen",
 		},
 	} {
