@@ -9,7 +9,7 @@ import (
 )
 
 // Profile returns the profile of that name and what its credentials come from, by the AWS CLI's rules. It fails with
-// *MissingError or *Error. After an *Error, the Profile's settings are there, and no source.
+// *MissingError or *Error. If the profile is there and its source is not, the Profile has its settings alone.
 func (f *Files) Profile(name string) (*Profile, error) {
 	e := f.profiles[name]
 	if e == nil {
@@ -27,15 +27,15 @@ func (p *Profile) has(keys ...string) bool {
 	return slices.ContainsFunc(keys, func(key string) bool { _, _, ok := p.entry.get(key); return ok })
 }
 
-// assumes reports whether the profile assumes a role with other credentials than a web identity.
-func (p *Profile) assumes() bool { return p.has("role_arn") && !p.has("web_identity_token_file") }
+// Assumes reports whether the profile assumes a role with other credentials than a web identity.
+func (p *Profile) Assumes() bool { return p.has("role_arn") && !p.has("web_identity_token_file") }
 
 // hasKeys reports whether the profile has an access key, or half of one.
 func (p *Profile) hasKeys() bool { return p.has("aws_access_key_id", "aws_secret_access_key") }
 
 // resolve finds the source of a profile's credentials. visited are the profiles that lead to it, and itself.
 func (p *Profile) resolve(visited []string) error {
-	if !p.assumes() {
+	if !p.Assumes() {
 		return p.own()
 	}
 	p.Role = p.role()
@@ -74,7 +74,7 @@ func (p *Profile) follow(visited []string) error {
 		return p.wrong(key, "source_profile forms a ring, %s", ring)
 	}
 	var err error
-	if s.hasKeys() || !s.assumes() {
+	if s.hasKeys() || !s.Assumes() {
 		err = s.own()
 	} else {
 		err = s.resolve(append(slices.Clone(visited), name))

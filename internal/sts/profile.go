@@ -67,7 +67,7 @@ func tokenFiles(name string) []string {
 }
 
 // find reads the profile in use: the named one, or else that of the environment, or else default. After an error of the
-// profile's source, the profile has its settings. It is nil after other errors.
+// profile's source, the profile has its settings alone. It is nil after other errors.
 func find(name string) (*profile.Profile, error) {
 	files, err := profile.Load()
 	if err != nil {
@@ -93,10 +93,10 @@ func (p *Provider) load(ctx context.Context) (aws.Config, *profile.Profile, erro
 	}
 	named := p.spec.Profile != ""
 	shared, err := find(p.spec.Profile)
-	if err != nil && !ignorable(err, named, env) {
+	if err != nil && !ignorable(err, shared, named, env) {
 		return aws.Config{}, nil, err
 	}
-	if missing, ok := errors.AsType[*profile.MissingError](err); ok && missing.Why == "" {
+	if missing, ok := errors.AsType[*profile.MissingError](err); ok && missing.By == "" && missing.Why == "" {
 		err = nil // there is no profile, and nothing looks like one
 	}
 	none := err
@@ -123,16 +123,19 @@ func (p *Provider) load(ctx context.Context) (aws.Config, *profile.Profile, erro
 	return b.cfg, shared, nil
 }
 
-// ignorable reports whether an error of find leaves other sources: without a named profile there need be none, and keys of
-// the environment take precedence over the profile's.
-func ignorable(err error, named bool, env awsconfig.EnvConfig) bool {
+// ignorable reports whether an error of find leaves other sources. Without a named profile there need be none, and keys of
+// the environment take precedence over the profile's. A web identity of the environment does not excuse a role that the
+// profile cannot assume: the AWS CLI refuses it.
+func ignorable(err error, shared *profile.Profile, named bool, env awsconfig.EnvConfig) bool {
 	if named {
 		return false
 	}
+	if shared != nil {
+		return env.Credentials.HasKeys() || env.WebIdentityTokenFilePath != "" && !shared.Assumes()
+	}
 	_, missing := errors.AsType[*profile.MissingError](err)
-	_, unusable := errors.AsType[*profile.Error](err)
 	byEnvironment, _ := profile.Named()
-	return missing && byEnvironment == "" || unusable && (env.Credentials.HasKeys() || env.WebIdentityTokenFilePath != "")
+	return missing && byEnvironment == ""
 }
 
 // client returns the HTTP client, which trusts the authorities of AWS_CA_BUNDLE or of the profile's ca_bundle instead of the

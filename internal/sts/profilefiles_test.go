@@ -185,24 +185,90 @@ func TestRetrieve_FileErrors(t *testing.T) {
 
 // Keys of the environment take precedence over a profile that the configuration does not name, also over a broken one.
 func TestRetrieve_EnvironmentNeedsNoUsableProfile(t *testing.T) {
-	for name, config := range map[string]string{
-		"no profile":     "",
-		"broken profile": "[default]\n" + assumesBase + "source_profile = none\n",
-		"AWS_PROFILE":    "[profile work]\n" + assumesBase + "source_profile = work\n",
+	const missing = assumesBase + "source_profile = none\n"
+	for _, tt := range []struct {
+		name, config string
+		awsProfile   string // AWS_PROFILE
+	}{
+		{name: "no profile"},
+		{name: "missing source", config: "[default]\n" + missing},
+		{name: "missing source of a source", config: "[default]\n" + assumesBase + "source_profile = via\n[profile via]\n" + missing},
+		{name: "missing source of AWS_PROFILE", config: "[profile work]\n" + missing, awsProfile: "work"},
+		{name: "ring of AWS_PROFILE", config: "[profile work]\n" + assumesBase + "source_profile = work\n", awsProfile: "work"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newSources(t)
-			w.config(t, config)
+			w.config(t, tt.config)
 			w.environment(t)
-			if name == "AWS_PROFILE" {
-				t.Setenv("AWS_PROFILE", "work")
-			}
+			t.Setenv("AWS_PROFILE", tt.awsProfile)
 			spec := roleSpec()
 			spec.Profile = ""
 			if _, err := provider(spec).Retrieve(t.Context()); err != nil {
-				t.Error(err)
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"AssumeRole " + userARN}, w.calls()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The AWS CLI refuses these profiles, whatever else the environment offers.
+func TestRetrieve_BrokenRoleIsNotReplacedByTheEnvironment(t *testing.T) {
+	const missing = assumesBase + "source_profile = none\n"
+	for _, tt := range []struct {
+		name, config string
+		awsProfile   string // AWS_PROFILE
+		want         string
+	}{
+		{
+			name: "missing source", config: "[default]\n" + missing,
+			want: `profile "default" has source_profile "none" (DIR/config:4), which is in neither of DIR/config, DIR/credentials; create it (aws configure --profile none) or fix that line`,
+		},
+		{
+			name: "missing source of a source", config: "[default]\n" + assumesBase + "source_profile = via\n[profile via]\n" + missing,
+			want: `profile "via" has source_profile "none" (DIR/config:8), which is in neither of DIR/config, DIR/credentials; create it (aws configure --profile none) or fix that line`,
+		},
+		{
+			name: "missing source of AWS_PROFILE", config: "[profile work]\n" + missing, awsProfile: "work",
+			want: `profile "work" has source_profile "none" (DIR/config:4), which is in neither of DIR/config, DIR/credentials; create it (aws configure --profile none) or fix that line`,
+		},
+		{
+			name: "source with a wrong heading", config: "[default]\n" + missing + "[none]\n",
+			want: `profile "default" has source_profile "none" (DIR/config:4), which cannot be found: DIR/config:5: the heading [none] names no profile; write [profile none]`,
+		},
+		{
+			name: "ring", config: "[default]\n" + assumesBase + "source_profile = default\n",
+			want: `profile "default" cannot be used: source_profile forms a ring, default → default, and the profile has no keys of its own; fix it in DIR/config:4`,
+		},
+		{
+			name: "no source", config: "[default]\n" + assumesBase,
+			want: `profile "default" cannot be used: role_arn needs source_profile or credential_source, the credentials to assume the role with; fix it in DIR/config:2`,
+		},
+	} {
+		for _, other := range []struct {
+			name string
+			set  func(*testing.T, *sources)
+		}{
+			{"nothing else", func(*testing.T, *sources) {}},
+			{"a container", func(t *testing.T, w *sources) { w.container(t, nil) }},
+			{"a web identity", func(t *testing.T, w *sources) {
+				t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", w.webFile)
+				t.Setenv("AWS_ROLE_ARN", baseRole)
+			}},
+		} {
+			t.Run(tt.name+", "+other.name, func(t *testing.T) {
+				failingSource{
+					prepare: func(t *testing.T, w *sources) {
+						w.config(t, tt.config)
+						t.Setenv("AWS_PROFILE", tt.awsProfile)
+						other.set(t, w)
+					},
+					noProfile: true,
+					want:      failure{credentials.CodeProfile, tt.want, false},
+				}.run(t)
+			})
+		}
 	}
 }
 
