@@ -29,16 +29,19 @@ type entry struct{ config, credentials *section }
 
 // Load reads both files. A missing file is empty, as is one that cannot be read, which errors of a profile mention. Load fails with
 // *SyntaxError.
-func Load() (*Files, error) {
+func Load() (*Files, error) { return load(ConfigFile(), CredentialsFile()) }
+
+// load is Load of two files.
+func load(configFile, credentialsFile string) (*Files, error) {
 	f := &Files{profiles: map[string]*entry{}, sessions: map[string]*section{}, services: map[string]*section{}}
-	sections, err := f.read(ConfigFile())
+	sections, err := f.read(configFile)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range sections {
 		f.addConfig(s)
 	}
-	if sections, err = f.read(CredentialsFile()); err != nil {
+	if sections, err = f.read(credentialsFile); err != nil {
 		return nil, err
 	}
 	for _, s := range sections {

@@ -20,16 +20,18 @@ func Home() string {
 }
 
 // ConfigFile returns the path of the config file: AWS_CONFIG_FILE, or ~/.aws/config.
-func ConfigFile() string { return file("AWS_CONFIG_FILE", "config") }
+func ConfigFile() string { return fileIn(Home(), "AWS_CONFIG_FILE", "config") }
 
 // CredentialsFile returns the path of the credentials file: AWS_SHARED_CREDENTIALS_FILE, or ~/.aws/credentials.
-func CredentialsFile() string { return file("AWS_SHARED_CREDENTIALS_FILE", "credentials") }
+func CredentialsFile() string { return fileIn(Home(), "AWS_SHARED_CREDENTIALS_FILE", "credentials") }
 
-func file(variable, name string) string {
+// fileIn returns the path of a file that a variable names, or of the one in the home directory. home is also what ~ and $HOME
+// stand for.
+func fileIn(home, variable, name string) string {
 	if path := os.Getenv(variable); path != "" {
-		return Expand(path)
+		return ExpandIn(path, home)
 	}
-	return filepath.Join(Home(), ".aws", name)
+	return filepath.Join(home, ".aws", name)
 }
 
 var variables = regexp.MustCompile(`\$(?:\w+|\{[^}]*\})`)

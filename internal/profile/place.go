@@ -2,7 +2,6 @@ package profile
 
 import (
 	"cmp"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -47,31 +46,4 @@ func ReadPlace(name, home string) Place {
 		place.File = filepath.Join("~", below)
 	}
 	return place
-}
-
-// fileIn returns the path of a file that a variable names, or of the one in the home directory.
-func fileIn(home, variable, name string) string {
-	if path := os.Getenv(variable); path != "" {
-		return Expand(path)
-	}
-	return filepath.Join(home, ".aws", name)
-}
-
-// load is Load of two other files.
-func load(configFile, credentialsFile string) (*Files, error) {
-	f := &Files{profiles: map[string]*entry{}, sessions: map[string]*section{}, services: map[string]*section{}}
-	sections, err := f.read(configFile)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range sections {
-		f.addConfig(s)
-	}
-	if sections, err = f.read(credentialsFile); err != nil {
-		return nil, err
-	}
-	for _, s := range sections {
-		f.entry(s.heading).credentials = s
-	}
-	return f, nil
 }

@@ -88,13 +88,38 @@ sso_start_url = https://example.awsapps.com/start
 }
 
 func TestReadPlace_ReadsTheFilesOfTheHome(t *testing.T) {
-	testutil.IsolateHome(t)
-	testutil.Write(t, ".aws/config", "[default]\nregion = eu-west-1\n")
-	t.Setenv("AWS_CONFIG_FILE", "")
-	other := t.TempDir()
-	testutil.Write(t, filepath.Join(other, ".aws/config"), "[default]\nregion = eu-west-2\n")
-	if got := ReadPlace("", other); got.Region != "eu-west-2" {
-		t.Errorf("got %+v", got)
+	for _, path := range []string{"", "~/.aws/", "$HOME/.aws/", "${HOME}/.aws/"} {
+		t.Run(path, func(t *testing.T) {
+			testutil.IsolateHome(t)
+			for _, f := range [][2]string{{"AWS_CONFIG_FILE", "config"}, {"AWS_SHARED_CREDENTIALS_FILE", "credentials"}} {
+				t.Setenv(f[0], path)
+				if path != "" {
+					t.Setenv(f[0], path+f[1])
+				}
+			}
+			other := t.TempDir()
+			for home, region := range map[string]string{"": "eu-west-1", other: "eu-west-2"} {
+				testutil.Write(t, filepath.Join(home, ".aws/config"), "[default]\nregion = "+region+"\n")
+				testutil.Write(t, filepath.Join(home, ".aws/credentials"), "[work]\nregion = "+region+"\n")
+			}
+			for name, file := range map[string]string{"default": "~/.aws/config", "work": "~/.aws/credentials"} {
+				want := Place{Name: name, File: file, Region: "eu-west-2"}
+				if diff := cmp.Diff(want, ReadPlace(name, other)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// The AWS CLI gives the keys of [DEFAULT] to all profiles, and knows no profile of that name.
+func TestReadPlace_OfTheCommonSectionIsEmpty(t *testing.T) {
+	dir := testutil.IsolateHome(t)
+	testutil.Write(t, ".aws/credentials", "[DEFAULT]\nregion = eu-west-1\n[work]\noutput = json\n")
+	for _, want := range []Place{{Name: "DEFAULT"}, {Name: "work", File: "~/.aws/credentials", Region: "eu-west-1"}} {
+		if diff := cmp.Diff(want, ReadPlace(want.Name, dir)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }
 
