@@ -52,7 +52,7 @@ func TestControl_RootsDaemonGivesTheSocketToItsUser(t *testing.T) {
 	}
 	t.Run("another user", func(t *testing.T) {
 		c := as(t, other)
-		c.want(exitNoDaemon, "", "mock-ec2-metadata: no running daemon was found in /tmp/mock-ec2-metadata-65534 or /run/mock-ec2-metadata; "+
+		c.want(exitNoDaemon, "", "mock-ec2-metadata: no running daemon was found in /tmp/mock-ec2-metadata-65534 or /run/user/65534/mock-ec2-metadata or /run/mock-ec2-metadata; "+
 			"start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen\n", "status")
 		c.want(exitNoDaemon, "", "mock-ec2-metadata: "+socket+" is only for the daemon's user; run this as that user, or as root\n",
 			"status", "--control", socket)

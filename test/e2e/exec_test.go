@@ -12,16 +12,19 @@ import (
 	"mock-ec2-metadata/test/stsfake"
 )
 
+// nowhere is an address at which no program listens. A free port could become another test's, whose daemon exec would use.
+const nowhere = "127.0.0.1:9"
+
 // TestExec_HidesTheShellsOwnCredentials runs clients from a shell with credentials of its own, in the environment and in ~/.aws,
 // and with a proxy that does not exist.
 func TestExec_HidesTheShellsOwnCredentials(t *testing.T) {
 	needClients(t)
 	fake := stsfake.Start(t)
-	dir := newHome(t, fake, "server: {listen: ['"+testutil.FreeAddr(t)+"']}\n")
+	dir := newHome(t, fake, "server: {listen: ['"+nowhere+"']}\n")
 	own := fake.AddUser("own")
 	env := []string{
 		"PATH=" + systemPath, "HOME=" + dir, "XDG_RUNTIME_DIR=" + runtimeDir(t), "LC_ALL=C.UTF-8", "AWS_ENDPOINT_URL_STS=" + fake.URL(),
-		"http_proxy=http://127.0.0.1:9", "NO_PROXY=" + strings.TrimPrefix(fake.URL(), "http://"),
+		"http_proxy=http://" + nowhere, "NO_PROXY=" + strings.TrimPrefix(fake.URL(), "http://"),
 		"AWS_ACCESS_KEY_ID=" + own.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + own.SecretAccessKey, "AWS_PROFILE=default",
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
@@ -82,7 +85,7 @@ sleep 3 # until interrupted
 exit 9
 `)
 	env := []string{"PATH=" + systemPath, "HOME=" + dir, "XDG_RUNTIME_DIR=" + runtimeDir(t), "AWS_ENDPOINT_URL_STS=" + fake.URL()}
-	shown, in, cmd := startTerminal(t, dir, env, buildDaemon(t)+" exec --log-level error --listen "+testutil.FreeAddr(t)+" -- bash command")
+	shown, in, cmd := startTerminal(t, dir, env, buildDaemon(t)+" exec --log-level error --listen "+nowhere+" -- bash command")
 	shown.await(t, "MFA code of "+serial+": ", 1)
 	typeIn(t, in, "123456\n")
 	shown.await(t, `"Code" : "Success"`, 1)

@@ -231,6 +231,9 @@ func TestLinkLocal_RefusalChangesNothing(t *testing.T) {
 			machine, vm, _ := newNetwork(t)
 			machine.own(t, serviceIPv4)
 			serveAs(t, machine.listen(t, listenIPv4), tt.server)
+			testutil.Eventually(t, "it answers the virtual machine", func() bool { // which the daemon's probe expects within a second
+				return vm.run(t, nil, "curl", "-qsS", "--max-time", "2", "http://"+serviceIPv4+"/").code == 0
+			})
 			refused(t, vm, tt.want)
 		})
 	}

@@ -129,7 +129,7 @@ session-tokens.key
     "socket": "/run/mock-ec2-metadata/80.sock"
 mock-ec2-metadata: no MFA code is wanted now
 reloaded /etc/mock-ec2-metadata/config.yaml
-mock-ec2-metadata: no running daemon was found in /tmp/mock-ec2-metadata-65534 or /run/mock-ec2-metadata; start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen
+mock-ec2-metadata: no running daemon was found in /tmp/mock-ec2-metadata-65534 or /run/user/65534/mock-ec2-metadata or /run/mock-ec2-metadata; start it (mock-ec2-metadata serve), or name its socket with --control or its address with --listen
 -- reload
 two
 active running
