@@ -30,8 +30,8 @@ var toldEndpoint = []string{"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:
 
 const noForeignRule = "ok    firewall       no rule of nft or iptables takes the service's addresses away"
 
-// TestDoctorFirewall has rules of other programs, each in a namespace of its own.
-func TestDoctorFirewall(t *testing.T) {
+// TestDoctor_NamesRulesThatTakeTheServiceAway adds rules of other programs, each in a namespace of its own.
+func TestDoctor_NamesRulesThatTakeTheServiceAway(t *testing.T) {
 	needTools(t)
 	bin, home := buildDaemon(t), mockHome(t, "")
 	const (
@@ -119,8 +119,8 @@ func TestDoctorFirewall(t *testing.T) {
 	}
 }
 
-// TestDoctorFirewallOfLinkLocal has the address on the machine, and rules that take it away there.
-func TestDoctorFirewallOfLinkLocal(t *testing.T) {
+// TestDoctor_NamesRulesOnTheMachineWithTheAddress adds such rules where the address is on the machine itself.
+func TestDoctor_NamesRulesOnTheMachineWithTheAddress(t *testing.T) {
 	needTools(t)
 	machine, home := newNamespace(t, "machine"), mockHome(t, "")
 	d := machine.serveLinkLocal(t, home)
@@ -158,8 +158,8 @@ func TestDoctorFirewallOfLinkLocal(t *testing.T) {
 	d.stop(t)
 }
 
-// TestDoctorEnvironment has what keeps the clients of a shell from the daemon.
-func TestDoctorEnvironment(t *testing.T) {
+// TestDoctor_NamesVariablesThatKeepClientsAway sets variables that keep the clients of a shell from the daemon.
+func TestDoctor_NamesVariablesThatKeepClientsAway(t *testing.T) {
 	needTools(t)
 	machine, home := newNamespace(t, "machine"), mockHome(t, "")
 	startDaemon(t, machine, buildDaemon(t), "--config", home+"/conf/config.yaml")
