@@ -45,8 +45,14 @@ func (a *App) watchCredentials(s *State) {
 	a.unwatched(a.credentialsWatch.on(a.running, a.log, files, a.credentialsChanged))
 }
 
-// credentialsChanged retries a failing call after an edit or a login. The files to watch may have changed with it.
+// credentialsChanged retries a failing call after an edit or a login. The files to watch may have changed with it. If the
+// region depends on the profile and that has changed, it reloads the configuration. While the profile cannot be read, the
+// region stays, so that valid credentials do, too.
 func (a *App) credentialsChanged() {
+	readable, changed := a.State().Config.ProfileState()
+	if (changed || readable && a.reloadError() != nil) && a.Reload("a profile file has changed") == nil {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.running == nil {

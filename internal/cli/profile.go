@@ -24,6 +24,6 @@ func (f *flags) home(user string) string {
 func (f *flags) readProfile(name, user string) config.Profile {
 	p := profile.ReadPlace(name, f.home(user))
 	return config.Profile{
-		From: "profile " + p.Name + " (" + p.File + ")", Region: p.Region, RoleARN: p.RoleARN, SSORegion: p.SSORegion,
+		Found: p.File != "", From: "profile " + p.Name + " (" + p.File + ")", Region: p.Region, RoleARN: p.RoleARN, SSORegion: p.SSORegion,
 	}
 }

@@ -23,7 +23,7 @@ func TestReadProfile_OfRootIsThatOfTheUserToBecome(t *testing.T) {
 	t.Setenv("SUDO_GID", "4711")
 	t.Setenv("SUDO_HOME", user)
 
-	ofUser := config.Profile{From: "profile work (~/.aws/config)", Region: "us-gov-east-1", RoleARN: "arn:aws-us-gov:iam::1:role/r"}
+	ofUser := config.Profile{Found: true, From: "profile work (~/.aws/config)", Region: "us-gov-east-1", RoleARN: "arn:aws-us-gov:iam::1:role/r"}
 	none := config.Profile{From: "profile work ()"}
 	for _, tt := range []struct {
 		name  string

@@ -34,6 +34,7 @@ type loader struct {
 	values             int    // decoded so far
 	goos               string // operating system, as package runtime names it
 	home               func(user string) string
+	placeProfile       placeProfile
 }
 
 // at returns the origin of a node.

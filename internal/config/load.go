@@ -29,6 +29,7 @@ type Loaded struct {
 
 	origins origins
 	sources Sources
+	profile placeProfile
 }
 
 // Name returns the path that was read, or "embedded default".
@@ -131,6 +132,7 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	}
 	return &Loaded{
 		Config: l.config, Files: files, Warnings: l.warnings.lines(), UserData: userData, Empty: empty && name != embeddedName, origins: l.origins,
+		profile: l.placeProfile,
 	}, nil
 }
 

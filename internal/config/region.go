@@ -18,6 +18,7 @@ const (
 
 // Profile is what a profile of ~/.aws says about the place of its credentials. Empty texts are unknown.
 type Profile struct {
+	Found     bool   // in files that can be read
 	From      string // profile and file, for messages: "profile work (~/.aws/config)"
 	Region    string
 	RoleARN   string // of the role that the profile assumes
@@ -76,13 +77,33 @@ func (l *loader) deriveRegion(src Sources) {
 	}
 }
 
+// placeProfile is a profile that a load has asked for the region.
+type placeProfile struct {
+	read func() Profile
+	was  Profile // as of the load
+}
+
+// ProfileState says whether the region depends on a profile that can be read now, and whether what the profile says of its
+// place has changed since the load. It reads the files of the profile.
+func (l *Loaded) ProfileState() (readable, changed bool) {
+	if l.profile.read == nil {
+		return false, false
+	}
+	now, was := l.profile.read(), l.profile.was
+	was.Found, was.From = now.Found, now.From
+	return now.Found, now.Found && now != was
+}
+
 // profile asks for the profile that makes the calls. It returns the zero Profile if no profile is in use.
 func (l *loader) profile(src Sources) Profile {
 	c := l.config.Credentials
 	if src.Profile == nil || c.Mock || c.IAMRole == "" && c.SourceProfile == "" || l.broken[profilePath] {
 		return Profile{}
 	}
-	return src.Profile(c.SourceProfile, l.config.Server.User)
+	name, user := c.SourceProfile, l.config.Server.User
+	l.placeProfile.read = func() Profile { return src.Profile(name, user) }
+	l.placeProfile.was = l.placeProfile.read()
+	return l.placeProfile.was
 }
 
 // wantedPartition is the partition that the region must be in. Without a name, any will do.

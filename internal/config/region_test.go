@@ -293,6 +293,37 @@ func TestRegion_FollowsTheProfileAtAReload(t *testing.T) {
 	expectReloadError(t, l, "--set credentials.iam_role: the role is of partition aws-us-gov, but nothing names a region of it; set aws.region to us-gov-east-1 or us-gov-west-1")
 }
 
+func TestProfileState_TellsWhetherTheRegionMayChange(t *testing.T) {
+	was := Profile{Found: true, From: "profile default (~/.aws/config)", Region: "eu-west-1"}
+	type state struct{ readable, changed bool }
+	for _, tt := range []struct {
+		name, content string
+		now           Profile
+		want          state
+	}{
+		{name: "unchanged", content: role, now: was, want: state{true, false}},
+		{name: "other region", content: role, now: Profile{Found: true, From: was.From, Region: "eu-west-3"}, want: state{true, true}},
+		{name: "no region", content: role, now: Profile{Found: true, From: was.From}, want: state{true, true}},
+		{name: "other partition", content: ownWork, now: Profile{Found: true, Region: was.Region, SSORegion: "cn-north-1"}, want: state{true, true}},
+		{name: "other file", content: role, now: Profile{Found: true, From: "profile default (~/.aws/credentials)", Region: was.Region}, want: state{true, false}},
+		{name: "not readable", content: role, now: Profile{From: "profile default ()"}},
+		{name: "aws.region", content: role + "aws: {region: eu-west-2}", now: Profile{Found: true}},
+		{name: "zone", content: role + "aws: {availability_zone: eu-west-2a}", now: Profile{Found: true}},
+		{name: "no profile in use", content: "credentials: {mock: true}", now: Profile{Found: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			says := was
+			l, err := load("f.yaml", []byte(tt.content), Sources{Profile: func(string, string) Profile { return says }}, "linux")
+			must(t, err)
+			says = tt.now
+			readable, changed := l.ProfileState()
+			if got := (state{readable, changed}); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestYAML_NamesTheOriginOfTheRegion(t *testing.T) {
 	for _, tt := range []struct {
 		placeCase
