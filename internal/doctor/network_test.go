@@ -146,7 +146,7 @@ skip  clock          not tried: credentials.mock is set
 		},
 		{
 			name: "another configuration", listen: host(daemon), service: service{url: daemon}, set: []string{"ec2.instance_id=i-00000000000000001"},
-			want: head + "note  listener       the daemon at http://{ADDR}/ serves i-0123456789abcdef0 with role mock-role (embedded default), but this configuration is of i-00000000000000001 with role mock-role (embedded default); if they should be the same, restart the daemon with the same flags\n" +
+			want: head + "note  listener       the daemon at http://{ADDR}/ serves i-0123456789abcdef0 with role mock-role (embedded default), but this configuration is of i-00000000000000001 with role mock-role (embedded default); run doctor where the daemon was started, or with its --config and flags, or restart the daemon with these\n" +
 				guard + "ok    redirect       {OTHER} leads to the daemon\n",
 		},
 		{
