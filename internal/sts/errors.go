@@ -138,11 +138,17 @@ func (p *Provider) profile() string {
 		return fmt.Sprintf("profile %q", p.spec.Profile)
 	case named != "" && os.Getenv("AWS_ACCESS_KEY_ID") == "":
 		return fmt.Sprintf("profile %q (%s)", named, variable)
-	case !slices.ContainsFunc(environmentSources, func(variable string) bool { return os.Getenv(variable) != "" }):
+	case !slices.ContainsFunc(environmentSources, func(variable string) bool { return os.Getenv(variable) != "" }) || assumesByDefault():
 		return `profile "default"`
 	default:
 		return "the environment"
 	}
+}
+
+// assumesByDefault reports whether the default profile assumes a role, which comes after keys of the environment only.
+func assumesByDefault() bool {
+	shared, _ := find("")
+	return os.Getenv("AWS_ACCESS_KEY_ID") == "" && shared != nil && shared.Assumes()
 }
 
 func (p *Provider) profileFlag() string {

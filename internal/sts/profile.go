@@ -124,8 +124,7 @@ func (p *Provider) load(ctx context.Context) (aws.Config, *profile.Profile, erro
 }
 
 // ignorable reports whether an error of find leaves other sources. Without a named profile there need be none, and keys of
-// the environment take precedence over the profile's. A web identity of the environment does not excuse a role that the
-// profile cannot assume: the AWS CLI refuses it.
+// the environment take precedence over the profile's, as does a web identity unless the profile assumes a role.
 func ignorable(err error, shared *profile.Profile, named bool, env awsconfig.EnvConfig) bool {
 	if named {
 		return false

@@ -42,13 +42,15 @@ type builder struct {
 	cfg aws.Config // without credentials
 }
 
-// provider returns the source of credentials. named says that the configuration names the profile: the environment's keys
-// then do not count. none says why there is no profile, if prof is nil.
+// provider returns the source of credentials, in the AWS CLI's order. named says that the configuration names the profile:
+// the environment's keys then do not count. none says why there is no profile, if prof is nil.
 func (b *builder) provider(prof *profile.Profile, named bool, none error) (aws.CredentialsProvider, error) {
 	switch {
 	case !named && b.env.Credentials.HasKeys():
 		return static(b.env.Credentials), nil
-	case !named && b.env.WebIdentityTokenFilePath != "":
+	case !named && os.Getenv("AWS_ACCESS_KEY_ID") != "":
+		return nil, badProfile("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both, or neither")
+	case !named && b.env.WebIdentityTokenFilePath != "" && (prof == nil || !prof.Assumes()):
 		return b.webIdentity(b.env.RoleARN, b.env.RoleSessionName, profile.Expand(b.env.WebIdentityTokenFilePath))
 	case prof == nil:
 		return b.last(none)

@@ -167,7 +167,26 @@ func TestRetrieve_EnvironmentErrors(t *testing.T) {
 				t.Setenv("AWS_ACCESS_KEY_ID", w.key.AccessKeyID)
 			},
 			noProfile: true,
-			want:      failure{credentials.CodeProfile, `the environment holds no credentials; add keys (aws configure), sso_session, role_arn or credential_process to it. EC2's own metadata service is not asked: it would be this daemon`, false},
+			want:      failure{credentials.CodeProfile, `AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both, or neither`, false},
+		},
+		{
+			name: "access key without secret key, and a profile",
+			prepare: func(t *testing.T, w *sources) {
+				w.write(t, "credentials", keys("default", w.key))
+				t.Setenv("AWS_ACCESS_KEY_ID", w.key.AccessKeyID)
+			},
+			noProfile: true,
+			want:      failure{credentials.CodeProfile, `AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY; set both, or neither`, false},
+		},
+		{
+			name: "denied role of the default profile, and a web identity",
+			prepare: func(t *testing.T, w *sources) {
+				w.config(t, "[default]\nrole_arn = arn:aws:iam::123456789012:role/none\nsource_profile = keys\n")
+				w.write(t, "credentials", keys("keys", w.key))
+				t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", w.webFile)
+			},
+			noProfile: true,
+			want:      failure{credentials.CodeUnauthorized, `profile "default" may not assume the role that it names itself (AccessDenied: User: arn:aws:iam::123456789012:user/developer is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/none)`, false},
 		},
 		{
 			name: "unknown access key",

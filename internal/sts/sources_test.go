@@ -194,6 +194,37 @@ func TestRetrieve_WorksWithEverySource(t *testing.T) {
 			want:      []string{"AssumeRoleWithWebIdentity", "AssumeRole " + sessions + "base/pod"},
 		},
 		{
+			name: "no profile named, web identity in the environment, but a role by way of a profile",
+			prepare: func(t *testing.T, w *sources) {
+				w.config(t, "[default]\n"+assumesMid+"source_profile = keys\n")
+				w.write(t, "credentials", keys("keys", w.key))
+				t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", w.webFile)
+				t.Setenv("AWS_ROLE_ARN", baseRole)
+			},
+			noProfile: true,
+			want:      []string{"AssumeRole " + userARN, "AssumeRole " + sessions + "mid/mid"},
+		},
+		{
+			name: "no profile named, web identity in the environment, and keys in the profile",
+			prepare: func(t *testing.T, w *sources) {
+				w.write(t, "credentials", keys("default", w.key))
+				t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", w.webFile)
+				t.Setenv("AWS_ROLE_ARN", baseRole)
+				t.Setenv("AWS_ROLE_SESSION_NAME", "pod")
+			},
+			noProfile: true,
+			want:      []string{"AssumeRoleWithWebIdentity", "AssumeRole " + sessions + "base/pod"},
+		},
+		{
+			name: "no profile named, only a secret key in the environment",
+			prepare: func(t *testing.T, w *sources) {
+				w.write(t, "credentials", keys("default", w.key))
+				t.Setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+			},
+			noProfile: true,
+			want:      []string{"AssumeRole " + userARN},
+		},
+		{
 			name:      "no profile named, container",
 			prepare:   func(t *testing.T, w *sources) { w.container(t, nil) },
 			noProfile: true,
