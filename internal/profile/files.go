@@ -3,7 +3,6 @@
 package profile
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -149,16 +148,4 @@ func Named() (name, variable string) {
 		}
 	}
 	return "", ""
-}
-
-// Region returns the region that a profile names, or "" if there is none or the files cannot be read. The name "" means the
-// profile that AWS_PROFILE or AWS_DEFAULT_PROFILE names, else "default". A source_profile's region does not count.
-func Region(name string) string {
-	f, err := Load()
-	if err != nil {
-		return ""
-	}
-	named, _ := Named()
-	v, _, _ := f.profiles[cmp.Or(name, named, "default")].get("region")
-	return v.text
 }

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func source(t *testing.T, p *Profile) string {
 // key is an access key, with which a section is recognised.
 func key(id string) string { return "aws_access_key_id = " + id + "\naws_secret_access_key = S\n" }
 
-func TestRegion_IsTheOneOfTheProfileInUse(t *testing.T) {
+func TestReadPlace_RegionIsTheOneOfTheProfileInUse(t *testing.T) {
 	const config = "[default]\nregion = eu-west-1\n[profile 'my work']\nregion = us-gov-west-1\n[profile both]\nregion = eu-west-2\n" +
 		"[profile via]\nsource_profile = default\n"
 	for _, tt := range []struct {
@@ -98,7 +99,7 @@ func TestRegion_IsTheOneOfTheProfileInUse(t *testing.T) {
 			for name, value := range tt.environment {
 				t.Setenv(name, value)
 			}
-			if got := Region(tt.profile); got != tt.want {
+			if got := ReadPlace(tt.profile, os.Getenv("HOME")).Region; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
