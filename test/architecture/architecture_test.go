@@ -43,6 +43,7 @@ var packageMap = map[string][]string{
 	"internal/sts":         {"internal/credentials", "internal/profile"},
 	"internal/guard":       {"internal/web"},
 	"internal/server":      {"internal/web"},
+	"internal/docker":      {"internal/caller"},
 	"internal/api":         nil,
 	"internal/caller":      nil,
 	"internal/config":      {"internal/profile"},
