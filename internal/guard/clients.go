@@ -4,10 +4,9 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-)
 
-// remote returns the client address of the socket, never of a header; the zero Addr if it is invalid.
-func remote(r *http.Request) netip.Addr { return parseAddr(r.RemoteAddr) }
+	"mock-ec2-metadata/internal/web"
+)
 
 // parseAddr returns the address of address:port, with its zone.
 func parseAddr(hostPort string) netip.Addr {
@@ -29,15 +28,21 @@ func source(a netip.Addr) netip.Addr {
 
 // IsLocal reports whether a request comes from this machine itself.
 func (g *Guard) IsLocal(r *http.Request) bool {
-	return g.classify(g.rules.Load(), remote(r)) == Local
+	return g.classify(g.rules.Load(), web.Remote(r)) == Local
 }
 
 // IsGuest reports whether a request comes from the network of a container or virtual machine of this machine. On EC2 the answer
 // passes a hop on the way there.
 func (g *Guard) IsGuest(r *http.Request) bool {
-	a := remote(r)
+	a := web.Remote(r)
 	return a.IsValid() && !a.IsLoopback() && !g.networks.isOwn(a) && g.networks.isGuest(a)
 }
+
+// ClassOf says what the rules say of clients at an address.
+func (g *Guard) ClassOf(a netip.Addr) Class { return g.classify(g.rules.Load(), a) }
+
+// ClassBy says what other rules say of clients at an address, such as those of the configuration that answers a request.
+func (g *Guard) ClassBy(rules *Rules, a netip.Addr) Class { return g.classify(rules, a) }
 
 func (g *Guard) classify(rules *Rules, a netip.Addr) Class {
 	if !a.IsValid() {
@@ -60,7 +65,7 @@ func (g *Guard) classify(rules *Rules, a netip.Addr) Class {
 }
 
 func (g *Guard) judgeClient(rules *Rules, r *http.Request) *refusal {
-	a := remote(r)
+	a := web.Remote(r)
 	if g.classify(rules, a) != Refused {
 		return nil
 	}

@@ -3,6 +3,8 @@ package guard
 import (
 	"net/netip"
 	"testing"
+
+	"mock-ec2-metadata/internal/web"
 )
 
 func TestClassify_ByAddress(t *testing.T) {
@@ -57,7 +59,7 @@ func TestClassify_ByAddress(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGuard(tt.rules)
 			r := request(from(tt.remote))
-			if got := g.classify(tt.rules, remote(r)); got != tt.want {
+			if got := g.classify(tt.rules, web.Remote(r)); got != tt.want {
 				t.Errorf("class %d, want %d", got, tt.want)
 			}
 			if got := g.IsLocal(r); got != (tt.want == Local) {

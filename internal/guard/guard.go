@@ -120,7 +120,7 @@ func (g *Guard) judge(r *http.Request) *refusal {
 const bodyTimeout = time.Second
 
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, denied *refusal) {
-	g.refusals.add(remote(r), denied.rule, denied.text)
+	g.refusals.add(web.Remote(r), denied.rule, denied.text)
 	h := w.Header()
 	h["Server"] = []string{"EC2ws"}
 	h["Connection"] = []string{"close"} // a refused client must not keep a connection

@@ -11,12 +11,13 @@ import (
 // acceptor counts the connections of a listener that are open.
 type acceptor struct {
 	net.Listener
+	name  string // for web.Listener
 	open  *atomic.Int64
 	close func() error // closes the listener once
 }
 
-func newAcceptor(l net.Listener, open *atomic.Int64) *acceptor {
-	return &acceptor{l, open, sync.OnceValue(l.Close)}
+func newAcceptor(l net.Listener, name string, open *atomic.Int64) *acceptor {
+	return &acceptor{l, name, open, sync.OnceValue(l.Close)}
 }
 
 // Close may be called more than once.

@@ -34,11 +34,13 @@ const (
 type Server struct {
 	http      *http.Server
 	listeners []net.Listener
+	names     []string // of the listeners, for web.Listener
 	log       *slog.Logger
 }
 
 // Listen binds all addresses or none. The error names the address that cannot be bound and the fix. Clients can connect
-// from then on; Serve answers them. inherited are listeners that exist already, see Inherit; they come first.
+// from then on; Serve answers them. inherited are listeners that exist already, see Inherit; they come first. web.Listener gives
+// handlers the address as it is in addresses, or of an inherited listener its own.
 func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited ...net.Listener) (*Server, error) {
 	s := newServer(log, inherited)
 	var lc net.ListenConfig
@@ -48,13 +50,18 @@ func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited
 			s.Close()
 			return nil, explain(address, err)
 		}
-		s.listeners = append(s.listeners, l)
+		s.listeners, s.names = append(s.listeners, l), append(s.names, address)
 	}
 	return s, nil
 }
 
 func newServer(log *slog.Logger, listeners []net.Listener) *Server {
+	var names []string
+	for _, l := range listeners {
+		names = append(names, l.Addr().String())
+	}
 	return &Server{
+		names:     names,
 		log:       log,
 		listeners: slices.Clone(listeners),
 		http: &http.Server{
@@ -103,6 +110,9 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
+// Names returns the addresses as the configuration has them, in the order of Addrs.
+func (s *Server) Names() []string { return s.names }
+
 // Limit replaces each listener by limit's result. Call it before Serve.
 func (s *Server) Limit(limit func(net.Listener) net.Listener) {
 	for i, l := range s.listeners {
@@ -114,12 +124,18 @@ func (s *Server) Limit(limit func(net.Listener) net.Listener) {
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	var leaving leaver
 	s.http.Handler = leaving.wrap(limitBody(handler))
-	s.http.BaseContext = func(net.Listener) context.Context { return web.WithStop(context.WithoutCancel(ctx), ctx.Done()) }
+	s.http.BaseContext = func(l net.Listener) context.Context {
+		base := web.WithStop(context.WithoutCancel(ctx), ctx.Done())
+		if a, ok := l.(*acceptor); ok {
+			base = web.WithListener(base, a.name)
+		}
+		return base
+	}
 	failed := make(chan error, len(s.listeners))
 	var serving sync.WaitGroup
 	acceptors := make([]*acceptor, len(s.listeners))
 	for i, l := range s.listeners {
-		acceptors[i] = newAcceptor(l, &leaving.open)
+		acceptors[i] = newAcceptor(l, s.names[i], &leaving.open)
 		serving.Go(func() {
 			err := s.http.Serve(acceptors[i])
 			if !errors.Is(err, http.ErrServerClosed) && !leaving.begun.Load() {

@@ -18,6 +18,8 @@ type AccessLog struct {
 	Enabled func() bool
 	// Version returns the protocol version of a request; "" leaves it out.
 	Version func(*http.Request) string
+	// LogPath returns the path of a request for its line. nil: as in the URL; set it where a path can contain a secret.
+	LogPath func(*http.Request) string
 
 	recorders sync.Pool // of *recorder
 	stamps    stamps
@@ -45,8 +47,8 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
 	took := time.Since(start)
 	e := entry{
-		at: start.Add(took), client: host(r.RemoteAddr), method: r.Method, path: r.URL.Path,
-		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r),
+		at: start.Add(took), client: host(r.RemoteAddr), method: r.Method, path: logPath(a.LogPath, r),
+		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r), caller: callerOf(r),
 	}
 	if a.JSON {
 		rec.line = e.appendJSON(rec.line[:0])

@@ -17,6 +17,7 @@ type entry struct {
 	bytes                int64
 	took                 time.Duration
 	imds                 string // "" leaves it out
+	caller               Caller // what is "" is left out
 }
 
 // appendText appends the line as slog.TextHandler writes it.
@@ -38,6 +39,14 @@ func (e *entry) appendText(b []byte, s *stamps) []byte {
 	if e.imds != "" {
 		b = append(b, " imds="...)
 		b = append(b, e.imds...)
+	}
+	if e.caller.Role != "" {
+		b = append(b, " role="...)
+		b = appendWord(b, e.caller.Role)
+	}
+	if e.caller.Identity != "" {
+		b = append(b, " identity="...)
+		b = appendWord(b, e.caller.Identity)
 	}
 	return append(b, '\n')
 }
@@ -85,6 +94,14 @@ func (e *entry) appendJSON(b []byte) []byte {
 		b = append(b, `,"imds":"`...)
 		b = append(b, e.imds...)
 		b = append(b, '"')
+	}
+	if e.caller.Role != "" {
+		b = append(b, `,"role":`...)
+		b = appendString(b, e.caller.Role)
+	}
+	if e.caller.Identity != "" {
+		b = append(b, `,"identity":`...)
+		b = appendString(b, e.caller.Identity)
 	}
 	return append(b, "}\n"...)
 }

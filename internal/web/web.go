@@ -34,6 +34,8 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 type Adapter struct {
 	Log    *slog.Logger
 	Render func(w http.ResponseWriter, r *http.Request, e *Error)
+	// LogPath returns the path of a request for the log. nil: as in the URL; set it where a path can contain a secret.
+	LogPath func(*http.Request) string
 }
 
 // Handle runs h and renders its error or panic. Panics and errors other than *Error become 500.
@@ -47,7 +49,7 @@ func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares this value, too
 				panic(p)
 			}
-			a.Log.Error("panic while answering", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+			a.Log.Error("panic while answering", "path", logPath(a.LogPath, r), "panic", p, "stack", string(debug.Stack()))
 			a.Render(w, r, &Error{Status: http.StatusInternalServerError})
 		}()
 		err := h(w, r)
@@ -56,11 +58,19 @@ func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 		}
 		var e *Error
 		if !errors.As(err, &e) {
-			a.Log.Error("cannot answer", "path", r.URL.Path, "error", err)
+			a.Log.Error("cannot answer", "path", logPath(a.LogPath, r), "error", err)
 			e = &Error{Status: http.StatusInternalServerError, Err: err}
 		}
 		a.Render(w, r, e)
 	}
+}
+
+// logPath returns the path of a request for a log line. without may be nil; it leaves secrets out.
+func logPath(without func(*http.Request) string, r *http.Request) string {
+	if without == nil {
+		return r.URL.Path
+	}
+	return without(r)
 }
 
 // Write sends body in one piece with its length, so that nothing is ever chunked. It ignores that a client has gone.

@@ -51,6 +51,39 @@ func TestHandle_RendersErrorsAndPanics(t *testing.T) {
 	}
 }
 
+func TestLogs_ShowThePathThatLogPathReturns(t *testing.T) {
+	secretless := func(*http.Request) string { return "/role/-" }
+	for _, tt := range []struct {
+		name    string
+		logPath func(*http.Request) string
+		want    string // the attribute
+	}{
+		{"as in the URL", nil, "path=/role/secret "},
+		{"without the secret", secretless, "path=/role/- "},
+	} {
+		for _, handler := range []Handler{
+			func(http.ResponseWriter, *http.Request) error { return errors.New("disk on fire") },
+			func(http.ResponseWriter, *http.Request) error { panic("oops") },
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				var log bytes.Buffer
+				adapter := &Adapter{
+					Log:     slog.New(slog.NewTextHandler(&log, nil)),
+					Render:  func(w http.ResponseWriter, _ *http.Request, e *Error) { Write(w, e.Status, "text/plain", nil) },
+					LogPath: tt.logPath,
+				}
+				access := &AccessLog{
+					Out: &log, Enabled: func() bool { return true }, Version: func(*http.Request) string { return "" }, LogPath: tt.logPath,
+				}
+				access.Wrap(adapter.Handle(handler)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/role/secret", nil))
+				if got := strings.Count(log.String(), tt.want); got != 2 {
+					t.Errorf("%q is %d times in\n%s", tt.want, got, log.String())
+				}
+			})
+		}
+	}
+}
+
 func TestAccessLog_WritesALineWithoutSecrets(t *testing.T) { synctest.Test(t, testAccessLog) }
 
 func testAccessLog(t *testing.T) {

@@ -44,6 +44,7 @@ var packageMap = map[string][]string{
 	"internal/guard":       {"internal/web"},
 	"internal/server":      {"internal/web"},
 	"internal/docker":      {"internal/caller"},
+	"internal/ecs":         {"internal/web"},
 	"internal/api":         nil,
 	"internal/caller":      nil,
 	"internal/config":      {"internal/profile"},
