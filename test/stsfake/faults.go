@@ -81,11 +81,12 @@ func (s *Server) Lifetime(d time.Duration) {
 	s.lifetime = d
 }
 
-// Recover resets Delay, Fail, Hang and Lifetime. It keeps issued credentials and recorded requests.
+// Recover resets Delay, Fail, Hang, Throttle and Lifetime. It keeps issued credentials and recorded requests.
 func (s *Server) Recover() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.behaviors)
+	clear(s.throttles)
 	s.lifetime = 0
 }
 
@@ -105,6 +106,9 @@ func (s *Server) change(actions []string, edit func(*behavior)) {
 
 // applyBehavior waits, hangs or fails as the behavior for action says. nil means that the request proceeds.
 func (s *Server) applyBehavior(ctx context.Context, action string, form url.Values, caller *credential) error {
+	if s.isThrottled(action) {
+		return Throttled
+	}
 	b := s.takeBehavior(action)
 	if b.hang {
 		<-ctx.Done()

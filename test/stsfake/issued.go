@@ -20,6 +20,18 @@ func (s *Server) Issued(accessKeyID string) (session aws.Credentials, ok bool) {
 	}, true
 }
 
+// Principal returns the ARN of the role, or of the user, that the session with this access key id was issued for; "" if there
+// is none.
+func (s *Server) Principal(accessKeyID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.keys[accessKeyID]
+	if c == nil || !c.isSession() {
+		return ""
+	}
+	return c.principal
+}
+
 // Secrets returns all secrets that this server has issued: secret keys, session tokens, tokens of logins, including
 // refreshed ones, and web identities. It omits MFA codes, which are too short to search for.
 func (s *Server) Secrets() []string {

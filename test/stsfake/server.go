@@ -43,6 +43,8 @@ type Server struct {
 	roles     map[string]*role
 	keys      map[string]*credential
 	behaviors map[string]*behavior
+	throttles map[string]*throttle // by action, as behaviors
+	throttled int                  // requests
 	lifetime  time.Duration
 	requests  []Request
 
@@ -72,6 +74,7 @@ func New(opts ...Option) *Server {
 		roles:     map[string]*role{},
 		keys:      map[string]*credential{},
 		behaviors: map[string]*behavior{},
+		throttles: map[string]*throttle{},
 
 		webIdentities:  map[string]*webIdentity{},
 		permissionSets: map[[2]string]*role{},
