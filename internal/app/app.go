@@ -170,7 +170,7 @@ func (a *App) startChanges(background context.Context) {
 	a.watchConfig(s)
 	a.watchCredentials(s)
 	a.pool.Start(background)
-	a.pool.Retain(s.Specs)
+	a.pool.Retain(s.Specs, nil)
 }
 
 // keepSecret saves the secret of the session tokens. It is called with a.mu held, before the first request: another daemon's secret
@@ -235,7 +235,7 @@ func (a *App) use(s *State) {
 	a.state.Store(s)
 	a.guard.Use(s.Rules)
 	if a.running != nil {
-		a.pool.Retain(s.Specs)
+		a.pool.Retain(s.Specs, nil)
 	}
 }
 

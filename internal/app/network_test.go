@@ -97,8 +97,8 @@ func (c *calls) Do(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// check compares the calls with the back-off: at least a second between two of them, and at most a minute after a failed one.
-func (c *calls) check(t *testing.T, least, most int) {
+// check compares the calls with the back-off: at least shortest between two of them, and at most a minute after a failed one.
+func (c *calls) check(t *testing.T, least, most int, shortest time.Duration) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +107,7 @@ func (c *calls) check(t *testing.T, least, most int) {
 	}
 	for i, next := range c.made[min(1, len(c.made)):] {
 		last := c.made[i]
-		if pause := next.began.Sub(last.ended); pause < time.Second {
+		if pause := next.began.Sub(last.ended); pause < shortest {
 			t.Errorf("call %d is only %v after the last one's end", i+2, pause)
 		}
 		if gap := next.began.Sub(last.began); !last.ok && gap > time.Minute {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -35,6 +36,7 @@ type cacheFile struct {
 	wanted bool   // false: it only deletes what an earlier run has left
 	log    *slog.Logger
 	now    func() time.Time
+	swept  *sync.Once  // of all files in dir: one of them sweeps it
 	there  atomic.Bool // the file has these credentials
 	failed string      // why the last save failed, which is logged once
 }
@@ -60,8 +62,9 @@ func newCacheFile(s Spec, dir, issuer string, log *slog.Logger, now func() time.
 	}
 	wanted := s.Cache
 	s.Cache, s.RefreshBefore = false, 0
-	sum := sha256.Sum256([]byte(s.Key() + "\n" + issuer))
-	return &cacheFile{dir: dir, key: hex.EncodeToString(sum[:]), wanted: wanted, log: log, now: now}
+	key := s.Key()
+	sum := sha256.Sum256(append(key[:], issuer...))
+	return &cacheFile{dir: dir, key: hex.EncodeToString(sum[:]), wanted: wanted, log: log, now: now, swept: &sync.Once{}}
 }
 
 func (f *cacheFile) file() string { return filepath.Join(f.dir, f.key+cacheSuffix) }
@@ -79,7 +82,7 @@ func (f *cacheFile) load() *Credentials {
 	if f.dir == "" {
 		return nil
 	}
-	f.sweep()
+	f.swept.Do(f.sweep)
 	if !f.wanted {
 		_ = os.Remove(f.file())
 		return nil

@@ -41,7 +41,7 @@ func (d *disk) daemon(t *testing.T, s Spec, p Provider) (k *Keeper, stop func())
 		Provide: func(Spec) Provider { return p }, CacheDir: d.dir, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
 	})
 	k = pool.Keeper(s)
-	pool.Retain([]Spec{s})
+	pool.Retain([]Spec{s}, nil)
 	pool.Start(t.Context())
 	return k, pool.Close
 }
@@ -195,7 +195,7 @@ func TestCache_ClockSetBackDoesNotRestoreTwice(t *testing.T) {
 		time.Sleep(50 * time.Minute)
 		pool := NewPool(PoolOptions{Provide: func(Spec) Provider { return failing(transient) }, CacheDir: d.dir, Now: w.now})
 		k := pool.Keeper(onDisk())
-		pool.Retain([]Spec{onDisk()})
+		pool.Retain([]Spec{onDisk()}, nil)
 		pool.Start(t.Context())
 		defer pool.Close()
 		time.Sleep(time.Minute)

@@ -54,10 +54,14 @@ const (
 
 // Error says why there are no credentials. It holds no secret and wraps no error, since an SDK error may contain secrets.
 type Error struct {
-	Code    string
+	Code string
+	// AWSCode is the code of the service that refused the call, such as AccessDenied; "" if none did.
+	AWSCode string
 	Message string // the problem and the fix
 	// Temporary says that a retry may succeed without a fix.
 	Temporary bool
+	// Throttled says that the service limits the rate of calls. It implies Temporary.
+	Throttled bool
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -2,9 +2,9 @@ package credentials
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,17 +16,24 @@ const (
 	// answerWait bounds how long Get waits for credentials. Most SDKs time out one second after they have sent the request,
 	// some after they have begun to connect; the rest is for the way there and back.
 	answerWait = 950 * time.Millisecond
+	// restLeast is the life below which credentials at rest are renewed before a client gets them: SDKs ask again at each use of
+	// such (container-credentials-reference section 7.4).
+	restLeast = 15 * time.Minute
 	// readyWait bounds how long Settled waits.
 	readyWait = 5 * time.Second
 	// wallClockCheck is how often a pause reads the wall clock: timers stand still while a laptop sleeps.
 	wallClockCheck = 10 * time.Second
+	// onDemandCheck is the same for on-demand keepers, which may be thousands. Their next client notices an expiry anyway.
+	onDemandCheck = time.Minute
 )
 
 // State describes a Keeper. It holds no secret.
 type State struct {
 	// Valid reports whether Get has credentials to return.
 	Valid bool
-	// Since is when Run began; zero before.
+	// Idle says that the keeper is on demand, and that no call is in flight or planned before a client asks.
+	Idle bool
+	// Since is when the keeper's goroutine began; zero before, and zero again when it has ended because nobody asked.
 	Since time.Time
 	// ARN, Expiration and LastRenewal describe the last credentials, valid or not; zero before the first.
 	ARN         string
@@ -41,14 +48,15 @@ type State struct {
 	CacheFile string
 }
 
-// Keeper holds the credentials of one provider and refreshes them before they expire. Only Run calls the provider: in the
-// background, one call at a time, independent of clients. All other methods may be called concurrently.
+// Keeper holds the credentials of one provider and refreshes them before they expire. Only its goroutine calls the provider:
+// in the background, one call at a time, independent of clients. Methods may be called concurrently.
 type Keeper struct {
-	// NeedsMFA, if set before Run, is called when the next call needs an MFA code: once for each reason, and for each
+	// NeedsMFA, if set before the keeper runs, is called when the next call needs an MFA code: once for each reason, and for each
 	// code that STS refuses. It must not block.
 	NeedsMFA func(*NeedsMFA)
 
 	provider Provider
+	limiter  *limiter
 	cache    *cacheFile // nil: none; only Run uses it
 	failed   func()     // called before the failure of a call is recorded; only Run uses it
 	schedule schedule   // only Run uses it
@@ -56,11 +64,21 @@ type Keeper struct {
 	now      func() time.Time // wall clock
 	wake     chan struct{}    // ends a pause; has room for one
 	answers  chan answer      // ends a pause too
-	done     chan struct{}    // closed when Run has returned
-	demand   chan struct{}    // a client got credentials although the last call failed; has room for one
+	demand   chan struct{}    // see ask; has room for one
+	made     time.Time
+	// used is when a client last used the credentials, in nanoseconds after made, give or take a second; 0: nobody has since
+	// they were issued.
+	used atomic.Int64
 
 	// mu guards the fields below. Only Run writes needsMFA once it has begun, and reads it without mu.
 	mu       sync.RWMutex
+	onDemand bool
+	parent   context.Context //nolint:containedctx // of all runs; nil: start does nothing
+	runs     *sync.WaitGroup // counts the goroutines of a Pool
+	cancel   context.CancelFunc
+	running  bool          // it has a goroutine
+	resting  bool          // which calls only when a client asks
+	done     chan struct{} // closed when Run has returned; nil before the first
 	since    time.Time
 	current  *Credentials
 	expires  time.Time // of current; monotonic, unaffected by wall-clock changes
@@ -72,166 +90,25 @@ type Keeper struct {
 	ended    chan struct{} // closed and replaced when a call ends
 }
 
-// NewKeeper makes a keeper that refreshes credentials refreshBefore they expire. It does nothing until Run.
+// NewKeeper makes an eager keeper that refreshes credentials refreshBefore they expire. It does nothing until Run.
 func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now func() time.Time) *Keeper {
 	return &Keeper{
 		provider: p,
+		limiter:  newLimiter(),
 		schedule: schedule{refreshBefore: refreshBefore, jitter: jitter},
 		log:      log,
 		now:      now,
 		wake:     make(chan struct{}, 1),
 		answers:  make(chan answer),
-		done:     make(chan struct{}),
 		demand:   make(chan struct{}, 1),
+		made:     time.Now(),
 		inFlight: true,
 		ended:    make(chan struct{}),
 	}
 }
 
-// Run fetches and refreshes credentials until ctx is done. It may be called once.
-func (k *Keeper) Run(ctx context.Context) {
-	defer close(k.done)
-	k.mu.Lock()
-	k.since = k.now()
-	k.mu.Unlock()
-	var stop func()
-	k.failed, stop = k.restore()
-	defer stop()
-	var code *answer
-	for {
-		began := time.Now()
-		err := k.refresh(ctx, code)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && k.left() <= 0 {
-			k.cache.remove()
-		}
-		if err == nil {
-			stop()
-			k.schedule.usedMFA = code != nil
-			select {
-			case <-k.wake: // a Retry during the call is served by its success
-			default:
-			}
-		}
-		pause, idle := k.schedule.next(err, time.Since(began), k.left())
-		var ok bool
-		if code, ok = k.pause(ctx, pause, idle); !ok {
-			return
-		}
-	}
-}
-
-// refresh makes one call, with the MFA code if there is one, and records the result.
-func (k *Keeper) refresh(ctx context.Context, code *answer) *Error {
-	k.mu.Lock()
-	k.inFlight, k.resumes = true, time.Time{}
-	select {
-	case <-k.wake: // a Retry before the call is served by it
-	default:
-	}
-	k.mu.Unlock()
-	call, cancel := context.WithTimeout(ctx, RetrieveTimeout)
-	defer cancel()
-	if code != nil {
-		call = WithMFACode(call, code.text)
-	}
-	c, err := k.provider.Retrieve(call)
-	if ctx.Err() != nil {
-		return nil // Run returns; clients that wait get a temporary error
-	}
-	var e *Error
-	if err != nil && !errors.As(err, &e) {
-		e = &Error{Code: CodeFailed, Message: err.Error(), Temporary: true}
-	}
-	if e != nil {
-		k.failed()
-	}
-	k.mu.Lock()
-	if e == nil {
-		k.current, k.expires = c, time.Now().Add(c.Expiration.Sub(k.now()))
-	}
-	before := k.needsMFA
-	k.needsMFA, _ = errors.AsType[*NeedsMFA](err)
-	k.lastErr, k.lastTime, k.inFlight = e, k.now(), false
-	close(k.ended)
-	k.ended = make(chan struct{})
-	needs := k.needsMFA
-	k.mu.Unlock()
-	if code != nil {
-		code.ended <- e
-	}
-	switch {
-	case e == nil:
-		k.cache.save(c)
-		attrs := []any{"expiration", c.Expiration.UTC().Format(time.RFC3339)}
-		if c.ARN != "" {
-			attrs = append([]any{"arn", c.ARN}, attrs...)
-		}
-		k.log.Info("got credentials", attrs...)
-	case needs != nil && code == nil && before != nil && needs.Error() == before.Error():
-		// NeedsMFA has been called for this reason.
-	case needs != nil && k.NeedsMFA != nil:
-		k.NeedsMFA(needs)
-	default:
-		k.log.Warn("cannot get credentials", "error", e.Message)
-	}
-	return e
-}
-
-// left is how long the current credentials are still valid; 0 without any, negative if they have expired.
-func (k *Keeper) left() time.Duration {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if k.current == nil {
-		return 0
-	}
-	return min(k.current.Expiration.Sub(k.now()), time.Until(k.expires))
-}
-
-// pause waits for idle, or for d if a client uses the credentials meanwhile. Retry and Answer end it early; it returns
-// the answer. It returns false when ctx is done. Time is measured twice and the first clock to reach the end counts:
-// the wall clock advances while a laptop sleeps, and the monotonic clock cannot be set back.
-func (k *Keeper) pause(ctx context.Context, d, idle time.Duration) (*answer, bool) {
-	began, wall := time.Now(), k.now().Round(0)
-	k.mu.Lock()
-	k.resumes = began.Add(idle)
-	k.mu.Unlock()
-	demand := k.demand
-	if d == idle {
-		demand = nil
-	}
-	for length := idle; ; {
-		left := min(wall.Add(length).Sub(k.now().Round(0)), length-time.Since(began))
-		if left <= 0 {
-			return nil, true
-		}
-		timer := time.NewTimer(min(left, wallClockCheck))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, false
-		case <-k.wake:
-			timer.Stop()
-			return nil, true
-		case a := <-k.answers:
-			timer.Stop()
-			if k.needsMFA == nil { // another Answer came first
-				a.ended <- noCodeWanted()
-				continue
-			}
-			return &a, true
-		case <-demand:
-			length, demand = d, nil
-			timer.Stop()
-		case <-timer.C:
-		}
-	}
-}
-
 // Retry ends the pause after a failed call, including one still in flight: call it when the cause may be gone, such as
-// after an edit of a profile. Without a failure it does nothing.
+// after an edit of a profile. Without a failure it does nothing. An idle keeper stays idle.
 func (k *Keeper) Retry() {
 	k.mu.RLock()
 	useful := k.lastErr != nil || k.inFlight
@@ -271,29 +148,60 @@ func (k *Keeper) endPause() {
 }
 
 // Get returns valid credentials. Without any, it waits at most 950 ms for a call in flight, or for a retry that begins in this
-// time. It fails with an *Error, or with the context's error if ctx is done first.
+// time. It fails with an *Error, or with the context's error if ctx is done first. On an idle keeper it starts a call.
 func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
-	if c, renewed := k.validAndRenewed(); c != nil {
-		if !renewed {
-			select {
-			case k.demand <- struct{}{}:
-			default: // already signalled
-			}
-		}
+	now := time.Now()
+	k.mu.RLock()
+	k.use(now)
+	c := k.valid(now)
+	running, asks := k.running, k.resting || c != nil && k.lastErr != nil
+	late, ended := k.resting && c != nil && k.expires.Sub(now) < restLeast, k.ended
+	k.mu.RUnlock()
+	switch {
+	case !running:
+		k.start()
+	case asks:
+		k.ask()
+	}
+	until := now.Add(answerWait)
+	if late {
+		waitFor(ctx, ended, until)
+		k.mu.RLock()
+		c = k.valid(time.Now()) // of the renewal, or those of before
+		k.mu.RUnlock()
+	}
+	if c != nil {
 		return c, nil
 	}
-	until := time.Now().Add(answerWait)
-	timer := time.NewTimer(answerWait)
+	return k.wait(ctx, until)
+}
+
+// waitFor waits until a channel is closed, at most until a time or the context's end.
+func waitFor(ctx context.Context, closed <-chan struct{}, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// wait waits for the credentials of the next call.
+func (k *Keeper) wait(ctx context.Context, until time.Time) (*Credentials, error) {
+	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
+		now := time.Now()
 		k.mu.RLock()
-		lastErr, inFlight, resumes, ended := k.lastErr, k.inFlight, k.resumes, k.ended
+		k.use(now)
+		c, lastErr, resumes, ended := k.valid(now), k.lastErr, k.resumes, k.ended
+		calls := k.inFlight || k.resting // a resting one has been asked
 		k.mu.RUnlock()
-		if c := k.valid(); c != nil {
-			return c, nil
-		}
 		switch {
-		case inFlight:
+		case c != nil:
+			return c, nil
+		case calls:
 		case lastErr != nil && (!lastErr.Temporary || resumes.IsZero() || !resumes.Before(until)):
 			return nil, lastErr
 		case lastErr == nil:
@@ -304,46 +212,54 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
-			if lastErr != nil {
-				return nil, lastErr
+			if err := k.State().LastError; err != nil {
+				return nil, err
 			}
 			return nil, &Error{Code: CodeFailed, Temporary: true, Message: "credentials are still being fetched; retry"}
 		}
 	}
 }
 
-// valid returns the credentials unless they have expired by the wall clock or by the monotonic clock; nil otherwise.
-func (k *Keeper) valid() *Credentials {
-	c, _ := k.validAndRenewed()
-	return c
-}
-
-// validAndRenewed also reports whether the last call succeeded.
-func (k *Keeper) validAndRenewed() (c *Credentials, renewed bool) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if !k.isValid() {
-		return nil, k.lastErr == nil
+// valid returns the credentials unless they have expired by the wall clock or by the monotonic clock; nil otherwise. k.mu is
+// held.
+func (k *Keeper) valid(now time.Time) *Credentials {
+	if k.current != nil && k.current.Expiration.After(k.now()) && k.expires.After(now) {
+		return k.current
 	}
-	return k.current, k.lastErr == nil
+	return nil
 }
 
 // isValid reports whether there are credentials that have not expired. k.mu is held.
-func (k *Keeper) isValid() bool {
-	return k.current != nil && k.current.Expiration.After(k.now()) && time.Until(k.expires) > 0
+func (k *Keeper) isValid() bool { return k.valid(time.Now()) != nil }
+
+// left is how long the current credentials are still valid; 0 without any, negative if they have expired. k.mu is held.
+func (k *Keeper) left() time.Duration {
+	if k.current == nil {
+		return 0
+	}
+	return min(k.current.Expiration.Sub(k.now()), time.Until(k.expires))
 }
+
+func (k *Keeper) timeLeft() time.Duration {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.left()
+}
+
+// isIdle reports whether the keeper calls only when a client asks. k.mu is held.
+func (k *Keeper) isIdle() bool { return k.onDemand && (!k.running || k.resting) }
 
 // Settled waits until the keeper has valid credentials, its first call has ended, or 5 seconds have passed since Run began
 // (before Run: since the call of Settled).
 func (k *Keeper) Settled(ctx context.Context) {
 	k.mu.RLock()
-	first, ended, since := k.lastTime.IsZero(), k.ended, k.since
+	first, ended, since, valid := k.lastTime.IsZero(), k.ended, k.since, k.isValid()
 	k.mu.RUnlock()
 	left := readyWait
 	if !since.IsZero() {
 		left -= k.now().Sub(since)
 	}
-	if !first || left <= 0 || k.valid() != nil {
+	if !first || left <= 0 || valid {
 		return
 	}
 	timer := time.NewTimer(left)
@@ -364,10 +280,9 @@ func (k *Keeper) Ended() <-chan struct{} {
 
 // State returns the current state.
 func (k *Keeper) State() State {
-	valid := k.valid()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	s := State{Valid: valid != nil, Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime, CacheFile: k.cache.path()}
+	s := State{Valid: k.isValid(), Idle: k.isIdle(), Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime, CacheFile: k.cache.path()}
 	if k.needsMFA != nil {
 		s.MFASerial = k.needsMFA.Serial
 	}

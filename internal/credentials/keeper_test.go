@@ -417,12 +417,14 @@ type providerFunc func(context.Context) (*Credentials, error)
 
 func (f providerFunc) Retrieve(ctx context.Context) (*Credentials, error) { return f(ctx) }
 
-// failingAndIdle runs a keeper within a bubble until its quick retries of a failing refresh are over. Credentials are
-// valid.
+// failingAndIdle runs a keeper within a bubble until its quick retries of a failing refresh are over. Credentials are valid, and
+// not due for refresh for some minutes.
 func failingAndIdle(t *testing.T) (*Keeper, *scripted) {
 	t.Helper()
 	s := &scripted{lifetime: time.Hour}
-	k := run(t, s)
+	k := NewKeeper(s, 25*time.Minute, slog.New(slog.DiscardHandler), time.Now)
+	k.schedule.jitter = func(_, to time.Duration) time.Duration { return to }
+	go k.Run(t.Context())
 	synctest.Wait()
 	s.set(transient)
 	for k.State().LastError == nil {

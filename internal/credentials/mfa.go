@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"sync"
+	"time"
 )
 
 // NeedsMFA says that a call must be repeated with an MFA code, by WithMFACode.
@@ -82,14 +83,18 @@ type answer struct {
 // call fails, if no code is wanted or if the keeper has been stopped, and with the context's error if ctx is done
 // first.
 func (k *Keeper) Answer(ctx context.Context, code string) error {
-	if k.State().MFASerial == "" {
+	k.mu.RLock()
+	k.use(time.Now())
+	wanted, done := k.needsMFA != nil, k.done
+	k.mu.RUnlock()
+	if !wanted {
 		return noCodeWanted()
 	}
 	stopped := &Error{Code: CodeFailed, Message: "the configuration has been reloaded; if a code is still wanted, give the next one"}
 	ended := make(chan *Error, 1)
 	select {
 	case k.answers <- answer{code, ended}:
-	case <-k.done:
+	case <-done:
 		return stopped
 	case <-ctx.Done():
 		return ctx.Err()
@@ -100,7 +105,7 @@ func (k *Keeper) Answer(ctx context.Context, code string) error {
 			return err
 		}
 		return nil
-	case <-k.done:
+	case <-done:
 		return stopped
 	case <-ctx.Done():
 		return ctx.Err()

@@ -2,7 +2,9 @@ package credentials
 
 import (
 	"context"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,23 +30,27 @@ type PoolOptions struct {
 // concurrently.
 type Pool struct {
 	opt     PoolOptions
+	limiter *limiter // of all keepers
 	running sync.WaitGroup
+	swept   sync.Once // CacheDir
 
-	// mu guards the fields below. It also makes Retain one step: no Keeper is made between start and stop, or it would miss
-	// the credentials of a keeper that stops.
+	// mu guards the fields below, and makes Retain one step.
 	mu      sync.Mutex
 	ctx     context.Context // of the keepers; nil before Start
 	cancel  context.CancelFunc
 	closed  bool
-	members map[string]*member // by Spec.Key
+	members map[[32]byte]*member // by Spec.Key
+	// stopped has the members of roles that Retain has stopped and whose credentials are valid, by Spec.Holder.
+	stopped map[[32]byte][]*member
 }
 
 // member is a keeper and what the Pool knows about it.
 type member struct {
 	keeper   *Keeper
-	holder   string
+	holder   [32]byte
+	ofRole   bool // not the profile's own credentials
 	retained bool
-	stop     context.CancelFunc // nil: it does not run
+	eager    bool
 }
 
 // NewPool makes an empty Pool. It starts nothing.
@@ -55,38 +61,81 @@ func NewPool(opt PoolOptions) *Pool {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Pool{opt: opt, members: map[string]*member{}}
+	return &Pool{opt: opt, limiter: newLimiter(), members: map[[32]byte]*member{}, stopped: map[[32]byte][]*member{}}
 }
 
-// Keeper gives the keeper of s, and makes it if there is none. A new one hands out the credentials of other keepers of the
-// same holder, but calls no service and does not run before Retain is called with s. It is forgotten if the next Retain is
-// called without s.
+// Keeper gives the keeper of s, and makes it if there is none. A new one hands out the credentials of keepers of the same holder
+// that Retain has stopped. Unless Retain is called with s as eager, it calls no service and has no goroutine before its first Get after
+// Start. It is forgotten if the next Retain is called without s.
 func (p *Pool) Keeper(s Spec) *Keeper {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.member(s).keeper
+	m := p.member(s)
+	p.admit(m)
+	return m.keeper
 }
 
-// Retain runs the keepers of these Specs, from Start on, and stops and forgets all others. A keeper that has been
-// stopped still hands out its credentials until they expire. Retain does not wait for calls under way.
-func (p *Pool) Retain(specs []Spec) {
+// Retain runs the keepers of the eager Specs always, from Start on, and lets those of onDemand (nil: none) run while clients
+// use them; it makes none of these. It stops and forgets all others. A keeper that has been stopped still hands out its
+// credentials until they expire. Retain does not wait for calls under way. A Spec in both is eager. onDemand must not call the
+// Pool, and Retain may stop before its end.
+func (p *Pool) Retain(eager []Spec, onDemand iter.Seq[Spec]) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.members {
-		m.retained = false
+		m.retained, m.eager = false, false
 	}
-	for _, s := range specs {
-		p.member(s).retained = true
+	for _, s := range eager {
+		m := p.member(s)
+		m.retained, m.eager = true, true
 	}
-	p.run()
+	p.retain(onDemand)
 	for key, m := range p.members {
-		if m.retained {
+		if !m.retained {
+			m.keeper.stop()
+			p.stopped[m.holder] = append(p.stopped[m.holder], m)
+			delete(p.members, key)
+		}
+	}
+	for _, m := range p.members {
+		p.admit(m)
+	}
+	p.prune()
+}
+
+// retain marks the members among these Specs. p.mu is held.
+func (p *Pool) retain(specs iter.Seq[Spec]) {
+	others := 0
+	for _, m := range p.members {
+		if !m.retained {
+			others++
+		}
+	}
+	if specs == nil || others == 0 {
+		return
+	}
+	for s := range specs {
+		if m := p.members[s.Key()]; m != nil && !m.retained {
+			m.retained = true
+			if others--; others == 0 {
+				return
+			}
+		}
+	}
+}
+
+// prune forgets the stopped members that have nothing to take over later: a profile may be another user's by then. Of each holder
+// it keeps the one whose credentials expire last. p.mu is held.
+func (p *Pool) prune() {
+	for holder, all := range p.stopped {
+		all = slices.DeleteFunc(all, func(m *member) bool { return !m.ofRole || !m.keeper.hasValid() })
+		if len(all) == 0 {
+			delete(p.stopped, holder)
 			continue
 		}
-		if m.stop != nil {
-			m.stop()
-		}
-		delete(p.members, key)
+		p.stopped[holder] = []*member{slices.MaxFunc(all, func(a, b *member) int {
+			return a.keeper.State().Expiration.Compare(b.keeper.State().Expiration)
+		})}
 	}
 }
 
@@ -99,7 +148,29 @@ func (p *Pool) Start(ctx context.Context) {
 		return
 	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
-	p.run()
+	for _, m := range p.members {
+		p.admit(m)
+	}
+}
+
+// Keepers returns all keepers.
+func (p *Pool) Keepers() []*Keeper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*Keeper, 0, len(p.members))
+	for _, m := range p.members {
+		all = append(all, m.keeper)
+	}
+	return all
+}
+
+// Retry calls Retry of all keepers.
+func (p *Pool) Retry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.members {
+		m.keeper.Retry()
+	}
 }
 
 // Close stops all keepers and waits until their goroutines have ended. Nothing runs after it.
@@ -108,6 +179,9 @@ func (p *Pool) Close() {
 	p.closed = true
 	if p.cancel != nil {
 		p.cancel()
+	}
+	for _, m := range p.members {
+		m.keeper.stop() // no client starts it again
 	}
 	p.mu.Unlock()
 	p.running.Wait()
@@ -119,40 +193,36 @@ func (p *Pool) member(s Spec) *member {
 	m := p.members[key]
 	if m == nil {
 		k := NewKeeper(p.opt.Provide(s), s.RefreshBefore, p.opt.Log, p.opt.Now)
+		k.limiter = p.limiter
 		if p.opt.NeedsMFA != nil {
 			k.NeedsMFA = func(n *NeedsMFA) { p.opt.NeedsMFA(k, n) }
 		}
-		k.cache = newCacheFile(s, p.opt.CacheDir, p.opt.Issuer, p.opt.Log, p.opt.Now)
-		m = &member{keeper: k, holder: s.Holder()}
+		if k.cache = newCacheFile(s, p.opt.CacheDir, p.opt.Issuer, p.opt.Log, p.opt.Now); k.cache != nil {
+			k.cache.swept = &p.swept
+		}
+		m = &member{keeper: k, holder: s.Holder(), ofRole: s.RoleARN != ""}
 		p.members[key] = m
-	}
-	if m.stop == nil {
-		p.inherit(m)
 	}
 	return m
 }
 
-// run starts the retained keepers that do not run yet. p.mu is held.
-func (p *Pool) run() {
-	if p.ctx == nil || p.ctx.Err() != nil {
+// admit lets a keeper run, at once or on demand. p.mu is held.
+func (p *Pool) admit(m *member) {
+	if p.ctx == nil || p.closed || p.ctx.Err() != nil {
+		m.keeper.setOnDemand(!m.eager)
 		return
 	}
-	for _, m := range p.members {
-		if !m.retained || m.stop != nil {
-			continue
-		}
-		p.inherit(m)
-		ctx, stop := context.WithCancel(p.ctx)
-		m.stop = stop
-		p.running.Go(func() { m.keeper.Run(ctx) })
-	}
+	p.inherit(m)
+	m.keeper.admit(p.ctx, &p.running, m.eager)
 }
 
-// inherit gives a keeper that does not run yet the credentials of the same holder that expire last. p.mu is held.
+// inherit gives a keeper that does not run the credentials of the same holder that expire last, among those of stopped
+// keepers. Specs in use share nothing: their external ids, for example, may differ. p.mu is held.
 func (p *Pool) inherit(m *member) {
-	for _, from := range p.members {
-		if from != m && from.holder == m.holder {
-			m.keeper.takeOver(from.keeper)
-		}
+	if m.keeper.isRunning() {
+		return
+	}
+	for _, from := range p.stopped[m.holder] {
+		m.keeper.takeOver(from.keeper)
 	}
 }

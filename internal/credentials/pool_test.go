@@ -49,7 +49,7 @@ func TestPool_KeeperRunsOnlyWhenRetainedAndStarted(t *testing.T) {
 		p := NewPool(PoolOptions{Provide: s.provide, Now: now})
 		defer p.Close()
 		made, retained := p.Keeper(session("made")), p.Keeper(session("retained"))
-		p.Retain([]Spec{session("retained")})
+		p.Retain([]Spec{session("retained")}, nil)
 		made2 := p.Keeper(session("made"))
 		if made == made2 {
 			t.Error("Retain has not forgotten a keeper that it was not given")
@@ -73,10 +73,10 @@ func TestPool_RetainKeepsWhatStaysAndStopsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scripts{"stays": {lifetime: time.Hour}, "goes": {lifetime: time.Hour}, "comes": {lifetime: time.Hour}}
 		p := poolOf(t, s)
-		p.Retain([]Spec{session("stays"), session("goes")})
+		p.Retain([]Spec{session("stays"), session("goes")}, nil)
 		stays, goes := p.Keeper(session("stays")), p.Keeper(session("goes"))
 		synctest.Wait()
-		p.Retain([]Spec{session("comes"), session("stays"), session("stays")})
+		p.Retain([]Spec{session("comes"), session("stays"), session("stays")}, nil)
 		synctest.Wait()
 		if p.Keeper(session("stays")) != stays {
 			t.Error("a retained keeper has been replaced")
@@ -113,7 +113,7 @@ func TestPool_NewKeeperTakesOverFromSameHolder(t *testing.T) {
 		p := poolOf(t, s)
 		before, after, other := session("a"), session("a"), session("b")
 		after.Region, after.RefreshBefore = "eu-west-1", time.Minute
-		p.Retain([]Spec{before})
+		p.Retain([]Spec{before}, nil)
 		synctest.Wait()
 		want, err := p.Keeper(before).Get(t.Context())
 		if err != nil {
@@ -122,7 +122,10 @@ func TestPool_NewKeeperTakesOverFromSameHolder(t *testing.T) {
 		s["a"].set(transient)
 
 		k := p.Keeper(after)
-		for _, step := range []func(){func() {}, func() { p.Retain([]Spec{after, other}) }, synctest.Wait, func() { time.Sleep(59 * time.Minute) }} {
+		if k.State().Valid {
+			t.Error("two Specs in use share credentials")
+		}
+		for _, step := range []func(){func() { p.Retain([]Spec{after, other}, nil) }, synctest.Wait, func() { time.Sleep(59 * time.Minute) }} {
 			step()
 			if got, err := k.Get(t.Context()); got != want || err != nil {
 				t.Fatalf("got %v, %v, want the credentials of the keeper before", got, err)
@@ -141,14 +144,14 @@ func TestPool_RetainTakesOverWhatCameMeanwhile(t *testing.T) {
 		p := poolOf(t, s)
 		before, after := session("a"), session("a")
 		after.Duration = 2 * time.Hour
-		p.Retain([]Spec{before})
+		p.Retain([]Spec{before}, nil)
 		k := p.Keeper(after)
 		time.Sleep(2 * time.Second)
 		if k.State().Valid {
 			t.Fatal("no time for credentials to come meanwhile")
 		}
 		s["a"] = nil // nothing is made of it any more
-		p.Retain([]Spec{after})
+		p.Retain([]Spec{after}, nil)
 		if !k.State().Valid {
 			t.Errorf("not taken over: %+v", k.State())
 		}
@@ -162,9 +165,11 @@ func TestPool_TakesOverWhatExpiresLast(t *testing.T) {
 		p := NewPool(PoolOptions{Provide: func(s Spec) Provider { return &scripted{lifetime: s.Duration} }})
 		p.Start(t.Context())
 		defer p.Close()
-		p.Retain([]Spec{a, b})
+		p.Retain([]Spec{a, b}, nil)
 		synctest.Wait()
-		if got, want := p.Keeper(c).State().Expiration, p.Keeper(b).State().Expiration; !got.Equal(want) {
+		want := p.Keeper(b).State().Expiration
+		p.Retain(nil, nil)
+		if got := p.Keeper(c).State().Expiration; !got.Equal(want) {
 			t.Errorf("until %v, want %v", got, want)
 		}
 	})
@@ -175,9 +180,9 @@ func TestPool_CloseWaitsForCallsAndEndsThem(t *testing.T) {
 		s := scripts{"a": {delay: time.Hour}, "b": {delay: time.Hour}, "late": {}}
 		p := NewPool(PoolOptions{Provide: s.provide})
 		p.Start(t.Context())
-		p.Retain([]Spec{session("a"), session("b")})
+		p.Retain([]Spec{session("a"), session("b")}, nil)
 		synctest.Wait()
-		p.Retain([]Spec{session("b")})
+		p.Retain([]Spec{session("b")}, nil)
 		p.Close()
 		for name, script := range s {
 			if n := script.running.Load(); n != 0 {
@@ -186,7 +191,7 @@ func TestPool_CloseWaitsForCallsAndEndsThem(t *testing.T) {
 		}
 		p.Close()
 		p.Start(t.Context())
-		p.Retain([]Spec{session("late")})
+		p.Retain([]Spec{session("late")}, nil)
 		synctest.Wait()
 		if got := s["late"].calls.Load(); got != 0 {
 			t.Errorf("%d calls after Close", got)
@@ -200,10 +205,10 @@ func TestPool_EndOfContextStopsKeepers(t *testing.T) {
 		p := NewPool(PoolOptions{Provide: s.provide})
 		ctx, cancel := context.WithCancel(t.Context())
 		p.Start(ctx)
-		p.Retain([]Spec{session("a")})
+		p.Retain([]Spec{session("a")}, nil)
 		synctest.Wait()
 		cancel()
-		p.Retain([]Spec{session("a"), session("late")})
+		p.Retain([]Spec{session("a"), session("late")}, nil)
 		time.Sleep(2 * time.Hour)
 		if a, late := s["a"].calls.Load(), s["late"].calls.Load(); a != 1 || late != 0 {
 			t.Errorf("%d and %d calls, want 1 and 0", a, late)
@@ -215,7 +220,7 @@ func TestPool_EndOfContextStopsKeepers(t *testing.T) {
 func TestPool_CloseBeforeStart(t *testing.T) {
 	p := NewPool(PoolOptions{Provide: mocked})
 	k := p.Keeper(session("a"))
-	p.Retain([]Spec{session("a")})
+	p.Retain([]Spec{session("a")}, nil)
 	p.Close()
 	p.Start(t.Context())
 	if state := k.State(); state != (State{}) {
@@ -239,7 +244,7 @@ func TestPool_NeedsMFASaysWhichKeeper(t *testing.T) {
 		defer p.Close()
 		with, without := session("with"), session("without")
 		with.MFASerial = "device"
-		p.Retain([]Spec{with, without})
+		p.Retain([]Spec{with, without}, nil)
 		synctest.Wait()
 		k := p.Keeper(with)
 		if len(told) != 1 || told[k] != "device" {
@@ -263,7 +268,7 @@ func TestPool_ConcurrentUse(t *testing.T) {
 	for i := range 4 {
 		users.Go(func() {
 			for n := range 100 {
-				p.Retain(specs[(i+n)%len(specs):])
+				p.Retain(specs[(i+n)%len(specs):], nil)
 				k := p.Keeper(specs[(i+n)%len(specs)])
 				k.State()
 				k.Retry()

@@ -1,8 +1,6 @@
 package credentials
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,35 +38,9 @@ type Spec struct {
 	RefreshBefore time.Duration
 	// Cache keeps a role's credentials on disk for the next run, see PoolOptions.CacheDir.
 	Cache bool
-}
-
-// Key identifies a Spec: two Specs have equal keys if and only if all their fields are equal. It holds no secret.
-func (s Spec) Key() string {
-	// An empty map or slice asks for the same as none.
-	if len(s.SessionTags) == 0 {
-		s.SessionTags = nil
-	}
-	if len(s.TransitiveTagKeys) == 0 {
-		s.TransitiveTagKeys = nil
-	}
-	if len(s.PolicyARNs) == 0 {
-		s.PolicyARNs = nil
-	}
-	type plain Spec // without Format
-	// Go syntax sorts maps by key and quotes strings, so that different values never give the same text.
-	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", plain(s)))
-	return hex.EncodeToString(sum[:])
-}
-
-// Holder identifies whom the credentials belong to and what they allow, not how they are obtained. A keeper may hand
-// out the credentials of another keeper of an equal holder.
-func (s Spec) Holder() string {
-	if s.RoleARN != "" {
-		s.Profile = ""
-	}
-	s.Region, s.ExternalID, s.MFASerial = "", "", ""
-	s.Duration, s.RefreshBefore, s.Cache = 0, 0, false
-	return s.Key()
+	// Entry is the entry of the configuration that asks for the credentials; "" is the file's own. It is no input of the call, and
+	// no part of Key: equal entries share a Keeper.
+	Entry string
 }
 
 // SessionARN is the ARN that STS gives the session of the role; "" without a role.

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const roleARN = "arn:aws:iam::123456789012:role/some/path/myrole"
@@ -43,7 +46,7 @@ func change(t *testing.T, field reflect.Value) {
 }
 
 func TestSpecKey_EveryFieldCounts(t *testing.T) {
-	for i := range reflect.TypeFor[Spec]().NumField() {
+	for i := range reflect.TypeFor[Spec]().NumField() - 1 { // Entry is the last
 		t.Run(reflect.TypeFor[Spec]().Field(i).Name, func(t *testing.T) {
 			s := fullSpec()
 			field := reflect.ValueOf(&s).Elem().Field(i)
@@ -86,11 +89,13 @@ func TestSpecKey_ValuesDoNotRunIntoEachOther(t *testing.T) {
 		"quote in a policy":   {PolicyARNs: []string{`a", "b`}},
 		"one tag":             {SessionTags: map[string]string{"a": "1", "b": "2"}},
 		"quote in a tag":      {SessionTags: map[string]string{"a": `1", "b":"2`}},
+		"length in a tag":     {SessionTags: map[string]string{"a": "x\x01b", "c": "y"}},
+		"length in the next":  {SessionTags: map[string]string{"a": "x", "b": "\x01cy"}},
 		"invalid UTF-8":       {Policy: "\xff"},
 		"other invalid UTF-8": {Policy: "\xfe"},
 		"replacement":         {Policy: "\ufffd"},
 	}
-	names := map[string]string{}
+	names := map[[32]byte]string{}
 	for name, s := range specs {
 		if other, taken := names[s.Key()]; taken {
 			t.Errorf("%s and %s have the same key", name, other)
@@ -98,6 +103,60 @@ func TestSpecKey_ValuesDoNotRunIntoEachOther(t *testing.T) {
 		names[s.Key()] = name
 	}
 }
+
+func TestSpecKey_EntriesThatAskForTheSameShareIt(t *testing.T) {
+	one, other := fullSpec(), fullSpec()
+	other.Entry = "roles.other"
+	if one.Key() != other.Key() {
+		t.Error("the keys differ")
+	}
+}
+
+// TestSpecKey_FieldSplitsDoNotCollide moves a byte between any two fields that hold text, and between two elements.
+func TestSpecKey_FieldSplitsDoNotCollide(t *testing.T) {
+	// texts sets a field to a text in all ways that it can hold one.
+	texts := func(field reflect.Value, text string) []reflect.Value {
+		switch field.Kind() {
+		case reflect.String:
+			return []reflect.Value{reflect.ValueOf(text)}
+		case reflect.Slice:
+			half := len(text) / 2
+			return []reflect.Value{reflect.ValueOf([]string{text}), reflect.ValueOf([]string{text[:half], text[half:]}), reflect.ValueOf([]string{text, ""})}
+		case reflect.Map:
+			return []reflect.Value{reflect.ValueOf(map[string]string{text: ""}), reflect.ValueOf(map[string]string{"": text})}
+		default:
+			return nil
+		}
+	}
+	specs := map[[32]byte]Spec{}
+	fields := reflect.TypeFor[Spec]().NumField() - 1 // Entry is the last
+	n := 0
+	for i := range fields {
+		for j := range fields {
+			for split := range 4 { // "abc" is the text of both fields together; an empty one is the other's alone
+				var s Spec
+				first, second := reflect.ValueOf(&s).Elem().Field(i), reflect.ValueOf(&s).Elem().Field(j)
+				for _, a := range texts(first, "abc"[:split]) {
+					first.Set(a)
+					for _, b := range texts(second, "abc"[split:]) {
+						second.Set(b)
+						if other, taken := specs[s.Key()]; taken && !cmp.Equal(other, s, cmpopts.EquateEmpty()) {
+							t.Fatalf("%+v and %+v have the same key", plainSpec(other), plainSpec(s))
+						}
+						specs[s.Key()] = s
+						n++
+					}
+				}
+			}
+		}
+	}
+	if n < 500 {
+		t.Errorf("%d Specs only", n)
+	}
+}
+
+// plainSpec prints all fields.
+type plainSpec Spec
 
 func TestSpecHolder(t *testing.T) {
 	for _, tt := range []struct {
@@ -122,6 +181,7 @@ func TestSpecHolder(t *testing.T) {
 		{name: "MFA device", change: func(s *Spec) { s.MFASerial = "" }, equal: true},
 		{name: "mock", change: func(s *Spec) { s.Mock = false }},
 		{name: "cache", change: func(s *Spec) { s.Cache = false }, equal: true},
+		{name: "entry", change: func(s *Spec) { s.Entry = "roles.other" }},
 		{name: "time of refresh", change: func(s *Spec) { s.RefreshBefore = time.Minute }, equal: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,11 +30,13 @@ type MissingError struct {
 	// Why says that the files may have it: a heading that cannot be read as its, or a file that cannot be read. "" if the files
 	// do not have it.
 	Why string
+	// Key is the key of the configuration that names the profile; "" is credentials.source_profile.
+	Key string
 }
 
 func (e *MissingError) Error() string {
 	subject := fmt.Sprintf("profile %q", e.Profile)
-	fix := " or name another one in credentials.source_profile"
+	fix := " or name another one in " + cmp.Or(e.Key, "credentials.source_profile")
 	if e.By != "" {
 		subject = fmt.Sprintf("profile %q has source_profile %q (%s), which", e.By, e.Profile, e.ByLine)
 		fix = " or fix that line"

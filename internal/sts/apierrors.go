@@ -14,10 +14,20 @@ import (
 	"mock-ec2-metadata/internal/credentials"
 )
 
-// describeAPI explains an error response of STS or of the credential source.
+// describeAPI explains an error response of STS or of the credential source, and keeps its code.
 func (p *Provider) describeAPI(err error, api smithy.APIError) *credentials.Error {
+	e := p.explainAPI(err, api)
+	e.AWSCode = api.ErrorCode()
+	return e
+}
+
+func (p *Provider) explainAPI(err error, api smithy.APIError) *credentials.Error {
 	said := apiText(api)
 	switch code := api.ErrorCode(); {
+	case isThrottled(err, api):
+		e := temporary("%s throttles calls (%s); retrying", p.endpoint(err), said)
+		e.Throttled = true
+		return e
 	case isTransient(err, api):
 		return temporary("%s is failing (%s); retrying", p.endpoint(err), said)
 	case code == "AccessDenied":
@@ -53,12 +63,12 @@ func (p *Provider) describeDenied(err error, said string) *credentials.Error {
 	case isSource(err):
 		return unauthorized("%s may not assume the role that it names itself (%s)", p.profile(), said)
 	case p.spec.RoleARN == "":
-		return unauthorized("%s may not get a session of its own (%s); set credentials.iam_role to a role that it may assume", p.profile(), said)
+		return unauthorized("%s may not get a session of its own (%s); set %s to a role that it may assume", p.profile(), said, p.key("iam_role"))
 	}
 	e := unauthorized("%s may not assume %s (%s); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it",
 		p.profile(), p.spec.RoleARN, said)
 	if p.spec.MFASerial == "" {
-		e.Message += "; if it asks for MFA, set credentials.mfa_serial"
+		e.Message += "; if it asks for MFA, set " + p.key("mfa_serial")
 	}
 	return e
 }
@@ -88,9 +98,19 @@ func keysRefused(api smithy.APIError) bool {
 // isTransient reports whether a retry of the call may succeed.
 func isTransient(err error, api smithy.APIError) bool {
 	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	return answered && (response.HTTPStatusCode() >= 500 || response.HTTPStatusCode() == http.StatusTooManyRequests) ||
-		strings.HasPrefix(api.ErrorCode(), "Throttling") ||
-		slices.Contains([]string{"TooManyRequestsException", "SlowDownException", "RequestLimitExceeded", "IDPCommunicationError"}, api.ErrorCode())
+	return answered && response.HTTPStatusCode() >= 500 || isThrottled(err, api) || api.ErrorCode() == "IDPCommunicationError"
+}
+
+// isThrottled reports whether the service limits the rate of calls. The codes are those that AWS SDKs take for that (AWS SDKs and
+// Tools reference guide, "Retry behavior"), and SSO OIDC's.
+func isThrottled(err error, api smithy.APIError) bool {
+	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
+	return answered && response.HTTPStatusCode() == http.StatusTooManyRequests ||
+		strings.HasPrefix(api.ErrorCode(), "Throttl") ||
+		slices.Contains([]string{
+			"RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+			"SlowDown", "SlowDownException",
+		}, api.ErrorCode())
 }
 
 // isIdentityCall reports whether GetCallerIdentity failed.

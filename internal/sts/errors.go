@@ -151,6 +151,15 @@ func assumesByDefault() bool {
 	return os.Getenv("AWS_ACCESS_KEY_ID") == "" && shared != nil && shared.Assumes()
 }
 
+// key names a key of the entry of the configuration that asks for the credentials: credentials.NAME or roles.ROLE.NAME. An entry of
+// roles can set each key itself, inherited ones too.
+func (p *Provider) key(name string) string {
+	if strings.HasPrefix(p.spec.Entry, "roles.") {
+		return p.spec.Entry + "." + name
+	}
+	return "credentials." + name
+}
+
 func (p *Provider) profileFlag() string {
 	if p.spec.Profile == "" {
 		return ""

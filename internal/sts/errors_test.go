@@ -159,7 +159,7 @@ func TestRetrieve_Errors(t *testing.T) {
 				w.Fail(stsfake.Throttled)
 				w.write(t, "credentials", keys("default", w.key))
 			},
-			want: failure{credentials.CodeFailed, `STS is failing (Throttling: Rate exceeded); retrying`, true},
+			want: failure{credentials.CodeFailed, `STS throttles calls (Throttling: Rate exceeded); retrying`, true},
 		},
 		{
 			name: "no STS",
@@ -177,7 +177,7 @@ func TestRetrieve_Errors(t *testing.T) {
 				w.Fail(stsfake.Fault{Status: 429, Code: "Busy", Message: "Come back later"})
 				w.write(t, "credentials", keys("default", w.key))
 			},
-			want: failure{credentials.CodeFailed, `STS is failing (Busy: Come back later); retrying`, true},
+			want: failure{credentials.CodeFailed, `STS throttles calls (Busy: Come back later); retrying`, true},
 		},
 		{
 			name: "500",

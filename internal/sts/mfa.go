@@ -111,11 +111,11 @@ func (s *Sessions) get(key string, now func() time.Time, open func() (aws.Creden
 	return c, nil
 }
 
-// forget drops all sessions, after STS has rejected one.
-func (s *Sessions) forget() {
+// forget drops the session with these credentials, after STS has rejected them.
+func (s *Sessions) forget(c aws.Credentials) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open = nil
+	maps.DeleteFunc(s.open, func(_ string, open aws.Credentials) bool { return open.AccessKeyID == c.AccessKeyID })
 }
 
 // fingerprint is a hash of values, which contain secrets.

@@ -219,7 +219,7 @@ func TestMFA_OwnTemporaryCredentialsTakeNoCode(t *testing.T) {
 	spec := ownSpec()
 	spec.Profile, spec.MFASerial = "work", mfaDevice
 	_, err := provider(spec).Retrieve(withCode(t))
-	want := `profile "work" has temporary keys, for which STS accepts no MFA code; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume`
+	want := `profile "work" has temporary keys, for which STS accepts no MFA code; set credentials.mfa_serial to "", or set credentials.iam_role to a role that they may assume`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

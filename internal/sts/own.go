@@ -21,12 +21,12 @@ func (p *Provider) ownCredentials(ctx context.Context, client *awssts.Client, so
 		return c, err
 	}
 	if p.spec.MFASerial != "" {
-		return nil, badProfile("%s has temporary keys, for which STS accepts no MFA code; remove credentials.mfa_serial, or set credentials.iam_role to a role that they may assume",
-			p.profile())
+		return nil, badProfile("%s has temporary keys, for which STS accepts no MFA code; set %s to \"\", or set %s to a role that they may assume",
+			p.profile(), p.key("mfa_serial"), p.key("iam_role"))
 	}
 	if !source.CanExpire {
 		return nil, badProfile("%s has temporary keys (aws_session_token) that do not say when they expire, so they cannot be handed out; "+
-			"use a source that does (SSO, credential_process), or set credentials.iam_role to a role that they may assume", p.profile())
+			"use a source that does (SSO, credential_process), or set %s to a role that they may assume", p.profile(), p.key("iam_role"))
 	}
 	now, expires := p.opt.Now(), source.Expires.UTC().Truncate(time.Second) // as clients will read it
 	if !expires.After(now) {

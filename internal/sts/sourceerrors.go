@@ -33,7 +33,7 @@ func isSource(err error) bool {
 func (p *Provider) describeProfile(err error) *credentials.Error {
 	process, _ := errors.AsType[*processcreds.ProviderError](err)
 	_, load := errors.AsType[*loadError](err)
-	files := ofFiles(err)
+	files := p.ofFiles(err)
 	switch {
 	case files != nil:
 		return badProfile("%s", files)
@@ -56,12 +56,14 @@ func (p *Provider) describeProfile(err error) *credentials.Error {
 }
 
 // ofFiles returns the error that says what is wrong with the profile files, and where; nil if err has another cause.
-func ofFiles(err error) error {
+func (p *Provider) ofFiles(err error) error {
 	if e, ok := errors.AsType[*profile.SyntaxError](err); ok {
 		return e
 	}
 	if e, ok := errors.AsType[*profile.MissingError](err); ok {
-		return e
+		missing := *e
+		missing.Key = p.key("source_profile")
+		return &missing
 	}
 	if e, ok := errors.AsType[*profile.Error](err); ok {
 		return e

@@ -111,7 +111,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Fail(stsfake.Fault{Status: 429, Code: "TooManyRequestsException", Message: "HTTP 429 Unknown Code"}, "GetRoleCredentials")
 			}),
-			want: failure{credentials.CodeFailed, `the credential source of profile "default" is failing (TooManyRequestsException: HTTP 429 Unknown Code); retrying`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" throttles calls (TooManyRequestsException: HTTP 429 Unknown Code); retrying`, true},
 		},
 		{
 			name: "internal error",
@@ -137,7 +137,7 @@ func TestRetrieve_SSOErrors(t *testing.T) {
 				w.loggedIn(t)
 				w.Fail(stsfake.Fault{Status: 400, Code: "SlowDownException", Message: "slow down"}, "CreateToken")
 			}),
-			want: failure{credentials.CodeFailed, `the credential source of profile "default" is failing (SlowDownException); retrying`, true},
+			want: failure{credentials.CodeFailed, `the credential source of profile "default" throttles calls (SlowDownException); retrying`, true},
 		},
 		{
 			name: "hanging",

@@ -93,6 +93,7 @@ func (p *Provider) Retrieve(ctx context.Context) (*credentials.Credentials, erro
 // issue calls STS with the profile's own credentials.
 func (p *Provider) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*credentials.Credentials, error) {
 	cfg.Credentials = static(source)
+	used := source
 	if p.spec.RoleARN == "" {
 		return p.ownCredentials(ctx, awssts.NewFromConfig(cfg), source)
 	}
@@ -102,7 +103,7 @@ func (p *Provider) issue(ctx context.Context, cfg aws.Config, source aws.Credent
 		if err != nil {
 			return nil, err
 		}
-		cfg.Credentials = static(session)
+		cfg.Credentials, used = static(session), session
 	}
 	client := awssts.NewFromConfig(cfg)
 	out, err := client.AssumeRole(ctx, in)
@@ -113,7 +114,7 @@ func (p *Provider) issue(ctx context.Context, cfg aws.Config, source aws.Credent
 	}
 	if err != nil {
 		if api, ok := errors.AsType[smithy.APIError](err); ok && keysRefused(api) {
-			p.opt.Sessions.forget()
+			p.opt.Sessions.forget(used)
 		}
 		return nil, err
 	}
