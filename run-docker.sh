@@ -33,6 +33,12 @@ Environment:
          machine and all its containers (Linux). The daemon then is in the
          machine's network and starts as root, with the capabilities
          NET_ADMIN, NET_BIND_SERVICE, SETUID, SETGID and DAC_OVERRIDE
+  CONTAINERS=1   prd asks Docker which container a client is, so that labels
+         choose roles (containers in the configuration, docs/identities.md).
+         The daemon then is in the machine's network (Linux): behind a
+         published port, all containers have one address. It gets Docker's
+         socket, of DOCKER_HOST or /var/run/docker.sock. Who controls the
+         daemon then controls Docker, and so is root on this machine
 The script passes these variables on if they are set: AWS_PROFILE,
   AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_ACCESS_KEY_ID,
   AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, HTTPS_PROXY, HTTP_PROXY, NO_PROXY
@@ -233,7 +239,7 @@ add_environment() {
 		$(compgen -e | grep '^MOCK_EC2_METADATA__' || true); do
 		if [ -z "${!name+set}" ]; then continue; fi
 		run+=(--env "$name")
-		if [ -n "$link_local" ]; then continue; fi # localhost is this machine
+		if [ -n "$host_network" ]; then continue; fi # localhost is this machine
 		case $name:${!name} in
 		AWS_ENDPOINT_URL*://localhost* | AWS_ENDPOINT_URL*://127.* | \
 			HTTP*_PROXY:*//localhost* | HTTP*_PROXY:*//127.*)
@@ -247,11 +253,34 @@ add_environment() {
 	run+=(--add-host host.docker.internal:host-gateway)
 }
 
+# add_engine gives the daemon the socket of Docker's API, and the group that may
+# use it. A socket cannot be mounted read-only: who can connect can do all that
+# the API does. The daemon is in this machine's network, since Docker's proxy
+# connects in place of the containers that ask a published port.
+add_engine() {
+	local socket=${DOCKER_HOST:-unix:///var/run/docker.sock}
+	case $security in
+	*name=rootless*) die "CONTAINERS=1 needs an engine that runs as root, and this one does not; without Docker: make run, with containers.engine in conf/config.yaml" ;;
+	esac
+	case $socket in
+	unix:///*) socket=${socket#unix://} ;;
+	*) die "CONTAINERS=1 needs the engine's socket on this machine, but DOCKER_HOST is $socket" ;;
+	esac
+	[ -S "$socket" ] || die "CONTAINERS=1 needs the engine's socket, but $socket is none; name it: DOCKER_HOST=unix:///path"
+	socket=$(cd "$(dirname "$socket")" && pwd -P)/$(basename "$socket")
+	host_network=yes
+	add_mount "$socket" /docker.sock
+	local group
+	group=$(owner "$socket")
+	run+=(--group-add "${group#*:}" --env MOCK_EC2_METADATA__CONTAINERS__ENGINE=unix:///docker.sock)
+	note "the daemon gets $socket: who controls it controls Docker"
+}
+
 # add_networks tells the daemon this machine's virtual networks, so that it
 # allows virtual machines on them. A daemon in a container sees only Docker's.
 add_networks() {
 	local networks
-	[ -z "$link_local" ] || return 0 # the daemon sees all networks
+	[ -z "$host_network" ] || return 0 # the daemon sees all networks
 	networks=$(docker run --rm --network host --read-only --cap-drop ALL \
 		--security-opt no-new-privileges "$image" networks 2>/dev/null) || return 0
 	run+=(--env "MOCK_EC2_METADATA_NETWORKS=$networks")
@@ -262,7 +291,7 @@ add_port() {
 	case $bind in
 	*:*) bind="[${bind//[\[\]]/}]" ;;
 	esac
-	if [ -n "$link_local" ]; then
+	if [ -n "$host_network" ]; then
 		# In the environment, so that docker exec and the health check see it.
 		run+=(--network host --env "MOCK_EC2_METADATA__SERVER__LISTEN=[\"$bind:$port\"]")
 	else
@@ -290,9 +319,15 @@ prd() {
 		*name=rootless*) die "LINK_LOCAL=1 needs an engine that runs as root, and this one does not; without Docker: sudo mock-ec2-metadata serve --link-local" ;;
 		esac
 		link_local=yes
+		host_network=yes
 		set -- --link-local "$@"
 		;;
 	*) die "LINK_LOCAL is \"$LINK_LOCAL\", but must be 1 or 0" ;;
+	esac
+	case ${CONTAINERS:-0} in
+	0) ;;
+	1) add_engine ;;
+	*) die "CONTAINERS is \"$CONTAINERS\", but must be 1 or 0" ;;
 	esac
 	add_port
 	# The folder, not the file: the daemon must see the new file of an editor
@@ -383,6 +418,7 @@ esac
 
 run=(--cap-drop ALL --security-opt no-new-privileges)
 link_local=
+host_network=
 find_root
 find_docker
 "$mode" "$@"

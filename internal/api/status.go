@@ -18,6 +18,10 @@ type Status struct {
 	InstanceID    string      `json:"instance_id"`
 	Role          string      `json:"role,omitempty"`
 	Credentials   Credentials `json:"credentials"`
+	// Identities are what clients get beside the instance and the role above; for this machine only.
+	Identities []Identity `json:"identities,omitempty"`
+	// Containers is the connection to the container engine; absent without containers.engine.
+	Containers *Containers `json:"containers,omitempty"`
 	// IdentityError is why the identity document cannot be signed.
 	IdentityError string `json:"identity_error,omitempty"`
 	// Refused counts the requests and connections that the guard refused, by rule.
@@ -37,6 +41,15 @@ type Config struct {
 	Error        string    `json:"error,omitempty"` // why the last reload failed
 	Warnings     []string  `json:"warnings,omitempty"`
 	NeedsRestart []string  `json:"needs_restart,omitempty"` // keys whose change waits for a restart
+}
+
+// Containers describes the connection to the container engine.
+type Containers struct {
+	Engine    string `json:"engine"`
+	Connected bool   `json:"connected"`
+	// Containers is the number of running containers that are known.
+	Containers int    `json:"containers"`
+	Error      string `json:"error,omitempty"`
 }
 
 // Control says where the control socket is, or why there is none.
@@ -63,6 +76,22 @@ type Credentials struct {
 	Note string `json:"note,omitempty"`
 }
 
+// Identity is what some clients get.
+type Identity struct {
+	// Identity is the entry whose instance it is, such as clients[3]; "" for the file's own.
+	Identity   string `json:"identity,omitempty"`
+	InstanceID string `json:"instance_id"`
+	// Container is the first container that named the role; "" if none did.
+	Container string `json:"container,omitempty"`
+	// Role is the name in roles, or that of the IAM role; "" without one.
+	Role string `json:"role,omitempty"`
+	// Region is the instance's.
+	Region string `json:"region,omitempty"`
+	// ID is the id of /v2/credentials/<id> for one of roles: a secret that this machine alone sees.
+	ID          string      `json:"credentials_id,omitempty"`
+	Credentials Credentials `json:"credentials"`
+}
+
 // Values of Credentials.State.
 const (
 	StateValid   = "valid"
@@ -70,7 +99,9 @@ const (
 	StateMFA     = "waiting for MFA"
 	StateExpired = "expired"
 	StateFailed  = "failed"
-	StateNone    = "none" // no instance profile
+	StateNone    = "none"   // no instance profile
+	StateIdle    = "idle"   // no client has asked for a while: the next one makes the daemon get them
+	StateDenied  = "denied" // a container names a role that containers.allow does not permit
 )
 
 // MFA says which code is wanted, and where the mfa command gives it.
@@ -109,6 +140,17 @@ func (s *Status) Problems() []string {
 // Errors are the texts of all errors in the document.
 func (s *Status) Errors() []string {
 	all := []string{s.Config.Error, s.Credentials.LastError, s.IdentityError}
+	seen := map[string]bool{} // entries of clients with the same role mostly fail alike
+	for _, id := range s.Identities {
+		text := "role " + id.Role + ": " + id.Credentials.LastError
+		if id.Credentials.LastError != "" && id.Credentials.State != StateDenied && !seen[text] {
+			seen[text] = true
+			all = append(all, text)
+		}
+	}
+	if s.Containers != nil {
+		all = append(all, s.Containers.Error)
+	}
 	return slices.DeleteFunc(all, func(e string) bool { return e == "" })
 }
 

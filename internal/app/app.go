@@ -12,11 +12,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/server"
@@ -41,6 +43,7 @@ type App struct {
 	networks *guard.Networks
 	pool     *credentials.Pool
 	control  Control
+	unknown  unknown
 	changed  chan struct{} // holds one: a change or a reload has ended
 	runs     chan struct{} // closed when Run has begun
 
@@ -51,6 +54,7 @@ type App struct {
 	running          context.Context //nolint:containedctx // Run's background context; nil when it does not run
 	configWatch      watch
 	credentialsWatch watch
+	locating         locating
 
 	reloadErr atomic.Pointer[error] // of the last reload; nil when it succeeded
 }
@@ -74,12 +78,30 @@ func New(ctx context.Context, opt Options) (*App, error) {
 
 // bind opens the listeners.
 func (a *App) bind(ctx context.Context) error {
+	c := a.opt.Config.Config
 	var addresses []string
 	if !a.opt.WithoutListen {
-		addresses = append(addresses, a.opt.Config.Config.Server.Listen...)
+		addresses = append(addresses, c.Server.Listen...)
 	}
+	addresses = append(addresses, a.opt.Listen...)
+	open := slices.Clone(addresses)
+	for _, l := range a.opt.Listeners {
+		open = append(open, l.Addr().String())
+	}
+	for i := range c.Clients {
+		for _, address := range c.Clients[i].Listen {
+			if slices.Contains(open, address) {
+				continue
+			}
+			open = append(open, address) // without entries, too: no restart would open it
+			if !a.opt.WithoutEntries {
+				addresses, a.builder.ofEntries = append(addresses, address), append(a.builder.ofEntries, address)
+			}
+		}
+	}
+	a.builder.listeners = open
 	var err error
-	a.server, err = server.Listen(ctx, a.log, append(addresses, a.opt.Listen...), a.opt.Listeners...)
+	a.server, err = server.Listen(ctx, a.log, addresses, a.opt.Listeners...)
 	return err
 }
 
@@ -102,10 +124,15 @@ func (a *App) prepare(ctx context.Context) error {
 		Log:      a.log,
 		Now:      a.opt.Now,
 	})
-	a.builder = builder{pool: a.pool, now: a.opt.Now, start: a.opt.Config.Config}
+	a.builder.pool, a.builder.log, a.builder.now, a.builder.grown = a.pool, a.log, a.opt.Now, a.opt.Grown
+	if a.opt.Grown == nil {
+		a.builder.grown = func() {}
+	}
+	a.builder.start = &config.Config{Server: a.opt.Config.Config.Server, Log: a.opt.Config.Config.Log} // not thousands of clients
 	err := a.change(func(in *Inputs) error {
-		return in.load(a.opt.Config, a.log, a.opt.Now)
+		return in.load(a.opt.Config, a.log, a.opt.Now, a.opt.Containers)
 	})
+	a.opt.Config, a.opt.AfterBind = nil, nil // the state has the configuration, and the origins of its entries are needed no more
 	if err != nil || a.opt.Control == nil {
 		return err
 	}
@@ -121,7 +148,7 @@ func (a *App) Close() {
 	}
 }
 
-// Addrs are the bound addresses: Options.Listeners first, then server.listen, then Options.Listen.
+// Addrs are the bound addresses: Options.Listeners first, then server.listen, Options.Listen and those of entries of clients.
 func (a *App) Addrs() []net.Addr { return a.server.Addrs() }
 
 // Started is closed when Run has begun: from then on Reload works.
@@ -170,7 +197,8 @@ func (a *App) startChanges(background context.Context) {
 	a.watchConfig(s)
 	a.watchCredentials(s)
 	a.pool.Start(background)
-	a.pool.Retain(s.Specs, nil)
+	a.pool.Retain(s.Specs, s.onDemand(nil))
+	a.locating.on(background, s.Locator)
 }
 
 // keepSecret saves the secret of the session tokens. It is called with a.mu held, before the first request: another daemon's secret
@@ -193,6 +221,7 @@ func (a *App) keepSecret() {
 func (a *App) stopChanges() {
 	a.mu.Lock()
 	a.running = nil
+	a.locating.stop()
 	a.mu.Unlock()
 	a.pool.Close()
 }
@@ -232,19 +261,32 @@ func (a *App) use(s *State) {
 		a.watchCredentials(s)
 	}
 	a.opt.Level.Set(s.Level)
+	if a.running != nil {
+		a.pool.Retain(s.Specs, s.onDemand(a.State())) // first, so that new keepers take over from those that it stops
+		a.locating.on(a.running, s.Locator)
+	}
 	a.state.Store(s)
 	a.guard.Use(s.Rules)
-	if a.running != nil {
-		a.pool.Retain(s.Specs, nil)
-	}
+	a.builder.grown()
 }
 
 // logStart says what is served where.
 func (a *App) logStart() {
 	s := a.State()
-	for _, addr := range a.Addrs() {
-		a.log.Info("serving", "url", api.URL(addr.String()), "listen", addr.String(), "config", s.Config.Name(),
-			"instance_id", s.Instance.ID, "role", s.Instance.Role, "version", a.opt.Version)
+	for i, addr := range a.Addrs() {
+		entry := s.listenerEntry(a.server.Names()[i])
+		id := s.identities.of(entry)
+		attrs := []any{
+			"url", api.URL(addr.String()), "listen", addr.String(), "config", s.Config.Name(),
+			"instance_id", s.instanceID(id), "role", id.grant.name, "version", a.opt.Version,
+		}
+		if entry >= 0 {
+			attrs = append(attrs, "identity", s.identities.name(entry))
+		}
+		a.log.Info("serving", attrs...)
+	}
+	if n := len(s.Config.Config.Roles); n > 0 {
+		a.log.Info("serving further roles when asked for", "roles", n, "clients", len(s.Config.Config.Clients))
 	}
 	a.logWarnings(s)
 }

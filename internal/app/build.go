@@ -1,41 +1,58 @@
 package app
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
+	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/instance"
 	"mock-ec2-metadata/internal/tree"
 )
 
-// State is all that requests are answered from. It never changes.
+// State is all that requests are answered from. Its identities are made on demand; otherwise it never changes.
 type State struct {
 	Inputs
+	// Instance, Target and Keeper are the file's own, for clients that no entry of clients is for. Keeper is nil without an
+	// instance profile.
 	Instance *instance.Instance
 	Target   *imds.Target
-	Rules    *guard.Rules
-	// Specs are the credentials that the instance hands out: none, or one.
-	Specs []credentials.Spec
-	// Keeper has them; nil without an instance profile.
-	Keeper  *credentials.Keeper
+	Keeper   *credentials.Keeper
+	// Specs are the file's own credentials: none, or one.
+	Specs   []credentials.Spec
+	Rules   *guard.Rules
 	Level   slog.Level
 	Restart []string // keys whose change waits for a restart
 
-	signed *signatures
+	router     *caller.Router
+	identities *identities
+	ids        *ecs.IDs
+	signed     *signatures // of the file's own document
+	kept       map[[sha256.Size]byte]*signatures
+	modified   []string // header
+	// orphans are listeners that were opened for entries of clients alone, of which there are none now.
+	orphans map[string]bool
+	*builder
 }
 
 // builder holds what all states of a daemon share.
 type builder struct {
-	pool  *credentials.Pool
-	now   func() time.Time
-	start *config.Config // as of the daemon's start
+	pool      *credentials.Pool
+	log       *slog.Logger
+	now       func() time.Time
+	start     *config.Config // as of the daemon's start: the keys that need a restart
+	grown     func()         // see Options.Grown
+	listeners []string       // that are open, as the configuration names them
+	ofEntries []string       // those of listeners that were opened for entries of clients alone
 }
 
 // build makes a state. It does no I/O, starts no goroutine and reads no clock: equal inputs give equal bytes. It takes the
@@ -46,44 +63,100 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &State{Inputs: in, Instance: inst, Rules: RulesOf(c), Restart: needRestart(b.start, c)}
+	s := &State{Inputs: in, Instance: inst, Rules: RulesOf(c), Restart: b.needRestart(c), builder: b, modified: imds.LastModified(in.LoadedAt)}
 	if err := s.Level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		return nil, in.Config.Problem("log.level", "%w", err)
 	}
-	s.signed = &signatures{identity: in.Identity, document: snapshot.Document()}
-	if old != nil && old.Identity == in.Identity && bytes.Equal(old.signed.document, s.signed.document) {
-		s.signed = old.signed
+	if old != nil && old.Identity == in.Identity {
+		s.kept = old.signaturesToKeep()
 	}
-	options := c.EC2.MetadataOptions
-	s.Target = &imds.Target{
-		Tree:           snapshot,
-		Modified:       imds.LastModified(in.LoadedAt),
-		Tokens:         imds.NewTokens(in.Secret.Key(), inst.ID, b.now),
-		Signatures:     s.signed,
-		TokensRequired: options.HTTPTokens == "required",
-		Disabled:       options.HTTPEndpoint == "disabled",
-		HopLimit:       options.HTTPPutResponseHopLimit,
-	}
+	snapshot.Shareable()
+	s.signed = s.signaturesOf(snapshot.Document())
+	s.Target = s.target(&c.Instance, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
 	if inst.Role != "" {
 		spec := SpecOf(c)
 		s.Specs = []credentials.Spec{spec}
 		s.Keeper = b.pool.Keeper(spec)
-		s.Target.Credentials = newCredentialSource(s.Keeper, c.AWS.AccountID)
+		s.Target.Credentials = newCredentialSource(s.Keeper, &c.Instance)
 	}
+	s.identities = newIdentities(c)
+	s.identities.file.made.Store(&served{role: inst.Role, target: s.Target, keeper: s.Keeper, signed: s.signed})
+	s.identities.file.once.Do(func() {})
+	s.Config = in.Config.Checked()
+	s.orphans = b.orphans(c)
+	s.router = routerOf(c)
+	s.ids = ecs.NewIDs(in.Secret.Key(), slices.Collect(maps.Keys(c.Roles)))
 	return s, nil
 }
 
-// instanceOf makes the instance and the tree that a configuration describes. Its errors name file, line and key.
+// orphans returns the listeners that were opened for entries which are no more. What served one role must not serve another.
+func (b *builder) orphans(c *config.Config) map[string]bool {
+	orphans := map[string]bool{}
+	for _, name := range b.ofEntries {
+		orphans[name] = !slices.Contains(c.Server.Listen, name) &&
+			!slices.ContainsFunc(c.Clients, func(e config.Client) bool { return slices.Contains(e.Listen, name) })
+	}
+	return orphans
+}
+
+// routerOf makes the router of clients.
+func routerOf(c *config.Config) *caller.Router {
+	rules := make([]caller.Rule, len(c.Clients))
+	for i := range c.Clients {
+		rules[i] = caller.Rule{From: c.Clients[i].From, Listen: c.Clients[i].Listen}
+	}
+	return caller.NewRouter(rules)
+}
+
+// instanceOf makes the instance and the tree that a configuration describes, and checks those of all entries of clients. Its
+// errors name file, line and key.
 func instanceOf(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
-	if err := l.Problems(instance.Check(&l.Config.Instance)); err != nil {
+	in, snapshot, err := treeOf(l, caller.None, &l.Config.Instance, l.UserData)
+	if err != nil {
 		return nil, nil, err
 	}
-	in := instance.New(&l.Config.Instance, l.UserData)
-	snapshot, err := tree.New(in, l.Config.Metadata)
+	all := []error{checkEntry(l, caller.None)}
+	for i := range l.Config.Clients {
+		if l.Config.Clients[i].Overlaid() {
+			all = append(all, checkEntry(l, i))
+		}
+	}
+	return in, snapshot, errors.Join(all...)
+}
+
+// treeOf makes the instance and the tree of an entry of clients, or the file's own.
+func treeOf(l *config.Loaded, entry int, c *config.Instance, userData []byte) (*instance.Instance, *tree.Snapshot, error) {
+	if err := l.Problems(entry, instance.Check(c)); err != nil {
+		return nil, nil, err
+	}
+	in := instance.New(c, userData)
+	snapshot, err := tree.New(in, c.Metadata)
 	if e, ok := errors.AsType[*tree.PathError](err); ok {
-		err = l.Problem("metadata."+e.Path, "%s", e.Reason)
+		err = l.EntryProblem(entry, "metadata."+e.Path, "%s", e.Reason)
 	}
 	return in, snapshot, err
+}
+
+// checkEntry checks the instance of an entry of clients, or the file's own. Without values of metadata its tree always exists. With
+// some it is checked both with an instance profile and without, where clients may get either.
+func checkEntry(l *config.Loaded, entry int) error {
+	c, userData := l.InstanceOf(entry, nil)
+	if len(c.Metadata) == 0 {
+		if entry == caller.None {
+			return nil // checked before
+		}
+		return l.Problems(entry, instance.Check(&c))
+	}
+	if len(l.Config.Roles) == 0 && l.Config.Containers.Engine == "" && entry == caller.None {
+		return nil
+	}
+	_, _, err := treeOf(l, entry, &c, userData)
+	if err != nil {
+		return err
+	}
+	c, userData = l.InstanceOf(entry, &config.Credentials{IAMRole: "arn:aws:iam::" + c.AWS.AccountID + ":role/any"})
+	_, _, err = treeOf(l, entry, &c, userData)
+	return err
 }
 
 // Check finds what is wrong with a configuration beyond its values, and returns the tree that it serves.
@@ -99,8 +172,8 @@ func Check(loaded *config.Loaded) (*tree.Snapshot, error) {
 }
 
 // needRestart names the keys that changed since the start and take effect only after a restart.
-func needRestart(start, c *config.Config) []string {
-	var keys []string
+func (b *builder) needRestart(c *config.Config) []string {
+	start, keys := b.start, []string(nil)
 	for _, key := range []struct {
 		name     string
 		then, is any
@@ -112,6 +185,18 @@ func needRestart(start, c *config.Config) []string {
 	} {
 		if !reflect.DeepEqual(key.then, key.is) {
 			keys = append(keys, key.name)
+		}
+	}
+	for i := range c.Clients {
+		for _, address := range c.Clients[i].Listen {
+			if !slices.Contains(b.listeners, address) {
+				return append(keys, "clients[].listen")
+			}
+		}
+	}
+	for _, orphan := range b.orphans(c) {
+		if orphan {
+			return append(keys, "clients[].listen")
 		}
 	}
 	return keys

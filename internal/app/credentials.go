@@ -9,12 +9,16 @@ import (
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/identity"
 	"mock-ec2-metadata/internal/imds"
 )
 
 // SpecOf are the credentials that a configuration asks for.
-func SpecOf(c *config.Config) credentials.Spec {
+func SpecOf(c *config.Config) credentials.Spec { return specOf(&c.Instance) }
+
+// specOf are the credentials of an instance.
+func specOf(c *config.Instance) credentials.Spec {
 	return credentials.Spec{
 		Profile:           c.Credentials.SourceProfile,
 		Region:            c.AWS.Region,
@@ -44,28 +48,39 @@ func cacheDir(c *config.Config) string {
 }
 
 // sessionName is the configured one, or the instance id, as on EC2.
-func sessionName(c *config.Config) string {
+func sessionName(c *config.Instance) string {
 	if c.Credentials.SessionName != "" {
 		return c.Credentials.SessionName
 	}
 	return c.EC2.InstanceID
 }
 
+// denied is the source of credentials that a client does not get.
+type denied struct{ err *imds.CredentialError }
+
+// Credentials always fails.
+func (d denied) Credentials(context.Context) (*imds.Credentials, error) { return nil, d.err }
+
 // credentialSource makes the service's documents from a keeper's credentials, one per renewal.
 type credentialSource struct {
-	keeper  *credentials.Keeper
-	encoded *credentials.Encoded[imds.Credentials]
+	keeper    *credentials.Keeper
+	encoded   *credentials.Encoded[imds.Credentials]
+	container *credentials.Encoded[ecs.Credentials]
 }
 
-// newCredentialSource makes the source. account is the instance's, for credentials that do not tell theirs.
-func newCredentialSource(keeper *credentials.Keeper, account string) *credentialSource {
-	return &credentialSource{keeper, credentials.NewEncoded(keeper, func(c *credentials.Credentials) *imds.Credentials {
-		id := c.AccountID
-		if id == "" {
-			id = account
-		}
-		return imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, id, c.Expiration, c.LastUpdated)
-	})}
+// newCredentialSource makes the source of the credentials of an instance.
+func newCredentialSource(keeper *credentials.Keeper, in *config.Instance) *credentialSource {
+	account, role := in.AWS.AccountID, in.Credentials.IAMRole
+	return &credentialSource{
+		keeper,
+		credentials.NewEncoded(keeper, func(c *credentials.Credentials) *imds.Credentials {
+			id := cmp.Or(c.AccountID, account) // of the instance, for credentials that do not tell theirs
+			return imds.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, id, c.Expiration, c.LastUpdated)
+		}),
+		credentials.NewEncoded(keeper, func(c *credentials.Credentials) *ecs.Credentials {
+			return ecs.NewCredentials(cmp.Or(role, c.ARN), c.AccessKeyID, c.SecretAccessKey, c.SessionToken, c.Expiration)
+		}),
+	}
 }
 
 // Credentials returns the document of the keeper's credentials.

@@ -17,13 +17,18 @@ type Inputs struct {
 	Identity *identity.Identity
 	// Secret keys the session tokens.
 	Secret *identity.Secret
+	// Locator knows the containers of this machine; nil without containers.engine.
+	Locator Locator
 	// Now is the time of the build.
 	Now time.Time
 }
 
 // load takes a configuration and opens the key pair that it names. A key pair that the daemon made itself stays as long as
 // identity keeps its value, and so does the secret of the session tokens.
-func (in *Inputs) load(loaded *config.Loaded, log *slog.Logger, now func() time.Time) error {
+func (in *Inputs) load(loaded *config.Loaded, log *slog.Logger, now func() time.Time, containers NewLocator) error {
+	if err := in.locate(loaded, containers); err != nil {
+		return err
+	}
 	c := loaded.Config.Identity
 	if in.Secret == nil || c.StateDir != in.Config.Config.Identity.StateDir {
 		in.Secret = identity.OpenSecret(c.StateDir)

@@ -32,12 +32,18 @@ type Options struct {
 	WithoutListen bool
 	// Networks are virtual networks that this process cannot see; see HostNetworks.
 	Networks []netip.Prefix
+	// WithoutEntries leaves out the listeners of entries of clients.
+	WithoutEntries bool
+	// Containers makes what knows the containers of this machine; nil: containers.engine is an error.
+	Containers NewLocator
 	// AfterBind runs when all addresses are bound and before any file is written, for example to leave root; may be nil.
 	AfterBind func(context.Context) error
 	// Control makes the control socket; nil for none.
 	Control func(*App) (Control, error)
 	// MFAWanted is called when an MFA code is wanted; may be nil. It must not block.
 	MFAWanted func()
+	// Grown is called after the start, after each reload and for each new identity, all of which leave garbage; may be nil.
+	Grown func()
 	// Notify tells the service manager a state (sd_notify(3)); nil without one.
 	Notify func(state string) error
 	// HTTP sends the requests to AWS; nil is the SDK's client.

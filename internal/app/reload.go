@@ -9,6 +9,7 @@ import (
 func (a *App) Reload(why string) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	before := a.pool.Keepers()
 	var old *State
 	err := a.change(func(in *Inputs) error {
 		a.notify(reloading())
@@ -17,7 +18,7 @@ func (a *App) Reload(why string) error {
 		if err != nil {
 			return err
 		}
-		if err := in.load(loaded, a.log, a.opt.Now); err != nil {
+		if err := in.load(loaded, a.log, a.opt.Now, a.opt.Containers); err != nil {
 			return err
 		}
 		if in.Secret != old.Secret {
@@ -37,8 +38,8 @@ func (a *App) Reload(why string) error {
 	s := a.State()
 	a.log.Info("configuration reloaded", "why", why, "config", s.Config.Name())
 	a.logWarnings(s)
-	if s.Keeper != nil && s.Keeper == old.Keeper {
-		s.Keeper.Retry() // a new one is calling already
+	for _, keeper := range before { // new ones are calling already
+		keeper.Retry()
 	}
 	return nil
 }

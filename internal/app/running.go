@@ -52,3 +52,16 @@ func Mismatch(loaded *config.Loaded, listen string, s *api.Status) string {
 	}
 	return fmt.Sprintf("the daemon at %s serves %s, but this configuration is of %s", api.URL(listen), theirs, ours)
 }
+
+// RoleMismatch says in which way the daemon at an address has another role of the same name than a configuration; "" when it has not,
+// as far as its status tells.
+func RoleMismatch(loaded *config.Loaded, listen string, s *api.Status, role string) string {
+	ours := SpecOfRole(loaded, role).SessionARN()
+	for _, id := range s.Identities {
+		theirs := id.Credentials.ARN
+		if id.Role == role && id.ID != "" && theirs != "" && ours != "" && theirs != ours {
+			return fmt.Sprintf("the role %s of the daemon at %s is %s, but that of this configuration is %s", role, api.URL(listen), theirs, ours)
+		}
+	}
+	return ""
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/web"
 )
 
@@ -14,8 +15,18 @@ const lateAfter = time.Second
 
 // Status describes the daemon at one moment. It holds no secret.
 func (a *App) Status() *api.Status {
+	s := a.status()
+	s.Identities = a.State().identitiesStatus(a.opt.Now())
+	if s.Status == api.StatusOK && len(s.Errors()) > 0 {
+		s.Status = api.StatusDegraded
+	}
+	return s
+}
+
+// status is Status without Identities.
+func (a *App) status() *api.Status {
 	g, now := a.State(), a.opt.Now()
-	credentials, late := credentialsStatus(g, now)
+	credentials, late := keeperStatus(g.Keeper, g.Config.Config.Credentials.Mock, now)
 	s := &api.Status{
 		Status:        api.StatusOK,
 		Version:       a.opt.Version,
@@ -28,6 +39,12 @@ func (a *App) Status() *api.Status {
 		Role:        g.Instance.Role,
 		Credentials: credentials,
 		Refused:     a.guard.Refused(),
+	}
+	if n := a.unknown.total(); n > 0 {
+		s.Refused["unknown"] = n
+	}
+	if g.Locator != nil {
+		s.Containers = g.Locator.Status()
 	}
 	if a.control != nil {
 		s.Control = a.control.Status()
@@ -48,27 +65,30 @@ func (a *App) Status() *api.Status {
 	return s
 }
 
-// credentialsStatus describes the credentials of a state. late tells that they have been pending for longer than clients
-// wait.
-func credentialsStatus(g *State, now time.Time) (s api.Credentials, late bool) {
-	if g.Keeper == nil {
+// keeperStatus describes credentials; keeper is nil without an instance profile. late tells that they have been pending for
+// longer than clients wait.
+func keeperStatus(keeper *credentials.Keeper, mock bool, now time.Time) (s api.Credentials, late bool) {
+	if keeper == nil {
 		return api.Credentials{
 			Source: "none", State: api.StateNone,
 			Note: "no instance profile: neither credentials.iam_role nor credentials.source_profile is set",
 		}, false
 	}
-	state := g.Keeper.State()
+	state := keeper.State()
 	s = api.Credentials{
 		Source: "sts", State: api.StatePending,
 		ARN: state.ARN, Expiration: date(state.Expiration), LastRenewal: date(state.LastRenewal), LastAttempt: date(state.LastAttempt),
 		Cache: state.CacheFile,
 	}
-	if g.Config.Config.Credentials.Mock {
+	if mock {
 		s.Source = "mock"
 		s.Note = "made-up credentials: no AWS service accepts them"
 	}
 	if !state.Expiration.IsZero() {
 		s.State = api.StateExpired
+	}
+	if state.Idle {
+		s.State = api.StateIdle
 	}
 	if state.LastError != nil {
 		s.State = api.StateFailed
@@ -81,7 +101,7 @@ func credentialsStatus(g *State, now time.Time) (s api.Credentials, late bool) {
 	if state.Valid {
 		s.State = api.StateValid
 	}
-	return s, !state.Valid && !state.Since.IsZero() && now.Sub(state.Since) > lateAfter
+	return s, !state.Valid && !state.Idle && !state.Since.IsZero() && now.Sub(state.Since) > lateAfter
 }
 
 // date is a time for /status, nil when it is not known.
@@ -100,9 +120,15 @@ func (a *App) serveStatus(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: "GET, HEAD"}
 	}
 	a.Settle(r.Context())
-	s := a.Status()
-	if !a.guard.IsLocal(r) {
-		s = s.ForClients()
+	var s *api.Status
+	if a.guard.IsLocal(r) {
+		s = a.Status()
+	} else {
+		c, err := a.client(r)
+		if err != nil {
+			return err
+		}
+		s = a.statusFor(a.status(), c)
 	}
 	body, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"mock-ec2-metadata/internal/filewatch"
@@ -41,7 +42,18 @@ func (a *App) watchConfig(s *State) {
 // watchCredentials watches the files that the credentials of a state depend on. It is called with a.mu held, while the
 // daemon runs.
 func (a *App) watchCredentials(s *State) {
-	files := sts.Files(a.running, s.Config.Config.Credentials.SourceProfile)
+	profiles := map[string]bool{s.Config.Config.Credentials.SourceProfile: true}
+	for _, role := range s.Config.Config.Roles {
+		profiles[role.SourceProfile] = true
+	}
+	var files []string
+	for _, profile := range slices.Sorted(maps.Keys(profiles)) {
+		for _, file := range sts.Files(a.running, profile) {
+			if !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+	}
 	a.unwatched(a.credentialsWatch.on(a.running, a.log, files, a.credentialsChanged))
 }
 
@@ -60,9 +72,7 @@ func (a *App) credentialsChanged() {
 	}
 	s := a.State()
 	a.watchCredentials(s)
-	if s.Keeper != nil {
-		s.Keeper.Retry()
-	}
+	a.pool.Retry()
 }
 
 // unwatched logs why files are not watched.

@@ -17,8 +17,8 @@ func newDoctor(f *flags) *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out what keeps clients from their credentials; run this first when something fails",
 		Long: `doctor follows the whole way that credentials take, with the same configuration and flags as the daemon. It prints a line for
-each step: the configuration, the profile, its credentials, whose they are, the role, the clock, the running daemon,
-which clients can reach it, and whether 169.254.169.254 (or AWS_EC2_METADATA_SERVICE_ENDPOINT) leads to it. It also looks for
+each step: the configuration, the profile, its credentials, whose they are, the role, each of roles (the first 20), the clock, the
+container engine if one is set, the running daemon, which clients can reach it, and whether 169.254.169.254 (or AWS_EC2_METADATA_SERVICE_ENDPOINT) leads to it. It also looks for
 rules of nft and iptables (as root), variables of this shell and hardware values that keep clients away.
 
   ok    the step succeeded

@@ -15,7 +15,7 @@ import (
 )
 
 func newEnv(f *flags) *cobra.Command {
-	var shellName string
+	var shellName, role string
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print what makes a shell's SDKs use the running daemon: eval \"$(mock-ec2-metadata env)\"",
@@ -30,11 +30,19 @@ configuration and flags would start.
 It sets AWS_EC2_METADATA_SERVICE_ENDPOINT, time-outs that are long enough for a slow STS and, where a proxy is set, NO_PROXY. It
 unsets the variables that SDKs prefer to the metadata service, such as AWS_PROFILE and AWS_ACCESS_KEY_ID. SDKs no longer read
 ~/.aws, since they would prefer its default profile. So the region comes from AWS_REGION or AWS_DEFAULT_REGION, which stay as they
-are, or from the metadata service, for clients that ask it. Start the daemon in another shell: it needs ~/.aws.`,
+are, or from the metadata service, for clients that ask it. Start the daemon in another shell: it needs ~/.aws.
+
+With --role NAME, clients get the credentials of that entry of roles, and the metadata service no longer. It sets
+AWS_CONTAINER_CREDENTIALS_FULL_URI, whose value is a secret, and AWS_REGION. The daemon must listen at 127.0.0.1.
+
+  eval "$(mock-ec2-metadata env --role web)"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sh, err := shellNamed(shellName)
 			if err != nil {
+				return err
+			}
+			if err := checkRoleFlag(cmd, role); err != nil {
 				return err
 			}
 			loaded, err := config.Load(f.sources())
@@ -44,14 +52,27 @@ are, or from the metadata service, for clients that ask it. Start the daemon in 
 			}
 			found, s, err := probe.First(cmd.Context(), app.Places(f.listen, listen))
 			if err != nil {
-				return fmt.Errorf("%w; start the daemon, or run one command with its own: mock-ec2-metadata exec -- COMMAND", err)
+				own := "exec"
+				if role != "" {
+					own += " --role " + quotePOSIX(role)
+				}
+				return fmt.Errorf("%w; start the daemon, or run one command with its own: mock-ec2-metadata %s -- COMMAND", err, own)
 			}
 			if other := app.Mismatch(loaded, found, s); other != "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+other+noFile(loaded))
 			}
-			return sh.print(cmd.OutOrStdout(), sdkenv.New(api.URL(found), f.environ))
+			changes := sdkenv.New(api.URL(found), f.environ)
+			if role != "" {
+				place, err := placeOf(cmd.Context(), s, role, found, addressesOf(f, loaded))
+				if err != nil {
+					return err
+				}
+				changes = place.changes(f.environ)
+			}
+			return sh.print(cmd.OutOrStdout(), changes)
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", "", "`NAME` of an entry of roles whose credentials clients are to get")
 	cmd.Flags().StringVar(&shellName, "shell", "posix", "`SHELL` to print for: posix, fish, powershell or cmd")
 	return cmd
 }

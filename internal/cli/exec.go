@@ -24,6 +24,7 @@ const (
 
 func newExec(f *flags) *cobra.Command {
 	var proxy bool
+	var role string
 	cmd := &cobra.Command{
 		Use:   "exec [--] COMMAND [ARGUMENT]...",
 		Short: "Run a command with credentials from the daemon; starts one if none runs",
@@ -34,7 +35,11 @@ seconds for its credentials. That daemon logs warnings and errors to stderr, unl
 
   mock-ec2-metadata exec -- aws sts get-caller-identity
   mock-ec2-metadata exec -- sh -c 'aws s3 ls | head'
+  mock-ec2-metadata exec --role web -- aws sts get-caller-identity
   mock-ec2-metadata exec --proxy -- curl http://169.254.169.254/latest/meta-data/
+
+--role NAME gives the command the credentials of that entry of roles, in the way that containers of ECS get theirs, and no access to
+the metadata service. exec waits up to five seconds for them, and says why there are none.
 
 AWS SDKs and the AWS CLI follow AWS_EC2_METADATA_SERVICE_ENDPOINT. These do not, and need --proxy or 169.254.169.254 itself (serve
 --link-local): restic, minio-go, mongo-driver for Go, s3fs, Facter, Ohai, Tailscale, step-ca, Ignition, the Datadog and New Relic
@@ -49,21 +54,28 @@ command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkRoleFlag(cmd, role); err != nil {
+				return err
+			}
+			if role != "" && proxy {
+				return &usageError{errors.New("--role and --proxy exclude each other: clients of a role do not ask 169.254.169.254; leave one out")}
+			}
 			f.staysRoot = true
 			changes := sdkenv.New
 			if proxy {
 				changes = sdkenv.NewProxy
 			}
-			return runExec(cmd, f, changes, args)
+			return runExec(cmd, f, role, changes, args)
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", "", "`NAME` of an entry of roles whose credentials the command is to get")
 	cmd.Flags().BoolVar(&proxy, "proxy", false, "also make the daemon the command's proxy for http, for clients with a built-in 169.254.169.254")
 	cmd.Flags().SetInterspersed(false) // the command's flags are its own
 	cmd.DisableFlagsInUseLine = true
 	return cmd
 }
 
-func runExec(cmd *cobra.Command, f *flags, changes func(daemon string, environ []string) sdkenv.Changes, args []string) error {
+func runExec(cmd *cobra.Command, f *flags, role string, changes func(daemon string, environ []string) sdkenv.Changes, args []string) error {
 	path, err := findCommand(args[0])
 	if err != nil {
 		return err
@@ -72,14 +84,22 @@ func runExec(cmd *cobra.Command, f *flags, changes func(daemon string, environ [
 	signal.Notify(signals, forwarded()...) // before there is a daemon that a signal could leave running
 	defer signal.Stop(signals)
 
-	address, stop, err := daemonFor(cmd, f)
+	d, err := daemonFor(cmd, f, role)
 	if err != nil {
 		return &exitError{exitExecFailed, err}
 	}
-	defer stop()
+	defer d.stop()
+	set := changes(d.url, f.environ)
+	if role != "" {
+		set = d.role.changes(f.environ)
+		d.settleRole(cmd.Context(), role, cmd.ErrOrStderr())
+		if cmd.Context().Err() != nil {
+			return &exitError{exitExecFailed, errors.New("interrupted")}
+		}
+	}
 	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // the user's command; signals end it
 	child.Args[0] = args[0]
-	child.Env = changes(address, f.environ).Apply(f.environ)
+	child.Env = set.Apply(f.environ)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if err := child.Start(); err != nil {
 		return cannotRun(path, err)

@@ -5,60 +5,107 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/app"
+	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/control"
 	"mock-ec2-metadata/internal/probe"
 	"mock-ec2-metadata/internal/terminal"
 )
 
-// daemonFor returns the URL of a daemon that serves what the configuration says: one that runs already, or a new one, which
-// stop ends.
-func daemonFor(cmd *cobra.Command, f *flags) (address string, stop func(), err error) {
+// execDaemon is the daemon of a command.
+type execDaemon struct {
+	url  string
+	role rolePlace // with --role
+	app  *app.App  // nil: it ran before
+	stop func()    // ends it, unless it ran before
+}
+
+// daemonFor returns a daemon that serves what the configuration says, and has the role, "" for none: one that runs already, or a
+// new one.
+func daemonFor(cmd *cobra.Command, f *flags, role string) (*execDaemon, error) {
 	loaded, err := config.Load(f.sources())
-	if err != nil {
-		return "", nil, err
+	if err == nil && role != "" {
+		err = checkRole(loaded, role, "leave out --role")
 	}
-	stderr := cmd.ErrOrStderr()
-	found, s, err := probe.First(cmd.Context(), app.Places(f.listen, app.ListenAddress(f.listen, loaded)))
+	if err != nil {
+		return nil, err
+	}
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	found, s, err := probe.First(ctx, app.Places(f.listen, app.ListenAddress(f.listen, loaded)))
 	if err == nil {
-		mismatch := app.Mismatch(loaded, found, s)
-		if mismatch == "" {
-			for _, problem := range s.Problems() {
+		d, unfit := runningDaemon(ctx, f, loaded, found, s, role)
+		if unfit == "" {
+			for _, problem := range problemsFor(s, role) {
 				fmt.Fprintf(stderr, "mock-ec2-metadata: the daemon at %s is degraded: %s\n", api.URL(found), problem)
 			}
-			return api.URL(found), func() {}, nil
+			return d, nil
 		}
-		fmt.Fprintf(stderr, "mock-ec2-metadata: %s; another one is started for this command%s\n", mismatch, noFile(loaded))
+		fmt.Fprintf(stderr, "mock-ec2-metadata: %s; another one is started for this command%s\n", unfit, noFile(loaded))
 	}
-	if cmd.Context().Err() != nil {
-		return "", nil, errors.New("interrupted")
+	if ctx.Err() != nil {
+		return nil, errors.New("interrupted")
 	}
-	return startDaemon(cmd.Context(), f, stderr)
+	return startDaemon(ctx, f, role, stderr)
+}
+
+// runningDaemon is the daemon that answers at an address. unfit says why the command cannot use it; "" if it can.
+func runningDaemon(ctx context.Context, f *flags, loaded *config.Loaded, found string, s *api.Status, role string) (d *execDaemon, unfit string) {
+	if unfit = app.Mismatch(loaded, found, s); unfit != "" {
+		return nil, unfit
+	}
+	d = &execDaemon{url: api.URL(found), stop: func() {}}
+	if role == "" {
+		return d, ""
+	}
+	if unfit = app.RoleMismatch(loaded, found, s, role); unfit != "" {
+		return nil, unfit
+	}
+	place, err := placeOf(ctx, s, role, found, addressesOf(f, loaded))
+	if e, ok := errors.AsType[*noPlace](err); ok {
+		return nil, e.problem
+	}
+	d.role = place
+	return d, ""
+}
+
+// problemsFor are the daemon's problems that matter to a command. Those of a role show when exec asks for its credentials.
+func problemsFor(s *api.Status, role string) []string {
+	switch {
+	case role == "":
+		return s.Problems()
+	case s.Config.Error != "":
+		return []string{s.Config.Error}
+	default:
+		return nil
+	}
 }
 
 // startDaemon runs a daemon in this process, as the same user: the command is to have all its rights.
-func startDaemon(ctx context.Context, f *flags, stderr io.Writer) (address string, stop func(), err error) {
+func startDaemon(ctx context.Context, f *flags, role string, stderr io.Writer) (*execDaemon, error) {
 	own := *f
-	own.listen = []string{"127.0.0.1:0"}
+	own.listen = []string{loopbackHost + ":0"}
 	if own.logLevel == "" {
 		own.logLevel = "warn"
 	}
 	loaded, err := config.Load(own.sources())
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	logs := newLogs(stderr, loaded.Config.Log.Format)
 	opt, err := daemonOptions(&own, loaded, logs)
 	if err != nil {
 		logs.Close()
-		return "", nil, err
+		return nil, err
 	}
+	opt.WithoutEntries = true // their listeners belong to the daemon of serve
+	opt.Containers = func(config.Containers) (app.Locator, error) { return noContainers{}, nil }
 	mode := loaded.Config.Server.Control
 	if mode != control.Off {
 		mode = control.Auto // a path belongs to the daemon of serve
@@ -67,29 +114,86 @@ func startDaemon(ctx context.Context, f *flags, stderr io.Writer) (address strin
 	a, err := app.New(ctx, opt)
 	if err != nil {
 		logs.Close()
-		return "", nil, err
+		return nil, err
 	}
+	d := &execDaemon{url: api.URL(a.Addrs()[0].String()), app: a}
 	// Signals are for the command; the daemon ends with it.
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(running) }()
-	stop = func() {
+	d.stop = func() {
 		end()
 		if err := <-ended; err != nil {
 			logs.Error("the command's daemon failed", "error", err)
 		}
 		logs.Close()
 	}
-	a.Settle(ctx)
+	if err := d.prepare(ctx, role, stderr); err != nil {
+		d.stop()
+		return nil, err
+	}
+	return d, nil
+}
+
+// prepare waits for the credentials of a new daemon, and asks on the terminal for the MFA codes that this takes. With a role it only
+// finds the role.
+func (d *execDaemon) prepare(ctx context.Context, role string, stderr io.Writer) error {
+	if role != "" {
+		<-d.app.Started() // from now on its secret stays
+		id := identityOf(d.app.Status(), role)
+		if id == nil {
+			return fmt.Errorf("the role %q has just been removed from roles; add it again", role)
+		}
+		d.role = rolePlace{d.url, id.ID, id.Region}
+		return nil
+	}
+	d.app.Settle(ctx)
 	if terminal.Attached() {
-		terminal.NewPrompt(os.Stdin, stderr).Answer(ctx, a)
+		terminal.NewPrompt(os.Stdin, stderr).Answer(ctx, d.app)
 	}
 	if ctx.Err() != nil {
-		stop()
-		return "", nil, errors.New("interrupted")
+		return errors.New("interrupted")
 	}
-	return api.URL(a.Addrs()[0].String()), stop, nil
+	return nil
 }
+
+// settleRole waits for the credentials of a role. It asks on the terminal for the MFA codes that this takes, unless another process
+// has the daemon. Without credentials it says why.
+func (d *execDaemon) settleRole(ctx context.Context, role string, stderr io.Writer) {
+	problem := d.role.settle(ctx, d.status)
+	if d.app != nil && problem != "" && terminal.Attached() {
+		asker := roleAsker{d.app, role}
+		if asker.MFASerial() != "" {
+			terminal.NewPrompt(os.Stdin, stderr).Answer(ctx, asker)
+			problem = d.role.settle(ctx, d.status)
+		}
+	}
+	if problem != "" && ctx.Err() == nil {
+		fmt.Fprintf(stderr, "mock-ec2-metadata: no credentials of the role %s: %s\n", role, problem)
+	}
+}
+
+// status asks the daemon for its status.
+func (d *execDaemon) status(ctx context.Context) (*api.Status, error) {
+	if d.app != nil {
+		return d.app.Status(), nil // without the wait of its page
+	}
+	return probe.Status(ctx, d.url+"status")
+}
+
+// noContainers is the Locator of a daemon whose clients are all on this machine. It asks no engine.
+type noContainers struct{}
+
+// Locate finds nothing.
+func (noContainers) Locate(context.Context, netip.Addr) (*caller.Workload, error) {
+	return nil, nil //nolint:nilnil // no workload, as caller.Locator has it
+}
+
+// Run waits.
+func (noContainers) Run(ctx context.Context) { <-ctx.Done() }
+
+// Status is none.
+func (noContainers) Status() *api.Containers { return nil }
 
 // noFile is the way out for a command that runs where the configuration is not; "" with a file.
 func noFile(loaded *config.Loaded) string {

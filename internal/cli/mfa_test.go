@@ -79,7 +79,7 @@ func TestMFA_SocketRefusesCodesOfAnotherForm(t *testing.T) {
 	d := startMFA(t)
 	client := control.NewClient(d.status(t).Control.Socket)
 	for _, code := range []string{"", "12345", "1234567", "12345a", strings.Repeat("1", 60<<10)} {
-		if got, err := client.MFA(t.Context(), code); err == nil || err.Error() != "an MFA code has 6 digits" {
+		if got, err := client.MFA(t.Context(), "", code); err == nil || err.Error() != "an MFA code has 6 digits" {
 			t.Errorf("%.10q: %q, %v", code, got, err)
 		}
 	}

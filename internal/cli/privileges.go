@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/privileges"
@@ -32,6 +33,9 @@ func leaveRoot(ctx context.Context, loaded *config.Loaded, log *slog.Logger, bef
 				"hint", "set server.user to the user to become after binding the ports, or to root if that is meant")
 		}
 		return nil
+	}
+	if socket, ok := strings.CutPrefix(loaded.Config.Containers.Engine, "unix://"); ok {
+		user.KeepGroupOf(socket)
 	}
 	if err := user.AdoptEnvironment(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package cli
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"mock-ec2-metadata/internal/testutil"
@@ -26,9 +27,10 @@ var scenarios = []scenario{
 		key.SecretAccessKey = hunter2
 		testutil.Write(t, ".aws/credentials", profileFile(key))
 	}, why: "the secret key of"},
-	{name: "session without an end", own: true, prepare: func(t *testing.T, v *vault) {
-		testutil.Write(t, ".aws/credentials", profileFile(stsfake.Key{AccessKeyID: v.task.AccessKeyID, SecretAccessKey: v.task.SecretAccessKey})+
-			"aws_session_token = "+v.task.SessionToken+"\n")
+	// The profile is another: credentials of the default one are still valid, and served.
+	{name: "session without an end", profile: "endless", own: true, prepare: func(t *testing.T, v *vault) {
+		text := profileFile(stsfake.Key{AccessKeyID: v.task.AccessKeyID, SecretAccessKey: v.task.SecretAccessKey})
+		testutil.Write(t, ".aws/credentials", strings.Replace(text, "[default]", "[endless]", 1)+"aws_session_token = "+v.task.SessionToken+"\n")
 	}, why: "do not say when they expire"},
 
 	{name: "access denied", prepare: fault(stsfake.AccessDenied), why: "may not assume"},

@@ -88,7 +88,10 @@ func TestScripts_RunTheCommand(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else a second each time
-			env.Setenv("ADDR", testutil.FreeAddr(t))
+			addr := testutil.FreeAddr(t)
+			env.Setenv("ADDR", addr)
+			_, port, _ := net.SplitHostPort(addr)
+			env.Setenv("PORT", port)
 			env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 			return nil
 		},

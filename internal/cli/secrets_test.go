@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,7 @@ type vault struct {
 	daemons []*running
 	outputs map[string]string
 	tokens  []string // of IMDSv2
+	ids     []string // of roles
 	task    aws.Credentials
 	n       int // scenarios so far
 }
@@ -59,7 +61,7 @@ type scenario struct {
 }
 
 // TestSecrets_NeverShow plays all scenarios at debug level, and looks for every secret in every output: both formats of the
-// log, error documents, /status, and the commands check, doctor, healthcheck, status, reload and mfa.
+// log, error documents, /status to clients, and the commands check, doctor, healthcheck, status, reload, mfa, env and exec --role.
 func TestSecrets_NeverShow(t *testing.T) {
 	v := newVault(t)
 	for _, s := range scenarios {
@@ -70,7 +72,7 @@ func TestSecrets_NeverShow(t *testing.T) {
 		d.stop()
 		v.outputs[fmt.Sprintf("log %d", i)] = d.log.String()
 	}
-	secrets := append(v.Secrets(), v.tokens...)
+	secrets := slices.Concat(v.Secrets(), v.tokens, v.ids)
 	for _, file := range []string{"one", "two"} {
 		key, err := os.ReadFile("conf/" + file + "/identity.pem")
 		if err != nil {
@@ -138,7 +140,9 @@ func (v *vault) configure(t *testing.T, s scenario) {
 		role = ""
 	}
 	testutil.Write(t, "conf/config.yaml", fmt.Sprintf("credentials:\n  source_profile: '%s'%s\nec2:\n  user_data: |\n    password=%s %d\n",
-		strings.TrimSuffix(s.profile, "-"), role, hunter2, v.n))
+		strings.TrimSuffix(s.profile, "-"), role, hunter2, v.n)+
+		"roles: {web: {external_id: "+hunter2+", iam_role: "+roleARN+"}}\n"+
+		"clients: [{from: [192.0.2.7], role: web, ec2: {user_data: "+hunter2+"}}]\n")
 }
 
 // play prepares a scenario, asks all that can be asked and keeps the outputs.
@@ -164,7 +168,7 @@ func (v *vault) play(t *testing.T, s scenario) {
 			return c.State == "valid" && (s.own && c.ARN == "" || strings.HasSuffix(c.ARN, fmt.Sprintf("/s%d", v.n)))
 		})
 		output := fmt.Sprintf("%s, daemon %d: ", s.name, i)
-		_, v.outputs[output+"status"] = d.get(t, "status")
+		v.askRole(t, output, d)
 		_, role := d.get(t, "latest/meta-data/iam/security-credentials/")
 		if document := v.get(t, d, "latest/meta-data/iam/security-credentials/"+role); s.why != "" {
 			v.outputs[output+"error document"] = document
@@ -177,15 +181,48 @@ func (v *vault) play(t *testing.T, s scenario) {
 		v.get(t, d, "latest/dynamic/instance-identity/pkcs7")
 		v.run(t, output+"healthcheck", true, "healthcheck", "--listen", host(d.url))
 		v.run(t, output+"status command", true, "status", "--listen", host(d.url))
+		v.run(t, output+"status --table", true, "status", "--table", "--listen", host(d.url))
+		v.run(t, output+"env of another role", false, "env", "--role", "other", "--listen", host(d.url))
+		v.run(t, output+"exec", true, "exec", "--role", "web", "--listen", host(d.url), "--log-level", "debug", "--", "echo", "done")
 		v.run(t, output+"reload command", true, "reload", "--listen", host(d.url))
 		if s.name != "MFA" {
 			v.run(t, output+"mfa command", false, "mfa", "--listen", host(d.url), "123456")
 		}
 	}
 	last := v.daemons[len(v.daemons)-1].url
-	v.runIn(t, append(os.Environ(), sdkenv.EndpointVariable+"="+last), s.name+": doctor", s.why == "", "doctor", "--listen", host(last), "--log-level", "debug")
+	environ := append(os.Environ(), sdkenv.EndpointVariable+"="+last) // doctor asks there, and not at 169.254.169.254
+	v.runIn(t, environ, s.name+": doctor", s.why == "", "doctor", "--listen", host(last), "--log-level", "debug")
+	environ = append(environ, "AWS_CONTAINER_CREDENTIALS_FULL_URI="+last+"v2/credentials/"+v.ids[len(v.ids)-1])
+	v.runIn(t, environ, s.name+": doctor after env --role", s.why == "", "doctor", "--listen", host(last), "--log-level", "debug")
 	v.run(t, s.name+": check", true, "check", "--log-level", "debug")
+	v.run(t, s.name+": check --as", true, "check", "--as", "192.0.2.7", "--log-level", "debug")
 	v.run(t, s.name+": check --credentials", s.why == "", "check", "--credentials", "--log-level", "debug")
+}
+
+// statusPage is /status without the ids of roles, which it shows to this machine.
+func (v *vault) statusPage(t *testing.T, d *running) string {
+	t.Helper()
+	_, page := d.get(t, "status")
+	for _, id := range d.status(t).Identities {
+		if id.ID != "" {
+			page = strings.ReplaceAll(page, id.ID, "(id)")
+		}
+	}
+	return page
+}
+
+// askRole keeps the status, and asks for the credentials of a role by its id.
+func (v *vault) askRole(t *testing.T, output string, d *running) {
+	t.Helper()
+	for _, id := range d.status(t).Identities {
+		if id.ID == "" {
+			continue
+		}
+		v.ids = append(v.ids, id.ID)
+		d.get(t, "v2/credentials/"+id.ID)
+		d.get(t, "v2/credentials/"+id.ID+"/") // an unknown one
+	}
+	v.outputs[output+"status"] = v.statusPage(t, d)
 }
 
 // get asks by IMDSv2, with a token of its own.
@@ -248,7 +285,7 @@ func (v *vault) misconfigure(t *testing.T) {
 			first, _, _ := strings.Cut(v.outputs["check "+wrong], "\n")
 			first = strings.TrimPrefix(first, "mock-ec2-metadata: ")
 			testutil.Eventually(t, first, func() bool { return strings.HasPrefix(d.status(t).Config.Error, first) })
-			_, v.outputs[fmt.Sprintf("status %d %s", i, wrong)] = d.get(t, "status")
+			v.outputs[fmt.Sprintf("status %d %s", i, wrong)] = v.statusPage(t, d)
 			v.run(t, fmt.Sprintf("reload %d %s", i, wrong), false, "reload", "--listen", host(d.url))
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
-	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -17,9 +15,6 @@ import (
 	"mock-ec2-metadata/internal/server"
 	"mock-ec2-metadata/internal/terminal"
 )
-
-// freeDelay is how long after the start the memory that only the start needed goes back to the system.
-const freeDelay = 3 * time.Second
 
 func newServe(f *flags) *cobra.Command {
 	return &cobra.Command{
@@ -52,7 +47,7 @@ func serve(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
-	opt.Listen = local.listen
+	opt.Listen, opt.Grown = local.listen, settleMemory()
 	if opt.Listeners, err = server.Inherit(); err != nil {
 		return err
 	}
@@ -84,8 +79,6 @@ func serve(cmd *cobra.Command, f *flags) error {
 		go terminal.NewPrompt(os.Stdin, cmd.ErrOrStderr()).Serve(ctx, codes, a)
 	}
 	go reloadOn(ctx, hangup, a)
-	free := time.AfterFunc(freeDelay, debug.FreeOSMemory)
-	defer free.Stop()
 	err = a.Run(ctx)
 	logs.Close() // the access log comes before the last line
 	logs.Info("stopped")
@@ -97,6 +90,7 @@ func daemonOptions(f *flags, loaded *config.Loaded, logs *logs) (app.Options, er
 	networks, err := app.HostNetworks(f.environ)
 	return app.Options{
 		Config: loaded, Version: f.version, Log: logs.Logger, Level: logs.level, AccessLog: logs.access, Networks: networks,
+		Containers: containerLocator(logs.Logger),
 	}, err
 }
 

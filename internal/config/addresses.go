@@ -25,7 +25,7 @@ func (l *loader) deriveAddresses() {
 func (l *loader) deriveFirst(key string, first *string, list []string) {
 	plural := key + "s"
 	switch {
-	case list == nil || l.broken[key] || l.broken[plural]:
+	case list == nil || l.scope.broken[key] || l.scope.broken[plural]:
 	case !l.isSet(key):
 		*first = ""
 		if len(list) > 0 {

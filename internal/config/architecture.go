@@ -42,7 +42,7 @@ func architectureOf(instanceType string) string {
 func (l *loader) deriveArchitecture() {
 	const instanceType = "ec2.instance_type"
 	c := &l.config.EC2
-	if l.isSet("ec2.architecture") || l.broken[instanceType] {
+	if l.isSet("ec2.architecture") || l.scope.broken[instanceType] {
 		return
 	}
 	its := architectureOf(c.InstanceType)

@@ -18,9 +18,13 @@ const DefaultListen = "0.0.0.0:5000"
 // place of a list. "empty" says what an empty list means where it differs from a missing one.
 type Config struct {
 	Instance `yaml:",inline"`
-	Server   Server   `yaml:"server"`
-	Identity Identity `yaml:"identity"`
-	Log      Log      `yaml:"log"`
+	// Roles are further credentials by name. Each inherits the keys of Credentials that it leaves out.
+	Roles      map[string]Credentials `yaml:"roles"`
+	Clients    []Client               `yaml:"clients"`
+	Containers Containers             `yaml:"containers"`
+	Server     Server                 `yaml:"server"`
+	Identity   Identity               `yaml:"identity"`
+	Log        Log                    `yaml:"log"`
 }
 
 // Instance is everything that describes the simulated instance. The rest of Config belongs to the process.

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxValues bounds how many values aliases can expand a file to.
-	maxValues = 100_000
+	// maxValues bounds how many values aliases can expand a file to. 10,000 clients have about 100,000.
+	maxValues = 1_000_000
 	// maxProblems bounds the time spent on suggestions for unknown keys.
 	maxProblems = 1000
 )
@@ -26,14 +26,22 @@ type loader struct {
 	root      *yaml.Node
 	file      string                // source of all nodes outside overrides
 	overrides map[*yaml.Node]origin // nodes of variables and flags
-	origins   origins               // of every key that has a value
-	// broken holds the keys whose value alone is wrong. Rules that compare values skip them.
-	broken map[string]bool
+	// scope is what is being decoded. It starts with the file.
+	scope *scope
+	// entries of the file that are decoded after all else; nil if there are none
+	roles, clients *yaml.Node
+	paths          paths                    // of keys
+	fields         map[reflect.Type][]field // results of fieldsOf
+	initial        *Config                  // defaults
 	// problems make the load fail, warnings do not.
 	problems, warnings problems
 	values             int    // decoded so far
 	goos               string // operating system, as package runtime names it
-	home               func(user string) string
+	sources            Sources
+	roleScopes         map[string]*scope
+	clientScopes       []*scope
+	files              []string // that the configuration names
+	fileUserData       []byte   // of the file's own instance
 	placeProfile       placeProfile
 }
 
@@ -47,8 +55,23 @@ func (l *loader) at(n *yaml.Node) origin {
 
 // fail reports a value that alone is wrong.
 func (l *loader) fail(at origin, path, format string, args ...any) {
-	l.broken[path] = true
-	l.problems.add(at, path, format, args...)
+	l.scope.setBroken(path)
+	l.report(at, path, format, args...)
+}
+
+// report reports a problem with a key of the scope.
+func (l *loader) report(at origin, path, format string, args ...any) {
+	l.problems.add(at, l.scope.display(path), format, args...)
+}
+
+// fieldsOf is the function fieldsOf.
+func (l *loader) fieldsOf(block reflect.Type) []field {
+	fields := l.fields[block]
+	if fields == nil {
+		fields = fieldsOf(block)
+		l.fields[block] = fields
+	}
+	return fields
 }
 
 // wanted is the kind of node for each kind of value. Durations are the only values of kind Int64.
@@ -67,6 +90,14 @@ var wanted = map[reflect.Kind]struct {
 
 // decode sets v to a node and checks it against the tag of its key.
 func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
+	switch v.Type() {
+	case rolesType:
+		l.roles = n
+		return
+	case clientsType:
+		l.clients = n
+		return
+	}
 	at, kind := l.at(n), v.Kind()
 	if n = l.resolve(n, path); n == nil {
 		return
@@ -101,16 +132,20 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		if wrong := setScalar(v, n.Value, tag); wrong != "" {
 			l.fail(at, path, "%s", wrong)
 		} else if odd := check(tag.Get("odd"), n.Value); odd != "" {
-			l.warnings.add(at, path, "%s", odd)
+			l.warnings.add(at, l.scope.display(path), "%s", odd)
 		}
 	}
 }
 
 // count reports a list or map that is longer than a tag such as "64 interfaces; at most" allows.
 func (l *loader) count(n int, tag reflect.StructTag, path string) {
-	number, what, _ := strings.Cut(tag.Get("most"), " ")
+	limit := tag.Get("most")
+	if limit == "" {
+		return
+	}
+	number, what, _ := strings.Cut(limit, " ")
 	if most, err := strconv.Atoi(number); err == nil && n > most {
-		l.fail(l.origins[path], path, "%d %s %d", n, what, most)
+		l.fail(l.scope.origin(path), path, "%d %s %d", n, what, most)
 	}
 }
 
@@ -138,27 +173,65 @@ type entry struct {
 	value *yaml.Node
 }
 
+// firstLines has the lines of the keys of a mapping. Most have few, for which a search is quicker than a map.
+type firstLines struct {
+	few  []keyLine
+	many map[string]int
+}
+
+type keyLine struct {
+	key  string
+	line int
+}
+
+func (f *firstLines) of(key string) (line int, ok bool) {
+	if f.many != nil {
+		line, ok = f.many[key]
+		return line, ok
+	}
+	for _, k := range f.few {
+		if k.key == key {
+			return k.line, true
+		}
+	}
+	return 0, false
+}
+
+func (f *firstLines) add(key string, line int) {
+	if f.many != nil {
+		f.many[key] = line
+		return
+	}
+	if f.few = append(f.few, keyLine{key, line}); len(f.few) <= mostFew {
+		return
+	}
+	f.many = make(map[string]int, 2*mostFew)
+	for _, k := range f.few {
+		f.many[k.key] = k.line
+	}
+}
+
 // entries iterates over a mapping. It reports and skips unusable and duplicate keys.
 func (l *loader) entries(n *yaml.Node, path string) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
-		first := make(map[string]int, len(n.Content)/2) // line of each key
+		first := firstLines{}
 		for i := 0; i+1 < len(n.Content) && len(l.problems) < maxProblems; i += 2 {
 			at, key := l.at(n.Content[i]), target(n.Content[i])
-			line, again := first[key.Value]
+			line, again := first.of(key.Value)
 			switch {
 			case isMerge(key):
-				l.problems.add(at, join(path, "<<"), "merge keys are not supported; write the keys out")
+				l.report(at, join(path, "<<"), "merge keys are not supported; write the keys out")
 			case key.Kind != yaml.ScalarNode:
-				l.problems.add(at, path, "a key must be a word, but this is %s", kindName(key))
+				l.report(at, path, "a key must be a word, but this is %s", kindName(key))
 			case isEmpty(key):
-				l.problems.add(at, path, "a key must not be empty")
+				l.report(at, path, "a key must not be empty")
 			case again && line > 0:
-				l.problems.add(at, join(path, key.Value), "set a second time; the first is in line %d", line)
+				l.report(at, join(path, key.Value), "set a second time; the first is in line %d", line)
 			case again:
-				l.problems.add(at, join(path, key.Value), "set a second time")
+				l.report(at, join(path, key.Value), "set a second time")
 			case n.Content[i+1].Kind == 0: // removed
 			default:
-				first[key.Value] = at.line
+				first.add(key.Value, at.line)
 				if given, ok := l.overrides[n.Content[i+1]]; ok {
 					at = given
 				}
@@ -171,23 +244,32 @@ func (l *loader) entries(n *yaml.Node, path string) iter.Seq[entry] {
 }
 
 func (l *loader) decodeBlock(n *yaml.Node, v reflect.Value, path string) {
-	fields := fieldsOf(v.Type())
-	found := make([]*entry, len(fields))
+	fields := l.fieldsOf(v.Type())
+	type found struct {
+		field int
+		entry
+	}
+	var all []found
 	for e := range l.entries(n, path) {
 		if i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key }); i >= 0 {
-			found[i] = &e
+			all = append(all, found{i, e})
 		} else {
-			l.problems.add(e.at, join(path, e.key), "unknown key; %s", unknownKey(v.Type(), path, e.key))
+			l.report(e.at, join(path, e.key), "unknown key; %s", unknownKey(v.Type(), l.scope.display(path), e.key))
 		}
 	}
-	for i, f := range fields {
-		e := found[i]
-		if e == nil || isEmpty(target(e.value)) {
+	slices.SortFunc(all, func(a, b found) int { return a.field - b.field })
+	for i := range all {
+		e, f := &all[i], &fields[all[i].field]
+		full := l.paths.join(path, f.key)
+		if isEmpty(target(e.value)) {
+			if l.scope.parent != nil && f.typ.Kind() == reflect.String && !isNull(target(e.value)) { // "" clears what the file has
+				v.FieldByIndex(f.index).SetZero()
+				l.scope.origins.set(full, e.at)
+			}
 			continue
 		}
-		full := join(path, f.key)
 		if f.typ.Kind() != reflect.Struct {
-			l.origins[full] = e.at
+			l.scope.origins.set(full, e.at)
 		}
 		l.decode(e.value, v.FieldByIndex(f.index), f.tag, full)
 	}
@@ -196,11 +278,22 @@ func (l *loader) decodeBlock(n *yaml.Node, v reflect.Value, path string) {
 // decodeMap decodes a map of texts. Null becomes nil in a map of pointers; in other maps the entry is left out.
 func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
 	pointers := v.Type().Elem().Kind() == reflect.Pointer
+	if l.scope.parent != nil {
+		l.inherit(v)
+	}
 	for e := range l.entries(n, path) {
 		full := join(path, e.key)
 		n := l.resolve(e.value, full)
 		switch {
-		case n == nil || isNull(n) && !pointers:
+		case n == nil:
+			continue
+		case isNull(n) && !pointers && l.scope.parent == nil:
+			continue
+		case isNull(n) && !pointers: // takes away what a client inherits
+			if !v.IsNil() {
+				v.SetMapIndex(reflect.ValueOf(e.key), reflect.Value{})
+			}
+			l.scope.origins.set(full, e.at)
 			continue
 		case n.Kind != yaml.ScalarNode:
 			l.fail(e.at, full, "want a text, but this is %s", kindName(n))
@@ -217,11 +310,24 @@ func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag,
 			v.Set(reflect.MakeMap(v.Type()))
 		}
 		v.SetMapIndex(reflect.ValueOf(e.key), value)
-		l.origins[full] = e.at
+		l.scope.origins.set(full, e.at)
 		if wrong := cmp.Or(check(tag.Get("is"), text), check(tag.Get("key"), e.key)); wrong != "" {
 			l.fail(e.at, full, "%s", wrong)
 		}
 	}
+}
+
+// inherit prepares a map of the file for the keys of an entry: a client adds its own to a copy, a role replaces the map.
+func (l *loader) inherit(v reflect.Value) {
+	if l.scope.block != "" || v.IsNil() {
+		v.SetZero()
+		return
+	}
+	own := reflect.MakeMapWithSize(v.Type(), v.Len())
+	for of := v.MapRange(); of.Next(); {
+		own.SetMapIndex(of.Key(), of.Value())
+	}
+	v.Set(own)
 }
 
 func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
@@ -230,8 +336,8 @@ func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag
 		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	}
 	for i, e := range n.Content {
-		full := fmt.Sprintf("%s[%d]", path, i)
-		l.origins[full] = l.at(e)
+		full := element(path, i)
+		l.scope.origins.set(full, l.at(e))
 		if isEmpty(target(e)) {
 			l.fail(l.at(e), path, "an element of the list is empty")
 			continue
@@ -239,6 +345,9 @@ func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag
 		l.decode(e, v.Index(i), tag, full)
 	}
 }
+
+// element returns the path of an element of a list.
+func element(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
 
 // setScalar parses a text into v and returns what is wrong with it. Strings keep the text as written: 012 keeps its zero and
 // yes is no boolean.

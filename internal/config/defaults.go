@@ -13,7 +13,7 @@ var regionOfZone = once(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]+`)
 func defaults() *Config {
 	return &Config{
 		Instance: Instance{
-			Credentials: Credentials{Duration: time.Hour, RefreshBefore: 25 * time.Minute, Cache: "memory"},
+			Credentials: Credentials{Duration: time.Hour, RefreshBefore: defaultRefreshBefore, Cache: "memory"},
 			AWS:         AWS{AccountID: "123456789012", Region: defaultRegion}, // as in AWS's own examples
 			EC2: EC2{
 				LocalIPv4:    "10.0.0.10",
@@ -31,6 +31,7 @@ func defaults() *Config {
 				},
 			},
 		},
+		Containers: Containers{Role: []string{"label:mock-ec2-metadata.role", "env:IAM_ROLE"}},
 		Server: Server{
 			Listen: []string{DefaultListen}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
@@ -41,22 +42,28 @@ func defaults() *Config {
 
 // derive derives values that no source has set from those that are set. Other packages derive the host name and the session
 // name.
-func (l *loader) derive(src Sources) {
+func (l *loader) derive() {
+	l.derivePlace()
+	l.deriveCredentials("mock-role")
+	l.deriveEC2()
+}
+
+// derivePlace derives account, region and zone.
+func (l *loader) derivePlace() {
 	c := l.config
-	if !l.isSet(refreshBeforePath) && c.Credentials.Duration > 0 {
-		c.Credentials.RefreshBefore = min(c.Credentials.RefreshBefore, c.Credentials.Duration/2)
-	}
-	l.deriveArchitecture()
-	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil && !l.isSet("aws.account_id") {
+	if m := roleARN().FindStringSubmatch(c.Credentials.IAMRole); m != nil && !l.isSet(accountPath) {
 		c.AWS.AccountID = m[1]
 	}
-	l.deriveRegion(src)
+	l.deriveRegion()
 	if !l.isSet(zonePath) {
 		c.AWS.AvailabilityZone = c.AWS.Region + "a"
 	}
-	if c.Credentials.Mock && c.Credentials.IAMRole == "" && c.Credentials.SourceProfile == "" {
-		c.Credentials.IAMRole = mockRole(c.AWS)
-	}
+}
+
+// deriveEC2 derives values of the block ec2 from others of it.
+func (l *loader) deriveEC2() {
+	c := l.config
+	l.deriveArchitecture()
 	l.deriveAddresses()
 	for i := range c.EC2.NetworkInterfaces {
 		if !l.isSet(fmt.Sprintf("ec2.network_interfaces[%d].device_number", i)) {
@@ -66,6 +73,6 @@ func (l *loader) derive(src Sources) {
 }
 
 // mockRole returns the ARN of the role whose credentials are made up if no role is configured.
-func mockRole(place AWS) string {
-	return "arn:" + cmp.Or(place.Partition, Partition(place.Region)) + ":iam::" + place.AccountID + ":role/mock-role"
+func mockRole(place AWS, name string) string {
+	return "arn:" + cmp.Or(place.Partition, Partition(place.Region)) + ":iam::" + place.AccountID + ":role/" + name
 }

@@ -22,26 +22,28 @@ const (
 // locateFiles makes the paths in the configuration absolute and returns the files to watch. Paths in a file are relative to
 // the file's directory, those in variables and flags to the working directory. ~ and variables are replaced before.
 func (l *loader) locateFiles() []string {
-	home := profile.Home()
-	if l.home != nil {
-		home = l.home(l.config.Server.User)
-	}
-	locate := func(key string, path *string) []string {
-		if !l.usable(key) {
-			return nil
-		}
-		*path = profile.ExpandIn(*path, home)
-		if at := l.origin(key); at.line > 0 && !filepath.IsAbs(*path) {
-			*path = filepath.Join(filepath.Dir(at.name), *path)
-		}
-		if abs, err := filepath.Abs(*path); err == nil {
-			*path = abs
-		}
-		return []string{*path}
-	}
 	c := l.config
-	locate(stateDir, &c.Identity.StateDir)
-	return slices.Concat(locate(userDataFile, &c.EC2.UserDataFile), locate(keyFile, &c.Identity.KeyFile), locate(certFile, &c.Identity.CertFile))
+	l.locate(stateDir, &c.Identity.StateDir)
+	return slices.Concat(l.locate(userDataFile, &c.EC2.UserDataFile), l.locate(keyFile, &c.Identity.KeyFile), l.locate(certFile, &c.Identity.CertFile))
+}
+
+// locate makes the path at a key absolute and returns it, or nothing if the key is not set.
+func (l *loader) locate(key string, path *string) []string {
+	if !l.usable(key) {
+		return nil
+	}
+	home := profile.Home()
+	if l.sources.Home != nil {
+		home = l.sources.Home(l.config.Server.User)
+	}
+	*path = profile.ExpandIn(*path, home)
+	if at := l.origin(key); at.line > 0 && !filepath.IsAbs(*path) {
+		*path = filepath.Join(filepath.Dir(at.name), *path)
+	}
+	if abs, err := filepath.Abs(*path); err == nil {
+		*path = abs
+	}
+	return []string{*path}
 }
 
 // maxUserData is EC2's limit, in bytes before base64 (EC2 user guide, "Run commands at launch").

@@ -74,6 +74,7 @@ func allDefaults() *Config {
 				},
 			},
 		},
+		Containers: Containers{Role: []string{"label:mock-ec2-metadata.role", "env:IAM_ROLE"}},
 		Server: Server{
 			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},

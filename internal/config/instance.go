@@ -13,11 +13,11 @@ const usualTags = 50
 func (l *loader) validateInstance() {
 	c := l.config.EC2
 	const hops = "ec2.metadata_options.http_put_response_hop_limit"
-	if n := c.MetadataOptions.HTTPPutResponseHopLimit; n != noHopLimit && l.goos != "linux" && !l.broken[hops] {
+	if n := c.MetadataOptions.HTTPPutResponseHopLimit; n != noHopLimit && l.goos != "linux" && !l.scope.broken[hops] {
 		l.wrong(hops, "%d needs Linux, and this is %s; leave it at %d, no limit", n, l.goos, noHopLimit)
 	}
 	const group, partition = "ec2.placement.group_name", "ec2.placement.partition_number"
-	if c.Placement.PartitionNumber > 0 && c.Placement.GroupName == "" && !l.broken[group] && !l.broken[partition] {
+	if c.Placement.PartitionNumber > 0 && c.Placement.GroupName == "" && !l.scope.broken[group] && !l.scope.broken[partition] {
 		l.wrong(partition, "needs %s: only placement groups have partitions", group)
 	}
 	l.validateTags(c.Tags, c.MetadataOptions.InstanceMetadataTags == "enabled")
@@ -34,7 +34,7 @@ func (l *loader) validateTags(tags map[string]string, inMetadata bool) {
 	if n := len(tags); n > usualTags {
 		l.odd(path, "%d tags; EC2 takes at most %d", n, usualTags)
 	}
-	if !inMetadata || l.broken[path] {
+	if !inMetadata || l.scope.broken[path] {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -50,13 +50,13 @@ func (l *loader) validateKeyPairs(pairs []KeyPair) {
 	for i, pair := range pairs {
 		path := fmt.Sprintf("ec2.key_pairs[%d]", i)
 		for _, key := range []string{"name", "public_key"} {
-			if full := join(path, key); !l.isSet(full) && !l.broken[path] {
+			if full := join(path, key); !l.isSet(full) && !l.scope.broken[path] {
 				l.wrong(full, "is missing")
 			}
 		}
 		name := join(path, "name")
 		switch {
-		case pair.Name == "" || l.broken[name]:
+		case pair.Name == "" || l.scope.broken[name]:
 		case first[pair.Name] != "":
 			l.wrong(name, "%s is that of %s too", pair.Name, first[pair.Name])
 		default:

@@ -27,9 +27,13 @@ type Loaded struct {
 	// Empty is true for a file with nothing but comments, such as one that is being written.
 	Empty bool
 
-	origins origins
-	sources Sources
-	profile placeProfile
+	scope      *scope // the file's
+	roleScopes map[string]*scope
+	// clientScopes are those of the entries of clients, in order.
+	clientScopes []*scope
+	accountSet   bool // aws.account_id is set
+	sources      Sources
+	profile      placeProfile
 }
 
 // Name returns the path that was read, or "embedded default".
@@ -60,7 +64,7 @@ func (l *Loaded) Reload() (*Loaded, error) {
 
 // Problem returns an error in the form of Load's: it starts with the origin of the value at path and with path.
 func (l *Loaded) Problem(path, format string, args ...any) error {
-	return fmt.Errorf("%s%w", problem{at: l.origins.at(path), path: path}, fmt.Errorf(format, args...))
+	return fmt.Errorf("%s%w", problem{at: l.scope.where(path), path: path}, fmt.Errorf(format, args...))
 }
 
 // KeyError is a problem that another package found with the value of a key.
@@ -72,13 +76,40 @@ type KeyError struct {
 
 func (e *KeyError) Error() string { return e.Key + ": " + e.Reason }
 
-// Problems returns one error with a line for each problem, in the form of Load's, or nil if there are none.
-func (l *Loaded) Problems(found []*KeyError) error {
+// Problems returns one error with a line for each problem with the instance of an entry of clients, or the file's own for -1, in
+// the form of Load's. It returns nil if there are none.
+func (l *Loaded) Problems(entry int, found []*KeyError) error {
+	if len(found) == 0 {
+		return nil
+	}
+	s := l.scopeOf(entry)
 	var all problems
 	for _, e := range found {
-		all.add(l.origins.at(e.At), e.Key, "%s", e.Reason)
+		all.add(s.where(e.At), s.display(e.Key), "%s", e.Reason)
 	}
 	return all.err()
+}
+
+// EntryProblem is Problem for a key of an entry of clients, or of the file for -1.
+func (l *Loaded) EntryProblem(entry int, path, format string, args ...any) error {
+	s := l.scopeOf(entry)
+	return fmt.Errorf("%s%w", problem{at: s.where(path), path: s.display(path)}, fmt.Errorf(format, args...))
+}
+
+// Checked returns the same configuration without the origins of the keys of entries: thousands, which only messages and YAML show.
+// It must have no Problems.
+func (l *Loaded) Checked() *Loaded {
+	checked := *l
+	checked.roleScopes, checked.clientScopes = nil, nil
+	return &checked
+}
+
+// scopeOf returns the scope of an entry of clients, or the file's for -1.
+func (l *Loaded) scopeOf(entry int) *scope {
+	if entry < 0 || l.clientScopes == nil {
+		return l.scope
+	}
+	return l.clientScopes[entry]
 }
 
 // Load reads a configuration, merges overrides, adds defaults and validates it. Its error has one line for each problem,
@@ -104,9 +135,10 @@ func Load(src Sources) (*Loaded, error) {
 // load is Load without finding and reading the file. goos is the operating system, as package runtime names it.
 func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	l := &loader{
-		config: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos, home: src.Home,
-		overrides: map[*yaml.Node]origin{}, origins: origins{}, broken: map[string]bool{},
+		config: defaults(), initial: defaults(), root: &yaml.Node{Kind: yaml.MappingNode}, file: name, goos: goos, sources: src,
+		overrides: map[*yaml.Node]origin{}, scope: &scope{}, paths: paths{}, fields: map[reflect.Type][]field{},
 	}
+	l.scope.origins.many = map[string]origin{}
 	overrides := overridesOf(src)
 	if name == embeddedName && nameProfile(overrides) {
 		data = nil // its credentials are invented
@@ -123,17 +155,31 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 		l.apply(o)
 	}
 	l.decode(l.root, reflect.ValueOf(l.config).Elem(), "", "")
-	l.derive(src)
+	inherited := l.config.Credentials
+	l.derive()
 	l.validate()
-	files := l.locateFiles()
-	userData := l.readUserData()
+	l.files = l.locateFiles()
+	l.fileUserData = l.readUserData()
+	l.decodeEntries(inherited)
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
 	return &Loaded{
-		Config: l.config, Files: files, Warnings: l.warnings.lines(), UserData: userData, Empty: empty && name != embeddedName, origins: l.origins,
-		profile: l.placeProfile,
+		Config: l.config, Files: l.files, Warnings: l.warnings.lines(), UserData: l.fileUserData, Empty: empty && name != embeddedName,
+		scope: l.scope, roleScopes: l.roleScopes, clientScopes: l.clientScopes, accountSet: l.isSet(accountPath), profile: l.placeProfile,
 	}, nil
+}
+
+// decodeEntries decodes the entries that lay keys over those of the file.
+func (l *loader) decodeEntries(inherited Credentials) {
+	sound := len(l.problems) == 0
+	l.decodeRoles(inherited, sound)
+	sound = sound && len(l.problems) == 0
+	l.decodeClients(sound)
+	if sound {
+		l.validateContainers()
+		l.warnOfUnreachable()
+	}
 }
 
 // nameProfile reports whether overrides set credentials.source_profile, and so ask for real credentials.

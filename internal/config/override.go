@@ -60,6 +60,10 @@ func (l *loader) apply(o override) {
 	}
 	t, path, slot := configType, "", &l.root
 	for i, key := range o.path {
+		if t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct { // the name of a block
+			t, path, slot = t.Elem(), join(path, key), l.slot(slot, key, o.at)
+			continue
+		}
 		if t.Kind() == reflect.Map { // the rest is the key of an entry
 			key = strings.Join(o.path[i:], separator)
 			t, path, slot = t.Elem(), join(path, key), l.slot(slot, key, o.at)

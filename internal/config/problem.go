@@ -32,24 +32,6 @@ func (o origin) String() string {
 	}
 }
 
-// origins has the origin of every key that a source has set. Values, lists and maps have their dotted key, elements of lists
-// "key[0]", and entries of maps "key.entry".
-type origins map[string]origin
-
-// at returns the origin of the value at path, or of the list, map or block around it.
-func (o origins) at(path string) origin {
-	for {
-		if found, ok := o[path]; ok {
-			return found
-		}
-		i := strings.LastIndexAny(path, ".[")
-		if i < 0 {
-			return origin{}
-		}
-		path = path[:i]
-	}
-}
-
 // problem is an error or a warning about a key.
 type problem struct {
 	at   origin

@@ -45,7 +45,7 @@ ec2:
     - 10.0.0.12
 `, nil, []string{"aws.region=eu-west-1"})
 	const key = "ec2.network_interfaces[0].local_ipv4s"
-	err := l.Problems([]*KeyError{
+	err := l.Problems(-1, []*KeyError{
 		{Key: "aws.region", At: "aws.region", Reason: "is wrong"},
 		{Key: key, At: key + "[1]", Reason: "10.0.0.12 is 100% wrong"},
 		{Key: key, At: key + "[0]", Reason: "10.0.0.11 is wrong"},
@@ -56,5 +56,5 @@ f.yaml:6: ec2.network_interfaces[0].local_ipv4s: 10.0.0.12 is 100% wrong
 }
 
 func TestProblems_NoneIsNil(t *testing.T) {
-	must(t, mustLoad(t, "", nil, nil).Problems(nil))
+	must(t, mustLoad(t, "", nil, nil).Problems(-1, nil))
 }

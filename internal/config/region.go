@@ -10,6 +10,7 @@ const (
 	regionPath    = "aws.region"
 	zonePath      = "aws.availability_zone"
 	partitionPath = "aws.partition"
+	accountPath   = "aws.account_id"
 	rolePath      = "credentials.iam_role"
 	profilePath   = "credentials.source_profile"
 
@@ -38,14 +39,15 @@ type regionSource struct{ from, region string }
 
 // deriveRegion sets the region that no source has set: that of the zone, else the first one of the profile, AWS_REGION and
 // AWS_DEFAULT_REGION that is in the partition of the credentials. us-east-1 is the default in the standard partition alone.
-func (l *loader) deriveRegion(src Sources) {
-	place := &l.config.AWS
-	if l.isSet(regionPath) || l.broken[zonePath] {
+func (l *loader) deriveRegion() {
+	src, place := l.sources, &l.config.AWS
+	entryWithoutPlace := l.scope.parent != nil && !l.scope.has(zonePath)
+	if l.isSet(regionPath) || l.scope.broken[zonePath] || entryWithoutPlace {
 		return
 	}
 	if l.isSet(zonePath) {
 		place.Region = regionOfZone().FindString(place.AvailabilityZone)
-		l.origins[regionPath] = origin{name: zonePath}
+		l.scope.origins.set(regionPath, origin{name: zonePath})
 		return
 	}
 	profile := l.profile(src)
@@ -64,7 +66,7 @@ func (l *loader) deriveRegion(src Sources) {
 			unfit = append(unfit, s)
 		default:
 			place.Region = s.region
-			l.origins[regionPath] = origin{name: s.from}
+			l.scope.origins.set(regionPath, origin{name: s.from})
 			return
 		}
 	}
@@ -97,7 +99,7 @@ func (l *Loaded) ProfileState() (readable, changed bool) {
 // profile asks for the profile that makes the calls. It returns the zero Profile if no profile is in use.
 func (l *loader) profile(src Sources) Profile {
 	c := l.config.Credentials
-	if src.Profile == nil || c.Mock || c.IAMRole == "" && c.SourceProfile == "" || l.broken[profilePath] {
+	if src.Profile == nil || c.Mock || c.IAMRole == "" && c.SourceProfile == "" || l.scope.broken[profilePath] {
 		return Profile{}
 	}
 	name, user := c.SourceProfile, l.config.Server.User

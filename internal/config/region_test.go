@@ -72,7 +72,7 @@ func TestRegion_IsTheFirstThatFitsTheRole(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := tt.load()
 			must(t, err)
-			if got, from := l.Config.AWS.Region, l.origins.at("aws.region").String(); got != tt.region || from != tt.from {
+			if got, from := l.Config.AWS.Region, l.scope.origin("aws.region").String(); got != tt.region || from != tt.from {
 				t.Errorf("got %s from %s, want %s from %s", got, from, tt.region, tt.from)
 			}
 			if !strings.HasPrefix(l.Config.AWS.AvailabilityZone, tt.region) {

@@ -80,6 +80,10 @@ var rules = map[string]rule{
 	"IPv6 network":   network(128, " is not an IPv6 CIDR block"),
 	"usual size":     usualSize,
 
+	"client network": clientNetwork,
+	"engine":         engineURL,
+	"role source":    roleSource,
+	"role name":      roleName,
 	"host and port":  hostPort,
 	"client":         client,
 	"origin":         wants("the origin of a web page; write e.g. http://localhost:3000", isOrigin),

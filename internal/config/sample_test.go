@@ -55,9 +55,12 @@ func TestSample_ExamplesLoad(t *testing.T) {
 		t.Errorf("warnings: %q", l.Warnings)
 	}
 	for _, key := range []string{"metadata", "ec2.network_interfaces", "ec2.key_pairs", "ec2.block_devices", "ec2.tags", "ec2.user_data"} {
-		if _, ok := l.origins[key]; !ok {
+		if !l.scope.has(key) {
 			t.Errorf("no example of %s", key)
 		}
+	}
+	if c := l.Config; len(c.Roles) == 0 || len(c.Clients) == 0 || c.Containers.Engine == "" || len(c.Containers.Allow) == 0 {
+		t.Errorf("no example of roles, clients or containers: %v, %v, %v", c.Roles, c.Clients, c.Containers)
 	}
 	// Values that only the text shows are valid together with the examples.
 	for key, value := range map[string]string{

@@ -21,6 +21,9 @@ type field struct {
 
 // fieldsOf returns the fields of a block, in order. Fields of embedded structs are the block's own.
 func fieldsOf(block reflect.Type) []field {
+	if block == clientType {
+		block = clientKeysType
+	}
 	var fields []field
 	for _, f := range reflect.VisibleFields(block) {
 		if !f.Anonymous {
@@ -57,12 +60,14 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// schemaKeys returns all dotted keys. Those below the elements of a list contain "[]".
+// schemaKeys returns all dotted keys. Those below the elements of a list contain "[]". The blocks that an entry of clients has in
+// common with the file are left out.
 func schemaKeys() []string {
 	var all []string
 	var walk func(t reflect.Type, path string)
 	walk = func(t reflect.Type, path string) {
 		switch {
+		case path == "clients[].aws" || path == "clients[].ec2" || path == "clients[].metadata":
 		case t.Kind() == reflect.Struct:
 			for _, f := range fieldsOf(t) {
 				walk(f.typ, join(path, f.key))

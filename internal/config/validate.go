@@ -19,30 +19,32 @@ func (l *loader) validate() {
 
 // isSet reports whether a source has set a key.
 func (l *loader) isSet(path string) bool {
-	_, ok := l.origins[path]
-	return ok
+	return l.scope.isSet(path)
 }
 
 // origin returns the origin of the value at path.
-func (l *loader) origin(path string) origin { return l.origins.at(path) }
+func (l *loader) origin(path string) origin { return l.scope.origin(path) }
 
 // wrong reports a problem at a key.
 func (l *loader) wrong(path, format string, args ...any) {
-	l.problems.add(l.origin(path), path, format, args...)
+	l.problems.add(l.scope.where(path), l.scope.display(path), format, args...)
 }
 
 // wrongElement reports a problem at an element of a list.
 func (l *loader) wrongElement(list string, i int, format string, args ...any) {
-	l.problems.add(l.origin(fmt.Sprintf("%s[%d]", list, i)), list, format, args...)
+	l.problems.add(l.scope.where(fmt.Sprintf("%s[%d]", list, i)), l.scope.display(list), format, args...)
 }
 
-// odd reports a warning.
+// odd reports a warning. One about a value that an entry takes from the file is the file's own.
 func (l *loader) odd(path, format string, args ...any) {
-	l.warnings.add(l.origin(path), path, format, args...)
+	if l.scope.parent != nil && l.scope.origins.at(path) == (origin{}) {
+		return
+	}
+	l.warnings.add(l.scope.where(path), l.scope.display(path), format, args...)
 }
 
 // usable reports whether a source has set a key to a value that alone is valid.
-func (l *loader) usable(path string) bool { return l.isSet(path) && !l.broken[path] }
+func (l *loader) usable(path string) bool { return l.isSet(path) && !l.scope.broken[path] }
 
 const (
 	durationPath      = "credentials.duration"
@@ -53,13 +55,13 @@ func (l *loader) validateCredentials() {
 	c := l.config.Credentials
 	l.validateDurations()
 	for i, key := range c.TransitiveTagKeys {
-		if _, ok := c.SessionTags[key]; !ok && !l.broken["credentials.transitive_tag_keys"] && !l.broken["credentials.session_tags"] {
+		if _, ok := c.SessionTags[key]; !ok && !l.scope.broken["credentials.transitive_tag_keys"] && !l.scope.broken["credentials.session_tags"] {
 			l.wrongElement("credentials.transitive_tag_keys", i, "%s is not a key of credentials.session_tags", quote(key))
 		}
 	}
 	l.validateOwn()
 	switch {
-	case c.Cache != "disk" || l.broken["credentials.iam_role"]:
+	case c.Cache != "disk" || l.scope.broken["credentials.iam_role"]:
 	case c.Mock:
 		l.odd("credentials.cache", "without effect: credentials.mock is true, and made-up credentials are not kept")
 	case c.IAMRole == "":
@@ -73,7 +75,7 @@ func (l *loader) validateCredentials() {
 // validateOwn checks a configuration without a role. The profile's own credentials are then handed out, under its name, and
 // what only AssumeRole accepts has no effect.
 func (l *loader) validateOwn() {
-	if l.config.Credentials.IAMRole != "" || l.broken[rolePath] {
+	if l.config.Credentials.IAMRole != "" || l.scope.broken[rolePath] {
 		return
 	}
 	if l.usable(profilePath) {
@@ -97,15 +99,15 @@ var ownName = matches(`[\w+=,.@-]{1,64}`, "a name that credentials can go by, wh
 func (l *loader) validateDurations() {
 	d, r := l.config.Credentials.Duration, l.config.Credentials.RefreshBefore
 	switch {
-	case l.broken[durationPath]:
+	case l.scope.broken[durationPath]:
 	case d < 15*time.Minute || d > 12*time.Hour:
-		l.broken[durationPath] = true
+		l.scope.setBroken(durationPath)
 		l.wrong(durationPath, "%s is not from 15m to 12h", shortDuration(d))
 	case d%time.Second != 0:
 		l.wrong(durationPath, "%s is not whole seconds", shortDuration(d))
 	}
 	switch {
-	case l.broken[durationPath] || l.broken[refreshBeforePath]:
+	case l.scope.broken[durationPath] || l.scope.broken[refreshBeforePath]:
 	case r < time.Minute:
 		l.wrong(refreshBeforePath, "%s is less than 1m", shortDuration(r))
 	case r >= d:
@@ -115,34 +117,39 @@ func (l *loader) validateDurations() {
 
 // validatePlace requires that zone, region, partition and role agree.
 func (l *loader) validatePlace() {
-	place, role := l.config.AWS, l.config.Credentials.IAMRole
-	if l.broken[regionPath] || l.broken[zonePath] {
+	place := l.config.AWS
+	if l.scope.broken[regionPath] || l.scope.broken[zonePath] {
 		return
 	}
 	if l.isSet(zonePath) && regionOfZone().FindString(place.AvailabilityZone) != place.Region {
 		l.wrong(zonePath, "%s is not in aws.region %s", place.AvailabilityZone, place.Region)
 	}
-	its := Partition(place.Region)
-	if m := roleARN().FindStringSubmatch(role); m != nil && !l.broken["aws.account_id"] {
-		if l.isSet("aws.account_id") && m[1] != place.AccountID {
+	if its := Partition(place.Region); l.usable(partitionPath) && place.Partition != its {
+		l.odd(partitionPath, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
+	}
+	l.validateRolePlace()
+}
+
+// validateRolePlace warns of a role of another account or partition than the instance.
+func (l *loader) validateRolePlace() {
+	place, role := l.config.AWS, l.config.Credentials.IAMRole
+	if m := roleARN().FindStringSubmatch(role); m != nil && !l.scope.broken[accountPath] {
+		if l.isSet(accountPath) && m[1] != place.AccountID {
 			l.odd(rolePath, "the role is of account %s and the instance of aws.account_id %s; EC2 has both in one", m[1], place.AccountID)
 		}
 		key, value := regionPath, place.Region
 		if l.origin(regionPath).name == zonePath {
 			key, value = zonePath, place.AvailabilityZone
 		}
-		if of := partitionOfARN(role); of != its {
+		if of, its := partitionOfARN(role), Partition(place.Region); of != its {
 			l.odd(rolePath, "the role is of partition %s, but %s %s is in %s", of, key, value, its)
 		}
-	}
-	if l.usable(partitionPath) && place.Partition != its {
-		l.odd(partitionPath, "%s is not the partition of aws.region %s, which is in %s", place.Partition, place.Region, its)
 	}
 }
 
 func (l *loader) validateServer() {
 	s := l.config.Server
-	if len(s.Listen) == 0 && !l.broken["server.listen"] {
+	if len(s.Listen) == 0 && !l.scope.broken["server.listen"] {
 		l.wrong("server.listen", "no address; write e.g. [%q]", DefaultListen)
 	}
 	seen := map[string]bool{}

@@ -13,34 +13,59 @@ import (
 )
 
 // YAML returns the effective configuration: every key, each value followed by a comment that names its origin. Loading it gives
-// the same configuration, except for secrets, which are redacted.
+// the same configuration, except for secrets, which are redacted. It must not be called after Checked.
 func (l *Loaded) YAML() []byte {
 	var out bytes.Buffer
-	l.print(&out, reflect.ValueOf(l.Config).Elem(), "", "", "")
+	p := printer{out: &out, origins: &l.scope.origins}
+	v := reflect.ValueOf(l.Config).Elem()
+	for _, f := range fieldsOf(v.Type()) {
+		switch f.typ {
+		case rolesType:
+			l.printRoles(&out)
+		case clientsType:
+			l.printClients(&out)
+		default:
+			p.print(v.FieldByIndex(f.index), f.key, f.key, "")
+		}
+	}
 	return out.Bytes()
 }
 
+// printer prints values as YAML.
+type printer struct {
+	out     *bytes.Buffer
+	origins *origins
+	own     bool // only values with an origin
+}
+
 // print prints the value at path after its key. The top level and the elements of a list have no key.
-func (l *Loaded) print(out *bytes.Buffer, v reflect.Value, key, path, indent string) {
-	if kind := v.Kind(); key != "" && (kind == reflect.Struct || kind == reflect.Map && v.Len() > 0 || isBlockList(v)) {
+func (p *printer) print(v reflect.Value, key, path, indent string) {
+	out := p.out
+	if p.own && !p.origins.hasBelow(path) {
+		return
+	}
+	entries := p.entries(v, path)
+	if key != "" && (v.Kind() == reflect.Struct || len(entries) > 0 || isBlockList(v)) {
 		fmt.Fprintf(out, "%s%s:\n", indent, key)
 		indent += "  "
 	}
 	switch {
 	case v.Kind() == reflect.Struct:
 		for _, f := range fieldsOf(v.Type()) {
-			l.print(out, v.FieldByIndex(f.index), f.key, join(path, f.key), indent)
+			p.print(v.FieldByIndex(f.index), f.key, join(path, f.key), indent)
 		}
-	case v.Kind() == reflect.Map && v.Len() > 0:
-		entries := v.MapKeys()
-		slices.SortFunc(entries, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	case len(entries) > 0:
 		for _, k := range entries {
-			l.print(out, v.MapIndex(k), plainOrQuoted(k.String()), join(path, k.String()), indent)
+			value := v.MapIndex(reflect.ValueOf(k))
+			if !value.IsValid() { // the client takes it away
+				value = reflect.Zero(reflect.TypeFor[*string]())
+			}
+			p.print(value, plainOrQuoted(k), join(path, k), indent)
 		}
 	case isBlockList(v):
 		for i := range v.Len() {
 			start := out.Len()
-			l.print(out, v.Index(i), "", fmt.Sprintf("%s[%d]", path, i), indent+"  ")
+			p.print(v.Index(i), "", fmt.Sprintf("%s[%d]", path, i), indent+"  ")
 			out.Bytes()[start+len(indent)] = '-'
 		}
 	default:
@@ -51,8 +76,25 @@ func (l *Loaded) print(out *bytes.Buffer, v reflect.Value, key, path, indent str
 		if path == "metadata.user-data" && value != "null" {
 			value = strconv.Quote(redacted) // as ec2.user_data is
 		}
-		fmt.Fprintf(out, "%s%s: %s # %s\n", indent, key, value, l.origins[path])
+		at, _ := p.origins.get(path)
+		fmt.Fprintf(out, "%s%s: %s # %s\n", indent, key, value, at)
 	}
+}
+
+// entries returns the keys of a map, sorted, with those that a client takes away; none for other values.
+func (p *printer) entries(v reflect.Value, path string) []string {
+	if v.Kind() != reflect.Map {
+		return nil
+	}
+	var all []string
+	for _, k := range v.MapKeys() {
+		all = append(all, k.String())
+	}
+	if p.own {
+		all = append(all, p.origins.below(path)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func isBlockList(v reflect.Value) bool {

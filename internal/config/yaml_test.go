@@ -131,6 +131,12 @@ metadata:
   meta-data/mac: null # f.yaml:20
   meta-data/system: xen # f.yaml:20
   user-data: "[redacted]" # f.yaml:20
+roles: {} # default
+clients: [] # default
+containers:
+  engine: "" # default
+  role: [label:mock-ec2-metadata.role, env:IAM_ROLE] # default
+  allow: [] # default
 server:
   listen: [127.0.0.1:80, "[::1]:80"] # f.yaml:22
   allow_clients: [auto] # default

@@ -19,7 +19,7 @@ const (
 	// dialTimeout bounds connecting to a socket, which a living daemon accepts at once.
 	dialTimeout   = time.Second
 	clientTimeout = 75 * time.Second // an MFA code may take 70
-	maxAnswer     = 1 << 20          // bytes
+	maxAnswer     = 16 << 20         // bytes; the status of 10,000 identities has 6 MB
 )
 
 // Client sends requests to the daemon behind a control socket.
@@ -45,10 +45,11 @@ func (c *Client) Reload(ctx context.Context) (api.Config, error) {
 	return config, c.call(ctx, http.MethodPost, "/v1/reload", nil, &config)
 }
 
-// MFA gives the daemon an MFA code. It returns whose credentials the code gave, in words.
-func (c *Client) MFA(ctx context.Context, code string) (string, error) {
+// MFA gives the daemon an MFA code for the credentials of a role; "" is the first that wait for one. It returns whose credentials
+// the code gave, in words.
+func (c *Client) MFA(ctx context.Context, role, code string) (string, error) {
 	var result api.MFAResult
-	err := c.call(ctx, http.MethodPost, "/v1/mfa", api.MFACode{Code: code}, &result)
+	err := c.call(ctx, http.MethodPost, "/v1/mfa", api.MFACode{Role: role, Code: code}, &result)
 	return result.Result, err
 }
 

@@ -26,7 +26,7 @@ func TestClient_ReadsEachAnswer(t *testing.T) {
 	if got, err := c.Reload(t.Context()); err != nil || !cmp.Equal(got, api.Config{File: "c.yaml", Warnings: []string{"odd"}}) {
 		t.Errorf("reload: %+v, %v", got, err)
 	}
-	if got, err := c.MFA(t.Context(), "123456"); err != nil || got != "credentials by 123456" {
+	if got, err := c.MFA(t.Context(), "", "123456"); err != nil || got != "credentials by 123456" {
 		t.Errorf("mfa: %q, %v", got, err)
 	}
 }
@@ -45,7 +45,7 @@ func TestClient_ErrorIsTheDaemons(t *testing.T) {
 	defer s.Close()
 	c := NewClient(s.Status().Socket)
 	_, reloadErr := c.Reload(t.Context())
-	_, mfaErr := c.MFA(t.Context(), "000000")
+	_, mfaErr := c.MFA(t.Context(), "", "000000")
 	for _, tt := range []struct{ got, want error }{{reloadErr, d.reloadErr}, {mfaErr, errRefused}} {
 		var unreachable *UnreachableError
 		if tt.got == nil || tt.got.Error() != tt.want.Error() || errors.As(tt.got, &unreachable) {

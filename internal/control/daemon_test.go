@@ -108,9 +108,9 @@ func (d *fakeDaemon) Reload(why string) error {
 	return d.reloadErr
 }
 
-func (d *fakeDaemon) AnswerMFA(ctx context.Context, code string) (string, error) {
+func (d *fakeDaemon) AnswerMFAOf(ctx context.Context, role, code string) (string, error) {
 	if d.answer == nil {
-		return "credentials by " + code, nil
+		return strings.TrimSpace("credentials by " + code + " " + role), nil
 	}
 	return d.answer(ctx, code)
 }

@@ -24,8 +24,9 @@ type Daemon interface {
 	Status() *api.Status
 	// Reload reads the configuration again. Its error has one line per problem.
 	Reload(why string) error
-	// AnswerMFA makes the call that waits for an MFA code, and says whose credentials it gave.
-	AnswerMFA(ctx context.Context, code string) (string, error)
+	// AnswerMFAOf makes the call that waits for an MFA code, and says whose credentials it gave. The call is for the credentials
+	// of a role; "" is the first that wait.
+	AnswerMFAOf(ctx context.Context, role, code string) (string, error)
 }
 
 // Handler answers the requests of the control socket: JSON in, JSON out.
@@ -64,7 +65,7 @@ func (h *handler) mfa(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// The call goes on when the command has gone: the code is used up anyway.
-	text, err := h.daemon.AnswerMFA(context.WithoutCancel(r.Context()), in.Code)
+	text, err := h.daemon.AnswerMFAOf(context.WithoutCancel(r.Context()), in.Role, in.Code)
 	if err != nil {
 		return refused(http.StatusConflict, err)
 	}

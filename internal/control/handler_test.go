@@ -45,6 +45,10 @@ func TestHandler_AnswersInJSON(t *testing.T) {
 			name: "mfa", method: http.MethodPost, path: "/v1/mfa", body: `{"code": "123456"}`,
 			into: new(api.MFAResult), want: &api.MFAResult{Result: "credentials by 123456"},
 		},
+		{
+			name: "mfa of a role", method: http.MethodPost, path: "/v1/mfa", body: `{"code": "123456", "role": "web"}`,
+			into: new(api.MFAResult), want: &api.MFAResult{Result: "credentials by 123456 web"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rec := ask(&fakeDaemon{}, tt.method, tt.path, jsonType, tt.body)

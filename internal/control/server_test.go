@@ -272,7 +272,7 @@ func TestClose_GivesUpRequestsInFlight(t *testing.T) {
 	go s.Serve()
 	failed := make(chan error, 1)
 	go func() {
-		_, err := NewClient(s.Status().Socket).MFA(t.Context(), "123456")
+		_, err := NewClient(s.Status().Socket).MFA(t.Context(), "", "123456")
 		failed <- err
 	}()
 	<-asked

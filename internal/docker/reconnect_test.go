@@ -40,7 +40,7 @@ func TestEngine_NeverReachedFailsForEveryAddress(t *testing.T) {
 
 func TestEngine_AwayKeepsKnownContainers(t *testing.T) {
 	inBubble(t, one, func(b *bench) {
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + time.Second) // between two pings
 		lost := time.Now()
 		b.engine.stop()
 		synctest.Wait()
@@ -53,6 +53,24 @@ func TestEngine_AwayKeepsKnownContainers(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		wantLines(b, "cannot reach container engine", 2) // closed, then refused
+	})
+}
+
+func TestEngine_ThatHangsCountsAsAway(t *testing.T) {
+	inBubble(t, one, func(b *bench) {
+		time.Sleep(time.Minute)
+		release := b.engine.hold("/_ping")
+		time.Sleep(pingInterval + listTimeout)
+		synctest.Wait()
+		if s := b.Status(); s.Connected || s.Containers != 1 {
+			b.Errorf("status %+v", s)
+		}
+		b.want("172.18.0.2", isWeb("web"))
+		release()
+		time.Sleep(2 * time.Second)
+		if s := b.Status(); !s.Connected {
+			b.Errorf("status %+v", s)
+		}
 	})
 }
 

@@ -95,22 +95,38 @@ type step struct {
 	name, needs string
 	within      time.Duration
 	examine     func(context.Context) Finding
+	// wanted says whether the configuration has anything to examine, once it is loaded; nil: always.
+	wanted func() bool
+}
+
+func (s step) isWanted() bool { return s.wanted == nil || s.wanted() }
+
+// count is the number of steps that are wanted.
+func count(all []step) (n int) {
+	for _, s := range all {
+		if s.isWanted() {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *doctor) steps() []step {
 	return []step{
-		{"configuration", "", callTimeout, d.examineConfiguration},
-		{"profile", "configuration", callTimeout, d.examineProfile},
-		{"credentials", "profile", callTimeout, d.examineCredentials},
-		{"identity", "credentials", callTimeout, d.examineIdentity},
-		{"role", "identity", callTimeout, d.examineRole},
-		{"clock", "identity", callTimeout, d.examineClock},
-		{"listener", "", walkTimeout, d.examineListener},
-		{"guard", "configuration", walkTimeout, d.examineGuard},
-		{"redirect", "", walkTimeout, d.examineRedirect},
-		{"firewall", "", walkTimeout, d.examineFirewall},
-		{"environment", "", walkTimeout, d.examineEnvironment},
-		{"hardware", "", walkTimeout, d.examineHardware},
+		{name: "configuration", within: callTimeout, examine: d.examineConfiguration},
+		{name: "profile", needs: "configuration", within: callTimeout, examine: d.examineProfile},
+		{name: "credentials", needs: "profile", within: callTimeout, examine: d.examineCredentials},
+		{name: "identity", needs: "credentials", within: callTimeout, examine: d.examineIdentity},
+		{name: "role", needs: "identity", within: callTimeout, examine: d.examineRole},
+		{name: "roles", needs: "configuration", within: callTimeout, examine: d.examineRoles, wanted: d.hasRoles},
+		{name: "clock", needs: "identity", within: callTimeout, examine: d.examineClock},
+		{name: "containers", needs: "configuration", within: walkTimeout, examine: d.examineContainers, wanted: d.hasEngine},
+		{name: "listener", within: walkTimeout, examine: d.examineListener},
+		{name: "guard", needs: "configuration", within: walkTimeout, examine: d.examineGuard},
+		{name: "redirect", within: walkTimeout, examine: d.examineRedirect},
+		{name: "firewall", within: walkTimeout, examine: d.examineFirewall},
+		{name: "environment", within: walkTimeout, examine: d.examineEnvironment},
+		{name: "hardware", within: walkTimeout, examine: d.examineHardware},
 	}
 }
 
@@ -130,6 +146,9 @@ func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (
 	all := d.steps()
 	blocked := map[string]string{} // step -> why the steps that need it are not tried
 	for _, s := range all {
+		if !s.isWanted() {
+			continue
+		}
 		f := Finding{Mark: Skip, Text: "not tried: " + blocked[s.needs], blocks: blocked[s.needs]}
 		if f.blocks == "" {
 			stepCtx, cancel := context.WithDeadline(ctx, start.Add(s.within))
@@ -137,7 +156,7 @@ func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (
 			cancel()
 		}
 		if ctx.Err() != nil {
-			return failed, len(all), errors.New("interrupted")
+			return failed, count(all), errors.New("interrupted")
 		}
 		if f.Mark == Fail {
 			failed++
@@ -145,11 +164,11 @@ func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (
 		}
 		blocked[s.name] = f.blocks
 		report(s.name, f)
-		if f.also != nil {
-			report(s.name, *f.also)
+		for also := f.also; also != nil; also = also.also {
+			report(s.name, *also)
 		}
 	}
-	return failed, len(all), nil
+	return failed, count(all), nil
 }
 
 // look reads what only root can read. The first step leaves root.

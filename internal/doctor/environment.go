@@ -19,7 +19,15 @@ func (d *doctor) examineEnvironment(context.Context) Finding {
 		host = u.Hostname()
 	}
 	var lines []string
-	if names := preceding(environ); len(names) > 0 {
+	containers, ours := d.containerVariables(environ)
+	lines = append(lines, containers...)
+	names := preceding(environ)
+	if ours { // env --role sets these
+		names = slices.DeleteFunc(names, func(name string) bool {
+			return name == "AWS_CONTAINER_CREDENTIALS_FULL_URI" || name == "AWS_EC2_METADATA_DISABLED"
+		})
+	}
+	if len(names) > 0 {
 		lines = append(lines, fmt.Sprintf(
 			"clients that you start from this shell prefer %s to the metadata service; start them with: mock-ec2-metadata exec -- COMMAND",
 			strings.Join(names, ", ")))

@@ -29,7 +29,7 @@ func loadText(t *testing.T, content string, set ...string) *config.Loaded {
 func (b badNetwork) check(t *testing.T) {
 	t.Run(b.name, func(t *testing.T) {
 		l := loadText(t, strings.TrimPrefix(b.yaml, "\n"))
-		err := l.Problems(Check(&l.Config.Instance))
+		err := l.Problems(-1, Check(&l.Config.Instance))
 		if want := strings.TrimPrefix(b.want, "\n"); err == nil || err.Error() != want {
 			t.Errorf("got:\n%v\nwant:\n%s", err, want)
 		}
@@ -279,7 +279,7 @@ f.yaml:1: ec2.network_interfaces[0].security_group_ids: 2 ids, but ec2.network_i
 
 func TestCheck_ReportsAtFlags(t *testing.T) {
 	l := loadText(t, "", "ec2.network_interfaces=[{device_number: 0}]")
-	err := l.Problems(Check(&l.Config.Instance))
+	err := l.Problems(-1, Check(&l.Config.Instance))
 	const want = "--set ec2.network_interfaces[0].device_number: 0 is the interface that ec2.local_ipv4, ec2.mac and so on describe; this is a further one"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -313,7 +313,7 @@ ec2:
   - {subnet_id: subnet-2, local_ipv4s: [172.16.0.1]}
   - {subnet_ipv6_cidr_blocks: ["2001:db8:0:2::/64"], ipv6s: ["2001:db8:0:2::9"]}
 `)
-	if err := l.Problems(Check(&l.Config.Instance)); err != nil {
+	if err := l.Problems(-1, Check(&l.Config.Instance)); err != nil {
 		t.Error(err)
 	}
 }

@@ -90,3 +90,37 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out, strings.Join(want, "\n"))
 	}
 }
+
+func TestKeepGroup_OnlyOneThatTheProcessHasAndNotRoots(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		group int
+		want  []int
+	}{
+		{"the process has it", 998, []int{27, 998}},
+		{"the user has it anyway", 27, []int{27}},
+		{"the process does not have it", 999, []int{27}},
+		{"root's", 0, []int{27}},
+	} {
+		u := &User{UID: 1000, GID: 1000, Groups: []int{27}}
+		u.keepGroup(test.group, []int{0, 27, 998})
+		if !slices.Equal(u.Groups, test.want) {
+			t.Errorf("%s: groups %v, want %v", test.name, u.Groups, test.want)
+		}
+	}
+}
+
+func TestKeepGroupOf_ReadsTheGroupOfTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "socket")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if gid, known := groupOf(file); !known || gid != os.Getegid() {
+		t.Errorf("group %d, %v; want that of the process, %d", gid, known, os.Getegid())
+	}
+	u := &User{}
+	u.KeepGroupOf(filepath.Join(t.TempDir(), "missing"))
+	if len(u.Groups) > 0 {
+		t.Errorf("a missing file gives the groups %v", u.Groups)
+	}
+}

@@ -95,3 +95,22 @@ func owner(path string) (uid int, known bool) {
 	}
 	return int(stat.Uid), true
 }
+
+// groupOf is the group of a file, behind links.
+func groupOf(path string) (gid int, known bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Gid), true
+}
+
+// ownGroups are the supplementary groups of this process; none if they cannot be read.
+func ownGroups() []int {
+	groups, _ := syscall.Getgroups()
+	return groups
+}

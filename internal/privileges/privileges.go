@@ -27,6 +27,20 @@ func (u *User) String() string {
 	return fmt.Sprintf("%s (%d)", u.Name, u.UID)
 }
 
+// KeepGroupOf lets the user keep the group of a file, such as a socket, if this process was started with that group: by docker
+// run --group-add, or systemd's SupplementaryGroups. It gives no group that the process does not have, and never root's.
+func (u *User) KeepGroupOf(path string) {
+	if gid, known := groupOf(path); known {
+		u.keepGroup(gid, ownGroups())
+	}
+}
+
+func (u *User) keepGroup(gid int, own []int) {
+	if gid != 0 && slices.Contains(own, gid) && !slices.Contains(u.Groups, gid) {
+		u.Groups = append(u.Groups, gid)
+	}
+}
+
 // AdoptEnvironment replaces root's values in the environment by the user's: HOME, unless it was set on purpose, and
 // XDG_RUNTIME_DIR, which belongs to one user (XDG Base Directory Specification).
 func (u *User) AdoptEnvironment() error {

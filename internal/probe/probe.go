@@ -19,7 +19,7 @@ const (
 	requestTimeout = 7 * time.Second // /status may wait for 5
 	// dialTimeout is plenty for this machine's own addresses. It bounds the wait for an address that leads nowhere.
 	dialTimeout = time.Second
-	maxStatus   = 1 << 20 // bytes
+	maxStatus   = 16 << 20 // bytes; with 10,000 identities it has 6 MB
 )
 
 // First returns the first of the listen addresses where a daemon answers, and its status. Otherwise it returns the first

@@ -2,6 +2,8 @@
 package sdkenv
 
 import (
+	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
 	"os"
@@ -18,8 +20,16 @@ type Changes struct {
 	Unset []string
 }
 
-// Variable is an environment variable and its value.
+// Variable is an environment variable and its value, which may be a secret. No way of printing it shows the value.
 type Variable struct{ Name, Value string }
+
+func (v Variable) String() string { return v.Name + "=[redacted]" }
+
+// Format redacts under every verb.
+func (v Variable) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+
+// MarshalText redacts in logs, JSON and other encodings.
+func (v Variable) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // precedingVariables are those that SDKs, old ones included, read before they ask the metadata service, or that keep them
 // from asking it.
@@ -27,7 +37,7 @@ func precedingVariables() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION",
 		"AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN",
-		"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_PROFILES_FILE",
+		"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_PROFILES_FILE", "AWS_CREDENTIAL_FILE", "AWS_BEARER_TOKEN_BEDROCK",
 		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 		"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -47,6 +57,8 @@ func New(daemon string, environ []string) Changes {
 			// SDKs would prefer a profile called default.
 			{"AWS_CONFIG_FILE", os.DevNull},
 			{"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
+			// botocore would take keys from the file of boto 2, such as ~/.boto.
+			{"BOTO_CONFIG", os.DevNull},
 			// GDAL (QGIS, rasterio) has an endpoint variable of its own, and looks at the hardware before it asks.
 			{"CPL_AWS_EC2_API_ROOT_URL", strings.TrimSuffix(daemon, "/")},
 			{"CPL_AWS_AUTODETECT_EC2", "NO"},

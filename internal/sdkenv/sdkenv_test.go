@@ -28,6 +28,7 @@ func TestNew_LeavesOneWayToCredentials(t *testing.T) {
 		{"AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3"},
 		{"AWS_CONFIG_FILE", "/dev/null"},
 		{"AWS_SHARED_CREDENTIALS_FILE", "/dev/null"},
+		{"BOTO_CONFIG", "/dev/null"},
 		{"CPL_AWS_EC2_API_ROOT_URL", "http://127.0.0.1:5000"},
 		{"CPL_AWS_AUTODETECT_EC2", "NO"},
 	}

@@ -40,6 +40,9 @@ func (p *Prompt) Ask(ctx context.Context, serial string) (line string, ok bool) 
 	}
 }
 
+// Say prints a line where Ask asks.
+func (p *Prompt) Say(text string) { fmt.Fprintln(p.out, text) }
+
 func (p *Prompt) read() {
 	defer close(p.lines)
 	in := bufio.NewScanner(p.in)

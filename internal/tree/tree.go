@@ -3,6 +3,7 @@
 package tree
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,8 @@ type Snapshot struct {
 	versions map[string]int // name → position in versions
 	root     *Node
 	nodes    map[string][]dated // path below the version ("" for the version itself) → nodes, oldest first
+	base     *Snapshot          // has what nodes lacks; nil: nothing
+	shared   *shared            // of a base; see Shareable
 }
 
 // dated is the node of a path from one version up to the next dated node.
@@ -142,6 +145,15 @@ func listings(children map[string]int) []dated {
 	return all
 }
 
+// at returns the nodes of a path below the version.
+func (s *Snapshot) at(path string) []dated {
+	nodes, ok := s.nodes[path]
+	if !ok && s.base != nil {
+		return s.base.nodes[path]
+	}
+	return nodes
+}
+
 // Lookup returns the node of a normalised path ("/latest/meta-data/instance-id"), or nil.
 func (s *Snapshot) Lookup(path string) *Node {
 	if path == "/" {
@@ -152,7 +164,7 @@ func (s *Snapshot) Lookup(path string) *Node {
 	if !ok {
 		return nil
 	}
-	for _, d := range slices.Backward(s.nodes[rest]) {
+	for _, d := range slices.Backward(s.at(rest)) {
 		if d.since <= v {
 			return d.node
 		}
@@ -162,7 +174,7 @@ func (s *Snapshot) Lookup(path string) *Node {
 
 // Document returns the identity document, which signatures cover, or nil if an override removes it.
 func (s *Snapshot) Document() []byte {
-	if all := s.nodes[documentPath]; len(all) > 0 {
+	if all := s.at(documentPath); len(all) > 0 {
 		return all[0].node.Body
 	}
 	return nil
@@ -170,8 +182,16 @@ func (s *Snapshot) Document() []byte {
 
 // Paths returns the paths under latest, sorted, directories with a trailing slash.
 func (s *Snapshot) Paths() []string {
-	paths := make([]string, 0, len(s.nodes))
-	for path, all := range s.nodes {
+	nodes := maps.Clone(s.nodes)
+	if s.base != nil {
+		nodes = maps.Clone(s.base.nodes)
+		maps.Copy(nodes, s.nodes)
+	}
+	paths := make([]string, 0, len(nodes))
+	for path, all := range nodes {
+		if len(all) == 0 {
+			continue // the base has it, and this tree has not
+		}
 		if all[len(all)-1].node.Kind == Listing && path != "" {
 			path += "/"
 		}

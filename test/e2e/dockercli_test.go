@@ -18,6 +18,19 @@ type dockerCLI func(args ...string) (string, error)
 // needDocker checks that an engine runs, and that the names that the scripts use are free.
 func needDocker(t *testing.T) dockerCLI {
 	t.Helper()
+	docker := needEngine(t)
+	for _, name := range []string{container, devContainer} {
+		if id, _ := docker("ps", "--all", "--quiet", "--filter", "name=^/?"+name+"$"); id != "" {
+			t.Fatalf("there is a container %s already; remove it first: docker rm --force %s", name, name)
+		}
+	}
+	t.Cleanup(func() { _, _ = docker("rm", "--force", container) })
+	return docker
+}
+
+// needEngine checks that an engine runs.
+func needEngine(t *testing.T) dockerCLI {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("only root can make a stand-in image and files of another user: run this as root")
 	}
@@ -28,12 +41,6 @@ func needDocker(t *testing.T) dockerCLI {
 	if out, err := docker("info"); err != nil {
 		t.Fatalf("no Docker engine answers; apt-get install docker.io and start dockerd: %s", out)
 	}
-	for _, name := range []string{container, devContainer} {
-		if id, _ := docker("ps", "--all", "--quiet", "--filter", "name=^/?"+name+"$"); id != "" {
-			t.Fatalf("there is a container %s already; remove it first: docker rm --force %s", name, name)
-		}
-	}
-	t.Cleanup(func() { _, _ = docker("rm", "--force", container) })
 	return docker
 }
 

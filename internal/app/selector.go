@@ -1,0 +1,142 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"mock-ec2-metadata/internal/caller"
+	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/ecs"
+	"mock-ec2-metadata/internal/guard"
+	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/web"
+)
+
+// client is who asks.
+type client struct {
+	state    *State
+	local    bool             // this machine itself
+	entry    int              // of clients; caller.None if none is for it
+	workload *caller.Workload // what runs at its address, if that names a role
+	identity *clientIdentity
+}
+
+// client finds out who asks. Its error is the answer to a client that is denied, or of which it is not known what it is.
+func (a *App) client(r *http.Request) (client, error) {
+	for {
+		s := a.State()
+		c, err := a.clientOf(s, r)
+		if a.State() == s {
+			return c, err
+		}
+		// A reload came meanwhile: the guard judged by the old rules, and the engine may have been asked for long.
+	}
+}
+
+// clientOf finds out who asks by one state.
+func (a *App) clientOf(s *State, r *http.Request) (client, error) {
+	remote, listener := web.Remote(r), web.Listener(r)
+	class := a.guard.ClassBy(s.Rules, remote)
+	if class == guard.Refused {
+		return client{}, &web.Error{Status: http.StatusForbidden}
+	}
+	c := client{state: s, local: class == guard.Local, entry: s.router.Route(remote, listener)}
+	if s.orphans[listener] {
+		return client{}, a.refuseUnknown(r, errOrphan)
+	}
+	if s.Locator != nil && !c.local {
+		w, err := a.locate(s, r, c.entry)
+		if err != nil {
+			return client{}, a.refuseUnknown(r, err)
+		}
+		if w != nil && w.Role != "" {
+			c.workload = w
+			var fresh bool
+			if c.identity, fresh = s.ofWorkload(c.entry, w); fresh && c.identity.grant.denied != nil {
+				a.log.Warn("role of a container denied", "container", w.Name, "role", w.Role, "source", w.Source, "hint", "add it to containers.allow")
+			}
+			return c, nil
+		}
+	}
+	c.identity = s.identities.of(c.entry)
+	if c.entry >= 0 && !s.identities.asked[c.entry].Load() {
+		s.identities.asked[c.entry].Store(true)
+	}
+	return c, nil
+}
+
+// note tells the access log who asks.
+func (c client) note(r *http.Request, role string) {
+	web.SetCaller(r, web.Caller{Role: role, Identity: c.state.identities.name(c.entry)})
+}
+
+// selector selects the identity of each client.
+type selector struct{ app *App }
+
+// Select returns the target of who asks, and the normalised path.
+func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
+	c, err := s.app.client(r)
+	if err != nil {
+		return nil, "", err
+	}
+	c.note(r, c.identity.grant.name)
+	made := c.state.serve(c.identity)
+	if made == nil {
+		return nil, "", &web.Error{Status: http.StatusInternalServerError}
+	}
+	return made.target, web.Path(r), nil
+}
+
+// containerSelector selects the credentials of an id.
+type containerSelector struct{ app *App }
+
+// Select returns the credentials of the role that has the id, unless the client may not have them.
+func (s containerSelector) Select(r *http.Request, id string) (ecs.CredentialSource, error) {
+	c, err := s.app.client(r)
+	if err != nil {
+		return nil, err
+	}
+	role, ok := c.state.ids.Role(id)
+	if !ok || !c.mayHave(role) {
+		c.note(r, "")
+		return nil, nil //nolint:nilnil // clients cannot tell the two apart
+	}
+	c.note(r, role)
+	made := c.state.serve(c.state.ofRole(c.entry, role))
+	if made == nil {
+		return nil, errors.New("the role cannot be served")
+	}
+	return containerSource{made.source}, nil
+}
+
+// mayHave reports whether a client may have a role by its id. A container with a role has that one, and an entry its role and those
+// of also. For all others the id suffices, and for this machine, whose processes run as its users.
+func (c client) mayHave(role string) bool {
+	switch {
+	case c.workload != nil:
+		return c.identity.grant.denied == nil && c.workload.Role == role
+	case c.entry < 0 || c.local:
+		return true
+	default:
+		e := &c.state.Config.Config.Clients[c.entry]
+		return e.Role == role || slices.Contains(e.Also, role)
+	}
+}
+
+// containerSource is a credentialSource in the form of containers.
+type containerSource struct{ *credentialSource }
+
+// Credentials returns the document of the keeper's credentials.
+func (s containerSource) Credentials(ctx context.Context) (*ecs.Credentials, error) {
+	document, err := s.container.Get(ctx)
+	if err == nil {
+		return document, nil
+	}
+	if e, ok := errors.AsType[*credentials.Error](err); ok {
+		return nil, &ecs.CredentialError{Code: cmp.Or(e.AWSCode, e.Code), Message: e.Message, Temporary: e.Temporary}
+	}
+	return nil, err
+}

@@ -1,0 +1,52 @@
+package sdkenv
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"slices"
+)
+
+// uriVariable tells SDKs where a container's credentials are. Its value is a secret.
+const uriVariable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
+// metadataVariables are those that New sets for the metadata service, and nothing else uses.
+func metadataVariables() []string {
+	return []string{
+		EndpointVariable, "AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+		"CPL_AWS_EC2_API_ROOT_URL", "CPL_AWS_AUTODETECT_EC2",
+	}
+}
+
+// NewRole makes the changes to environ for clients of the role that has an id. The daemon at a URL must listen at 127.0.0.1.
+// region is the role's; "" leaves the region as it is.
+func NewRole(daemon, id, region string, environ []string) Changes {
+	address := loopback(daemon)
+	var c Changes
+	c.Set = []Variable{
+		{uriVariable, address + "/v2/credentials/" + id},
+		// A client that does not know the URI must fail: the metadata service would give it another role.
+		{"AWS_EC2_METADATA_DISABLED", "true"},
+		{"AWS_CONFIG_FILE", os.DevNull},
+		{"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
+		{"BOTO_CONFIG", os.DevNull},
+	}
+	if region != "" {
+		c.Set = append(c.Set, Variable{"AWS_REGION", region}, Variable{"AWS_DEFAULT_REGION", region})
+	}
+	c.Unset = slices.DeleteFunc(append(precedingVariables(), metadataVariables()...), func(name string) bool {
+		return slices.ContainsFunc(c.Set, func(v Variable) bool { return v.Name == name })
+	})
+	c.Set = append(c.Set, withoutProxy(address, environ)...)
+	return c
+}
+
+// loopback is the URL of the daemon at 127.0.0.1, without a slash at its end. boto3 before 1.32 refuses all other addresses of this
+// machine (container-credentials-reference section 7.1).
+func loopback(daemon string) string {
+	address := url.URL{Scheme: "http", Host: "127.0.0.1"}
+	if u, err := url.Parse(daemon); err == nil && u.Port() != "" {
+		address.Host = net.JoinHostPort(address.Host, u.Port())
+	}
+	return address.String()
+}
