@@ -75,13 +75,18 @@ bench: build ## Measure speed and size beside a bare net/http server, docs/perfo
 	go run ./test/bench/run -daemon $(BIN) -bare bin/bench-bare $(if $(BASE),-base $(BASE)) $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) \
 	  $(if $(SECONDS),-seconds $(SECONDS)) $(if $(CONNECTIONS),-connections $(CONNECTIONS)) $(ARGS)
 
+.PHONY: bench-identities
+bench-identities: build ## Measure a daemon with 1,000 roles and 10,000 clients, docs/performance.md; Linux (BASE=path/to/old/binary, SHORT=1, ROUNDS, SECONDS)
+	go run ./test/bench/run -identities -daemon $(BIN) $(if $(BASE),-base $(BASE)) $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) \
+	  $(if $(SECONDS),-seconds $(SECONDS)) $(ARGS)
+
 .PHONY: image
 image: ## Build the Docker images (ARGS='--build-arg ...' adds flags)
 	./build-docker.sh $(ARGS)
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The tools' versions are pinned in tools/go.mod.
 gofumpt := mvdan.cc/gofumpt

@@ -26,6 +26,21 @@ func goBench(ctx context.Context, pkg, benchmarks, tests, time string) (map[stri
 	return parseGoBench(string(out))
 }
 
+// found looks figures up, and remembers which are missing.
+type found struct {
+	all     map[string]figures
+	missing error
+}
+
+// of returns a figure of a benchmark.
+func (f *found) of(name, unit string) float64 {
+	v, ok := f.all["Benchmark"+name][unit]
+	if !ok {
+		f.missing = errors.Join(f.missing, fmt.Errorf("go test reports no %s of Benchmark%s", unit, name))
+	}
+	return v
+}
+
 // parseGoBench reads lines such as "BenchmarkLookup/tags-2   19024530   60.44 ns/op".
 func parseGoBench(out string) (map[string]figures, error) {
 	all := map[string]figures{}
@@ -76,14 +91,8 @@ func (b *bench) goBenchmarks(ctx context.Context) error {
 		return err
 	}
 	maps.Copy(all, fleet)
-	var missing error
-	of := func(name, unit string) float64 {
-		f, ok := all["Benchmark"+name][unit]
-		if !ok {
-			missing = errors.Join(missing, fmt.Errorf("go test reports no %s of Benchmark%s", unit, name))
-		}
-		return f
-	}
+	found := &found{all: all}
+	of := found.of
 	for _, c := range shared.Cases() {
 		ours, bare := "Handler/"+c.Name+"/ours", "Handler/"+c.Name+"/bare"
 		r := atMost("own heap allocations, "+c.What, "%.0f", wantedAllocations, of(ours, "allocs/op")-of(bare, "allocs/op"),
@@ -109,5 +118,5 @@ func (b *bench) goBenchmarks(ctx context.Context) error {
 			of("Fleet", "after-minute/mean"),
 			fmt.Sprintf("the busiest second %.1f ×; during the outage %.1f ×; all have valid credentials after %.0f s",
 				of("Fleet", "after-second/mean"), of("Fleet", "during-minute/mean"), of("Fleet", "seconds-without"))))
-	return missing
+	return found.missing
 }

@@ -41,7 +41,11 @@ func parseCPUs(list string) ([]string, error) {
 
 // conditions describes the machine and the run.
 func (b *bench) conditions() string {
-	pinned := "server and wrk share all processors"
+	load := "wrk"
+	if b.identities {
+		load = "its clients"
+	}
+	pinned := "server and " + load + " share all processors"
 	if b.serverCPUs != "" {
 		pinned = fmt.Sprintf("server on %s and wrk on %s", b.serverCPUs, b.wrkCPUs)
 	}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -28,6 +29,7 @@ type bench struct {
 	rounds, seconds int
 	connections     []int
 	short           bool
+	identities      bool // measure many identities instead
 	parts           []string
 	cases           []shared.Case
 	serverCPUs      string // those that a server may use under load, as for taskset; "" for all
@@ -78,11 +80,19 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// allParts are the parts in the order of the report.
-const allParts = "requests,start,memory,sizes,go,reloads"
+// The parts in the order of the report: those of a daemon with one identity, and those of one with many.
+const (
+	allParts      = "requests,start,memory,sizes,go,reloads"
+	identityParts = "memory,rate,cold,go"
+)
 
 // measure returns the function that measures a part, nil for an unknown name.
 func (b *bench) measure(part string) func(context.Context) error {
+	if b.identities {
+		return map[string]func(context.Context) error{
+			"memory": b.identitiesMemory, "rate": b.identitiesRate, "cold": b.identitiesCold, "go": b.identitiesGo,
+		}[part]
+	}
 	return map[string]func(context.Context) error{
 		"requests": b.requests, "start": b.start, "memory": b.memory, "sizes": b.sizes, "go": b.goBenchmarks, "reloads": b.reloads,
 	}[part]
@@ -98,7 +108,8 @@ func newBench(args []string) (*bench, error) {
 	flags.IntVar(&b.seconds, "seconds", 1, "how long each time, in s")
 	connections := flags.String("connections", "16,256", "connections of wrk, with commas between")
 	flags.BoolVar(&b.short, "short", false, "a quick run that measures little, for CI")
-	parts := flags.String("parts", allParts, "what to measure")
+	flags.BoolVar(&b.identities, "identities", false, "measure a daemon with many identities, beside one with one; needs neither wrk nor the bare server")
+	parts := flags.String("parts", "", "what to measure: "+allParts+", or with -identities "+identityParts+"; all if empty")
 	cases := flags.String("cases", "", "which requests, by the names in test/bench; all if empty")
 	pin := flags.Bool("pin", false, "give server and wrk processors of their own")
 	if err := flags.Parse(args); err != nil {
@@ -111,11 +122,8 @@ func newBench(args []string) (*bench, error) {
 		}
 		b.connections = append(b.connections, n)
 	}
-	for part := range strings.SplitSeq(*parts, ",") {
-		if b.measure(part) == nil {
-			return nil, fmt.Errorf("-parts %s: there is no part %q, but %s", *parts, part, allParts)
-		}
-		b.parts = append(b.parts, part)
+	if err := b.chooseParts(*parts); err != nil {
+		return nil, err
 	}
 	if err := b.choose(*cases); err != nil {
 		return nil, err
@@ -140,6 +148,21 @@ func newBench(args []string) (*bench, error) {
 		b.serverCPUs, b.wrkCPUs, b.wrkThreads = strings.Join(cpus[:n/2], ","), strings.Join(cpus[n/2:], ","), n-n/2
 	}
 	return b, nil
+}
+
+// chooseParts selects the parts of these names, with commas between, or all.
+func (b *bench) chooseParts(names string) error {
+	known := allParts
+	if b.identities {
+		known = identityParts
+	}
+	for part := range strings.SplitSeq(cmp.Or(names, known), ",") {
+		if b.measure(part) == nil {
+			return fmt.Errorf("-parts %s: there is no part %q, but %s", names, part, known)
+		}
+		b.parts = append(b.parts, part)
+	}
+	return nil
 }
 
 // choose selects the cases of these names, with commas between, or all.
@@ -167,7 +190,10 @@ func (b *bench) daemons() []string {
 
 // locate makes the paths of the programs absolute and checks that they exist.
 func (b *bench) locate() error {
-	programs := []*string{&b.daemon, &b.bare}
+	programs := []*string{&b.daemon}
+	if !b.identities {
+		programs = append(programs, &b.bare)
+	}
 	if b.base != "" {
 		programs = append(programs, &b.base)
 	}
@@ -179,6 +205,9 @@ func (b *bench) locate() error {
 		if _, err := os.Stat(*program); err != nil {
 			return fmt.Errorf("%w; make bench builds the daemon and the bare server, BASE names an older build", err)
 		}
+	}
+	if b.identities {
+		return nil
 	}
 	for tool, pkg := range map[string]string{"wrk": "wrk", "taskset": "util-linux"} {
 		if _, err := exec.LookPath(tool); err != nil {

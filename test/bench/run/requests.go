@@ -167,11 +167,14 @@ func (b *bench) capture(c shared.Case, ours *server) (answer *shared.Answer, fil
 }
 
 // settle waits until the daemon has done what it does once after its start, such as making a key.
-func settle(ctx context.Context) error {
+func settle(ctx context.Context) error { return wait(ctx, 2*time.Second) }
+
+// wait returns after d, or with the context's error.
+func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(2 * time.Second):
+	case <-time.After(d):
 		return nil
 	}
 }

@@ -149,6 +149,8 @@ func TestNewBench_RefusesWhatCannotBeMeasured(t *testing.T) {
 	for args, want := range map[string]string{
 		"-connections 16,":                     "-connections 16,: want numbers with commas between, as in 16,256",
 		"-parts start,stop":                    `-parts start,stop: there is no part "stop", but requests,start,memory,sizes,go,reloads`,
+		"-identities -parts requests":          `-parts requests: there is no part "requests", but memory,rate,cold,go`,
+		"-identities -daemon /nowhere/daemon":  "stat /nowhere/daemon" + builds,
 		"-cases leaf":                          "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
 		"-seconds 0":                           "-rounds and -seconds: want at least 1",
 		"-rounds -1":                           "-rounds and -seconds: want at least 1",

@@ -29,6 +29,11 @@ func (s *server) url() string { return "http://" + s.addr }
 // launch starts a program with --listen and a free address before args, and waits for its first 200. cpus are the processors
 // that it may use, "" for all.
 func (b *bench) launch(ctx context.Context, cpus, program string, args ...string) (*server, error) {
+	return b.launchWith(ctx, nil, cpus, program, args...)
+}
+
+// launchWith is launch with variables added to the environment.
+func (b *bench) launchWith(ctx context.Context, env []string, cpus, program string, args ...string) (*server, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -50,7 +55,7 @@ func (b *bench) launch(ctx context.Context, cpus, program string, args ...string
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	s.cmd.Dir, s.cmd.Env = home, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	s.cmd.Dir, s.cmd.Env = home, append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, env...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 10 * time.Second
@@ -124,15 +129,28 @@ func (s *server) emptyLog() error { return os.Truncate(s.log, 0) }
 
 // resident returns the process's resident memory in bytes.
 func (s *server) resident() (int64, error) {
+	now, _, err := s.residentAndPeak()
+	return now, err
+}
+
+// residentAndPeak returns the process's resident memory and its highest so far, in bytes.
+func (s *server) residentAndPeak() (now, peak int64, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	_, rest, _ := strings.Cut(string(status), "\nVmRSS:")
+	now, err1 := statusBytes(string(status), "VmRSS")
+	peak, err2 := statusBytes(string(status), "VmHWM")
+	return now, peak, errors.Join(err1, err2)
+}
+
+// statusBytes returns a field of proc_pid_status(5), which is in kB there, in bytes.
+func statusBytes(status, field string) (int64, error) {
+	_, rest, _ := strings.Cut(status, "\n"+field+":")
 	line, _, _ := strings.Cut(rest, "\n")
 	kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(line, "kB")), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("VmRSS in %s: %w", s.cmd.Path, err)
+		return 0, fmt.Errorf("/proc/PID/status: %s: %w", field, err)
 	}
 	return kb << 10, nil
 }
