@@ -97,7 +97,7 @@ func containers(t *testing.T) (*unserved, *engine, *testutil.Buffer) {
 	opt.Log = slog.New(slog.NewJSONHandler(log, nil))
 	u := newUnserved(t, opt)
 	u.begin(t)
-	u.Settle(t.Context())
+	testutil.Eventually(t, "the file's own credentials", func() bool { return log.Contains("got credentials") })
 	return u, e, log
 }
 

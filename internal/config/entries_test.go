@@ -171,6 +171,15 @@ func TestClients_NetworksAreUnmapped(t *testing.T) {
 	}
 }
 
+// The file's own derived values must not become those that roles and clients inherit.
+func TestRoles_PrintedConfigurationLoadsAgain(t *testing.T) {
+	l := mustLoad(t, "credentials: {mock: true, duration: 20m}\nroles: {a: {}, b: {duration: 1h}}\nclients: [{from: 10.0.0.1, role: a, ec2: {instance_id: i-00000000000000002}}]", nil, nil)
+	again := mustLoad(t, string(l.YAML()), nil, nil)
+	if diff := cmp.Diff(l.Config, again.Config, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.AllowUnexported(Client{})); diff != "" {
+		t.Errorf("%s\n%s", diff, l.YAML())
+	}
+}
+
 func TestClients_PrintedConfigurationLoadsAgain(t *testing.T) {
 	l := mustLoad(t, base+`
 roles:

@@ -17,6 +17,9 @@ import (
 func (l *Loaded) YAML() []byte {
 	var out bytes.Buffer
 	p := printer{out: &out, origins: &l.scope.origins}
+	if len(l.Config.Roles)+len(l.Config.Clients) > 0 {
+		p.derived = []string{rolePath, refreshBeforePath, accountPath}
+	}
 	v := reflect.ValueOf(l.Config).Elem()
 	for _, f := range fieldsOf(v.Type()) {
 		switch f.typ {
@@ -36,6 +39,9 @@ type printer struct {
 	out     *bytes.Buffer
 	origins *origins
 	own     bool // only values with an origin
+	// derived are keys that are printed as comments unless a source has set them: entries derive values of their own, and would
+	// inherit these from the printed file.
+	derived []string
 }
 
 // print prints the value at path after its key. The top level and the elements of a list have no key.
@@ -76,7 +82,10 @@ func (p *printer) print(v reflect.Value, key, path, indent string) {
 		if path == "metadata.user-data" && value != "null" {
 			value = strconv.Quote(redacted) // as ec2.user_data is
 		}
-		at, _ := p.origins.get(path)
+		at, set := p.origins.get(path)
+		if !set && slices.Contains(p.derived, path) {
+			indent += "# "
+		}
 		fmt.Fprintf(out, "%s%s: %s # %s\n", indent, key, value, at)
 	}
 }
