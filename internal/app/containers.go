@@ -136,7 +136,7 @@ func (u *unknown) total() int64 {
 	return u.count
 }
 
-// refuseUnknown answers a client of which nobody knows what it is: 503, which SDKs retry.
+// refuseUnknown answers a client that is not known: 503, which SDKs retry.
 func (a *App) refuseUnknown(r *http.Request, err error) error {
 	if r.Context().Err() == nil && a.unknown.add(web.Remote(r), a.opt.Now()) {
 		a.log.Warn("client is not known, answered 503", "client", web.Remote(r).String(), "error", err)

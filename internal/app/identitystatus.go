@@ -39,7 +39,7 @@ func (s *State) identitiesStatus(now time.Time) []api.Identity {
 	return all
 }
 
-// credentialsOf describes the credentials of an identity; made is nil if nobody has asked.
+// credentialsOf describes the credentials of an identity; made is nil if no client has asked.
 func (s *State) credentialsOf(id *clientIdentity, made *served, now time.Time) api.Credentials {
 	described := s.describeCredentials(id, made, now)
 	if described.ARN == "" && id.grant.credentials != nil && id.grant.denied == nil {

@@ -33,7 +33,7 @@ type State struct {
 	Valid bool
 	// Idle says that the keeper is on demand, and that no call is in flight or planned before a client asks.
 	Idle bool
-	// Since is when the keeper's goroutine began; zero before, and zero again when it has ended because nobody asked.
+	// Since is when the keeper's goroutine began; zero before, and zero again when it has ended because no client asked.
 	Since time.Time
 	// ARN, Expiration and LastRenewal describe the last credentials, valid or not; zero before the first.
 	ARN         string
@@ -66,7 +66,7 @@ type Keeper struct {
 	answers  chan answer      // ends a pause too
 	demand   chan struct{}    // see ask; has room for one
 	made     time.Time
-	// used is when a client last used the credentials, in nanoseconds after made, give or take a second; 0: nobody has since
+	// used is when a client last used the credentials, in nanoseconds after made, give or take a second; 0: no client has since
 	// they were issued.
 	used atomic.Int64
 

@@ -9,7 +9,7 @@ import (
 // idleAfter is for how long after its last use an on-demand keeper still renews credentials and retries failing calls.
 const idleAfter = 15 * time.Minute
 
-// An on-demand keeper has no goroutine until a client asks, see Get. When a call is due and nobody uses the credentials, it
+// An on-demand keeper has no goroutine until a client asks, see Get. When a call is due and no client uses the credentials, it
 // rests. It ends when it has no valid ones, and the next client starts it anew.
 
 // admit lets the keeper run until ctx is done or stop is called: at once if it is eager, else when a client asks. It may be
@@ -99,7 +99,7 @@ func (k *Keeper) isUsed() bool {
 }
 
 // rest returns at once if the keeper is used. Else it waits for a client or an answer, which it returns. It returns false when
-// the goroutine has to end: without valid credentials, or when ctx is done. It calls nobody.
+// the goroutine has to end: without valid credentials, or when ctx is done. It makes no call.
 func (k *Keeper) rest(ctx context.Context) (*answer, bool) {
 	for {
 		if k.timeLeft() <= 0 {

@@ -67,7 +67,7 @@ func TestOnDemand_RemovedSpecStopsAtOnceAndOthersCallNobody(t *testing.T) {
 	})
 }
 
-// A reload gives a role another duration while nobody asks. The first client after it finds the old credentials.
+// A reload gives a role another duration while no client asks. The first client after it finds the old credentials.
 func TestOnDemand_SuccessorTakesOverFromAForgottenKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scripts{"a": {lifetime: time.Hour}}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Run fetches and refreshes credentials until ctx is done, or until nobody uses those of an on-demand keeper. A Pool calls it
+// Run fetches and refreshes credentials until ctx is done, or until no client uses those of an on-demand keeper. A Pool calls it
 // for its keepers.
 func (k *Keeper) Run(ctx context.Context) {
 	k.mu.Lock()

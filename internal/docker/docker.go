@@ -3,7 +3,7 @@
 // It follows the engine's events instead of polling, so an address belongs to a container only while that container runs.
 //
 // A container of `--network host` has no address of its own: its requests come from this machine. A container of
-// `--network container:X`, or of a Podman pod, shares the address of X, or of the pod's infra container. Whoever asks from
+// `--network container:X`, or of a Podman pod, shares the address of X, or of the pod's infra container. A client from
 // there gets what X gets, whatever its own label says.
 package docker
 
