@@ -53,8 +53,12 @@ func DescribeClient(l *config.Loaded, c Client) (grant, paths []string, err erro
 		"role: "+roleText(id.grant, &in),
 		fmt.Sprintf("metadata options: http_tokens %s (%s), http_endpoint %s, http_put_response_hop_limit %d, instance_metadata_tags %s",
 			options.HTTPTokens, versions, options.HTTPEndpoint, options.HTTPPutResponseHopLimit, options.InstanceMetadataTags))
-	if ids := s.rolesByID(entry, id.grant, c); len(s.identities.roles) > 0 {
-		grant = append(grant, "roles by id: "+names(ids))
+	if len(s.identities.roles) > 0 {
+		asking := client{state: s, local: c.Local, entry: entry, identity: id}
+		if named {
+			asking.workload = c.Workload
+		}
+		grant = append(grant, "roles by id: "+names(asking.rolesByID()))
 	}
 	return grant, describeTree(snapshot, id.grant, &in), nil
 }
@@ -81,7 +85,7 @@ func whyEntry(l *config.Loaded, entry int, c Client) string {
 	if len(e.Listen) > 0 {
 		why = append(why, "the listener is "+c.Listener)
 	}
-	return entryPlace(l, entry) + ", since " + strings.Join(why, " and ")
+	return l.EntryPlace(entry) + ", since " + strings.Join(why, " and ")
 }
 
 // roleText names the role of a grant.
@@ -98,20 +102,9 @@ func roleText(g grant, in *config.Instance) string {
 	}
 }
 
-// rolesByID are the roles whose credentials a client may have by their ids, as App.mayHave decides.
-func (s *State) rolesByID(entry int, g grant, c Client) []string {
-	all := slices.Sorted(maps.Keys(s.identities.roles))
-	may := slices.DeleteFunc(all, func(role string) bool {
-		switch {
-		case c.Workload != nil && c.Workload.Role != "":
-			return g.denied != nil || c.Workload.Role != role
-		case entry < 0 || c.Local:
-			return false
-		default:
-			e := &s.Config.Config.Clients[entry]
-			return e.Role != role && !slices.Contains(e.Also, role)
-		}
-	})
+// rolesByID are the roles whose credentials a client may have by their ids.
+func (c client) rolesByID() []string {
+	may := slices.DeleteFunc(slices.Sorted(maps.Keys(c.state.identities.roles)), func(role string) bool { return !c.mayHave(role) })
 	if len(may) == 0 {
 		return []string{"none"}
 	}

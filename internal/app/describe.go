@@ -28,7 +28,7 @@ func DescribeGrants(l *config.Loaded) []string {
 	}
 	var lines []string
 	for i := range min(len(c.Clients), mostEntries) {
-		lines = append(lines, fmt.Sprintf("%s: %s: %s", entryPlace(l, i), entryClients(&c.Clients[i]), entryGrant(c, i)))
+		lines = append(lines, fmt.Sprintf("%s: %s: %s", l.EntryPlace(i), entryClients(&c.Clients[i]), entryGrant(c, i)))
 	}
 	if more := len(c.Clients) - mostEntries; more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more entries of clients", more))
@@ -53,26 +53,11 @@ func DescribeGrants(l *config.Loaded) []string {
 	return lines
 }
 
-// entryPlace names an entry of clients and where it stands: clients[0] (conf/config.yaml:12).
-func entryPlace(l *config.Loaded, entry int) string {
-	name := fmt.Sprintf("clients[%d]", entry)
-	place, _, _ := strings.Cut(l.EntryProblem(entry, "", "").Error(), name)
-	return name + " (" + strings.TrimRight(place, ": ") + ")"
-}
-
 // entryClients says which clients an entry is for.
 func entryClients(e *config.Client) string {
 	var parts []string
 	if len(e.From) > 0 {
-		var from []string
-		for _, p := range e.From {
-			if p.IsSingleIP() {
-				from = append(from, p.Addr().String())
-			} else {
-				from = append(from, p.String())
-			}
-		}
-		parts = append(parts, "from "+names(from))
+		parts = append(parts, "from "+names(e.Networks()))
 	}
 	if len(e.Listen) > 0 {
 		parts = append(parts, "at "+names(e.Listen))

@@ -170,7 +170,7 @@ func (s *State) ofRole(entry int, role string) *clientIdentity {
 }
 
 // remember returns the identity of a key, and makes it if there is none. fresh says that it is a new one.
-func (ids *identities) remember(key workloadKey, make func() *clientIdentity) (id *clientIdentity, fresh bool) {
+func (ids *identities) remember(key workloadKey, create func() *clientIdentity) (id *clientIdentity, fresh bool) {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
 	if id = ids.workloads[key]; id != nil {
@@ -179,7 +179,7 @@ func (ids *identities) remember(key workloadKey, make func() *clientIdentity) (i
 	if len(ids.workloads) >= maxWorkloads {
 		clear(ids.workloads)
 	}
-	id = make()
+	id = create()
 	ids.workloads[key] = id
 	return id, true
 }

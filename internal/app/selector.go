@@ -24,12 +24,12 @@ type client struct {
 	identity *clientIdentity
 }
 
-// client finds out who asks. Its error is the answer to a client that is denied, or of which it is not known what it is.
+// client finds out who asks. Its error is the answer to a client that is denied or not known.
 func (a *App) client(r *http.Request) (client, error) {
 	for {
 		s := a.State()
 		c, err := a.clientOf(s, r)
-		if a.State() == s {
+		if err != nil || a.State() == s { // who gets nothing need not wait for the container engine again
 			return c, err
 		}
 		// A reload came meanwhile: the guard judged by the old rules, and the engine may have been asked for long.

@@ -14,7 +14,7 @@ import (
 type Client struct {
 	// From are the networks whose clients the entry is for, IPv4-mapped ones as IPv4. Empty: those of any address.
 	From []netip.Prefix
-	// Listen are the addresses whose listeners the entry is for, as server.listen has them. Empty: all others.
+	// Listen are the addresses whose listeners the entry is for, as server.listen has them. Empty: any listener.
 	Listen []string
 	// Role is a name of Config.Roles, NoRole, or "" for the file's own credentials.
 	Role string
@@ -26,6 +26,15 @@ type Client struct {
 	UserData []byte
 
 	accountSet bool // aws.account_id is set, here or in the file
+}
+
+// Networks returns From as texts; a network of one address is that address.
+func (c *Client) Networks() []string {
+	var texts []string
+	for _, p := range c.From {
+		texts = append(texts, prefixText(p))
+	}
+	return texts
 }
 
 // Overlaid reports whether the entry has an instance of its own.

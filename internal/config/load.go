@@ -104,6 +104,12 @@ func (l *Loaded) Checked() *Loaded {
 	return &checked
 }
 
+// EntryPlace names an entry of clients and where it stands: clients[0] (conf/config.yaml:12).
+func (l *Loaded) EntryPlace(entry int) string {
+	s := l.scopeOf(entry)
+	return fmt.Sprintf("%s (%s)", s.path, s.at)
+}
+
 // scopeOf returns the scope of an entry of clients, or the file's for -1.
 func (l *Loaded) scopeOf(entry int) *scope {
 	if entry < 0 || l.clientScopes == nil {

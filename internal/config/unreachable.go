@@ -62,7 +62,7 @@ func (l *loader) refused(c *Client) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("server.allow_clients does not allow %s; add it there", joinPrefixes(c.From))
+	return fmt.Sprintf("server.allow_clients does not allow %s; add it there", strings.Join(c.Networks(), ", "))
 }
 
 // reach knows which networks the entries of each listener have.
@@ -159,14 +159,6 @@ func lastOf(p netip.Prefix) netip.Addr {
 	}
 	last, _ := netip.AddrFromSlice(b)
 	return last
-}
-
-func joinPrefixes(all []netip.Prefix) string {
-	var texts []string
-	for _, p := range all {
-		texts = append(texts, prefixText(p))
-	}
-	return strings.Join(texts, ", ")
 }
 
 // prefixText formats a network; one of a single address as that address.

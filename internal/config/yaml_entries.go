@@ -36,10 +36,7 @@ func (l *Loaded) printClients(out *bytes.Buffer) {
 	out.WriteString("clients:\n")
 	for i := range l.Config.Clients {
 		c := &l.Config.Clients[i]
-		keys := clientKeys{Listen: c.Listen, Role: c.Role, Also: c.Also}
-		for _, p := range c.From {
-			keys.From = append(keys.From, prefixText(p))
-		}
+		keys := clientKeys{From: c.Networks(), Listen: c.Listen, Role: c.Role, Also: c.Also}
 		if c.Instance != nil {
 			keys.AWS, keys.EC2, keys.Metadata = c.Instance.AWS, c.Instance.EC2, c.Instance.Metadata
 		}
