@@ -85,17 +85,20 @@ var errAway = errors.New("the client may be a container, and the container engin
 // errOrphan says that a listener has lost its entry.
 var errOrphan = errors.New("this listener was opened for an entry of clients that is no more; restart the daemon to close it")
 
-// locate returns what runs at the client's address. While the engine is away, a client in a network of this machine gets nothing
-// unless an entry is for it: the network may be one that the engine has made meanwhile.
+// locate returns what runs at the client's address.
 func (a *App) locate(s *State, r *http.Request, entry int) (*caller.Workload, error) {
 	w, err := s.Locator.Locate(r.Context(), web.Remote(r))
-	if w != nil || err != nil || entry != caller.None || !a.guard.IsGuest(r) {
-		return w, err
-	}
-	if status := s.Locator.Status(); status != nil && !status.Connected {
+	if w == nil && err == nil && mayBeContainer(s.Locator.Status(), entry, a.guard.IsGuest(r)) {
 		return nil, errAway
 	}
-	return nil, nil //nolint:nilnil // no container
+	return w, err
+}
+
+// mayBeContainer reports whether a client that no container is known to be may be one all the same: the engine is away, and may have
+// made the network meanwhile. guest says that the client is in a network of this machine's containers and virtual machines. One that
+// an entry of clients is for gets what that says.
+func mayBeContainer(engine *api.Containers, entry int, guest bool) bool {
+	return engine != nil && !engine.Connected && entry == caller.None && guest
 }
 
 // unknown counts and logs requests of addresses at which it is not known what runs.

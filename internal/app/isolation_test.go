@@ -1,13 +1,19 @@
 package app
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/testutil"
+	"mock-ec2-metadata/internal/web"
 	"mock-ec2-metadata/test/stsfake"
 )
 
@@ -143,5 +149,77 @@ func TestRoleMismatch_KnowsTheSessionOfAnIdleRole(t *testing.T) {
 	const want = "the role web of the daemon at http://127.0.0.1:5000/ is arn:aws:sts::111111111111:assumed-role/web/i-0123456789abcdef0, but that of this configuration is arn:aws:sts::222222222222:assumed-role/web/i-0123456789abcdef0"
 	if got := RoleMismatch(ours, "127.0.0.1:5000", u.Status(), "web"); got != want {
 		t.Errorf("got %q", got)
+	}
+}
+
+// The id is of a role, and the session is named after the instance of the client that asks by it.
+func TestIdentities_SessionByIDIsOfTheClientsOwnInstance(t *testing.T) {
+	u := many(t, manyIdentities)
+	for _, role := range []string{"jobs", "web"} { // its own, and one of also
+		if rec := u.do(http.MethodGet, "/v2/credentials/"+u.id(t, role), "10.3.0.1:1"); rec.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", role, rec.Code, rec.Body)
+		}
+		found := false
+		for _, one := range u.Status().Identities {
+			found = found || one.Role == role && strings.HasSuffix(one.Credentials.ARN, "/i-00000000000000002") && one.Credentials.State == api.StateValid
+		}
+		if !found {
+			t.Errorf("no session of %s for the client's instance: %+v", role, u.Status().Identities)
+		}
+	}
+}
+
+// to is a connection to an address of this machine.
+type to struct {
+	net.Conn
+	local string
+}
+
+func (c to) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.local)) }
+
+func (c to) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:1"))
+}
+
+// As on EC2, a request that software is tricked into at one service must not reach another (container-credentials-reference 10.2).
+func TestHandler_IDsAreNotAnsweredAtTheAddressOfTheMetadataService(t *testing.T) {
+	u := many(t, manyIdentities)
+	for local, want := range map[string]int{
+		"127.0.0.1:5000":        http.StatusOK,
+		"169.254.169.254:80":    http.StatusNotFound,
+		"[fd00:ec2::254]:80":    http.StatusNotFound,
+		"[::ffff:a9fe:a9fe]:80": http.StatusNotFound,
+		"169.254.169.253:80":    http.StatusOK,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/v2/credentials/"+u.id(t, "web"), nil)
+		r.Host = "127.0.0.1:5000"
+		r = r.WithContext(web.WithConn(context.Background(), to{local: local}))
+		rec := httptest.NewRecorder()
+		if u.http.ServeHTTP(rec, r); rec.Code != want {
+			t.Errorf("%s: %d, want %d", local, rec.Code, want)
+		}
+	}
+}
+
+func TestMayBeContainer_OnlyWhileTheEngineIsAway(t *testing.T) {
+	away, here := &api.Containers{}, &api.Containers{Connected: true}
+	for _, tt := range []struct {
+		name   string
+		engine *api.Containers
+		entry  int
+		guest  bool
+		want   bool
+	}{
+		{"away", away, caller.None, true, true},
+		{"connected", here, caller.None, true, false},
+		{"no engine", nil, caller.None, true, false},
+		{"an entry is for it", away, 0, true, false},
+		{"on another machine", away, caller.None, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mayBeContainer(tt.engine, tt.entry, tt.guest); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
 	}
 }
