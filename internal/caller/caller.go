@@ -20,6 +20,8 @@ var ErrUnknown = errors.New("no running container is known to have this address"
 type Workload struct {
 	// Name names it in logs and messages, such as "container shop-web-1".
 	Name string
+	// ID is the container's, 64 hexadecimal digits; "" for what is no container.
+	ID string
 	// Role is the role that the workload asks for: a name of roles, or an ARN. It is "" if the workload asks for none.
 	Role string
 	// Source says where Role stands, such as "label mock-ec2-metadata.role"; "" without a Role.
