@@ -169,60 +169,6 @@ func TestAssumeRole_ChecksTheTrustPolicy(t *testing.T) {
 	}
 }
 
-// chain is a client with a session of appRole, which has a source identity and a transitive tag, and may assume nextRole.
-func chain(t *testing.T) (s *stsfake.Server, key stsfake.Key, first *sts.AssumeRoleOutput, chained *sts.Client) {
-	t.Helper()
-	s = stsfake.Start(t)
-	key = s.AddUser("dev")
-	s.AddRole(appRole)
-	s.AddRole(nextRole, stsfake.MaxSession(12*time.Hour), stsfake.Callers(appRole))
-	first = mustAssume(t, client(s, key), sts.AssumeRoleInput{
-		SourceIdentity: aws.String("alice"), TransitiveTagKeys: []string{"team"}, Tags: tag("team", "blue"),
-	})
-	return s, key, first, client(s, session(first.Credentials))
-}
-
-func tag(key, value string) []types.Tag { return []types.Tag{{Key: &key, Value: &value}} }
-
-func TestRoleChaining_IsLimitedToOneHour(t *testing.T) {
-	_, _, _, chained := chain(t)
-	_, err := assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), DurationSeconds: aws.Int32(3601)})
-	wantFault(t, err, answer{
-		400, "ValidationError",
-		"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
-	})
-	out := mustAssume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), DurationSeconds: aws.Int32(3600)})
-	if got, want := *out.AssumedRoleUser.Arn, "arn:aws:sts::210987654321:assumed-role/next/i-0123456789abcdef0"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-func TestRoleChaining_InheritsTheSourceIdentity(t *testing.T) {
-	_, _, first, chained := chain(t)
-	_, err := assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), SourceIdentity: aws.String("mallory")})
-	wantFault(t, err, answer{403, "AccessDenied", "User: " + *first.AssumedRoleUser.Arn +
-		" is not authorized to perform: sts:SetSourceIdentity on resource: " + nextRole})
-	out := mustAssume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
-	if got := aws.ToString(out.SourceIdentity); got != "alice" {
-		t.Errorf("source identity %q, want alice", got)
-	}
-}
-
-func TestRoleChaining_InheritsTransitiveTags(t *testing.T) {
-	s, _, _, chained := chain(t)
-	_, err := assume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole), Tags: tag("Team", "red")})
-	wantFault(t, err, answer{Status: 400, Code: "InvalidParameterValue"})
-	out := mustAssume(t, chained, sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
-	_, err = assume(t, client(s, session(out.Credentials)), sts.AssumeRoleInput{Tags: tag("team", "red")})
-	wantFault(t, err, answer{Status: 400, Code: "InvalidParameterValue"}) // inherited twice
-}
-
-func TestRoleChaining_CallersByRoleExcludesUsers(t *testing.T) {
-	s, key, _, _ := chain(t)
-	_, err := assume(t, client(s, key), sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
-	wantFault(t, err, answer{Status: 403, Code: "AccessDenied"})
-}
-
 func TestGetSessionToken_IssuesCredentialsOfTheUser(t *testing.T) {
 	now := newClock()
 	s := stsfake.Start(t, stsfake.WithNow(now.Now))

@@ -21,8 +21,8 @@ const (
 type session struct {
 	name, sourceIdentity string
 	duration             time.Duration
-	transitive           map[string]string
-	packed               int // bytes of policy and tags
+	tags, transitive     map[string]string // of the new session
+	packed               int               // bytes of policy and tags
 }
 
 // assumeRole checks in the order of STS: the form, the role and its trust policy, then the duration that the role allows.
@@ -43,6 +43,9 @@ func (s *Server) assumeRole(c call) (any, error) {
 		r.externalID != "" && r.externalID != c.form.Get("ExternalId") {
 		return nil, denied(c.caller, "AssumeRole", roleARN)
 	}
+	if r.noTags && len(want.tags) > 0 {
+		return nil, denied(c.caller, "TagSession", roleARN)
+	}
 	if held := c.caller.sourceIdentity; held != "" {
 		if want.sourceIdentity != "" && want.sourceIdentity != held {
 			return nil, denied(c.caller, "SetSourceIdentity", roleARN)
@@ -58,7 +61,7 @@ func (s *Server) assumeRole(c call) (any, error) {
 
 	got := s.issue(&credential{
 		arn: r.sessionARN(want.name), principal: roleARN, account: r.arn.AccountID, userID: r.id + ":" + want.name,
-		sourceIdentity: want.sourceIdentity, transitive: want.transitive,
+		sourceIdentity: want.sourceIdentity, tags: want.tags, transitive: want.transitive,
 	}, c.now, want.duration)
 	return assumeRoleResult{
 		SourceIdentity:   got.sourceIdentity,
@@ -123,8 +126,12 @@ func parseSession(c call, rules []textRule) (session, error) {
 		}
 	}
 	var err error
-	want.transitive, err = passOnTags(c, given, len(tags))
-	return want, err
+	if want.transitive, err = passOnTags(c, given, len(tags)); err != nil {
+		return session{}, err
+	}
+	want.tags = maps.Clone(want.transitive)
+	maps.Copy(want.tags, given)
+	return want, nil
 }
 
 // passOnTags returns the transitive tags of the new session: those of the caller's session and those that the request

@@ -57,7 +57,7 @@ func (s *Server) Delay(d time.Duration, actions ...string) {
 }
 
 // Fail answers requests for these actions, or for all if none is named, with f: after Delay, before the signature is
-// checked.
+// checked. Instead of an action, Delay, Fail and Hang take the ARN of a role, for requests that assume it.
 func (s *Server) Fail(f Fault, actions ...string) {
 	if f.Status == 0 {
 		f.Status = http.StatusBadRequest
@@ -109,7 +109,7 @@ func (s *Server) applyBehavior(ctx context.Context, action string, form url.Valu
 	if s.isThrottled(action) {
 		return Throttled
 	}
-	b := s.takeBehavior(action)
+	b := s.takeBehavior(action, form.Get("RoleArn"))
 	if b.hang {
 		<-ctx.Done()
 		return ctx.Err()
@@ -133,14 +133,15 @@ func (s *Server) applyBehavior(ctx context.Context, action string, form url.Valu
 	return fault
 }
 
-// takeBehavior returns the behavior for action and counts its fault. The action's own settings override those of
-// allActions.
-func (s *Server) takeBehavior(action string) behavior {
+// takeBehavior returns the behavior for an action on a role and counts its fault. The role's own settings override the action's,
+// and these override those of allActions.
+func (s *Server) takeBehavior(action, roleARN string) behavior {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var now behavior
-	for _, b := range []*behavior{s.behaviors[action], s.behaviors[allActions]} {
-		if b == nil {
+	for i, key := range []string{roleARN, action, allActions} {
+		b := s.behaviors[key]
+		if b == nil || i == 0 && roleARN == "" {
 			continue
 		}
 		now.hang = now.hang || b.hang

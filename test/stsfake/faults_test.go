@@ -132,3 +132,17 @@ func TestLifetime_OverridesTheDurationUntilRecover(t *testing.T) {
 		t.Errorf("after Recover: expires %v, want %v", got, want)
 	}
 }
+
+func TestFail_TakesTheARNOfARole(t *testing.T) {
+	s := stsfake.Start(t)
+	c := client(s, s.AddUser("dev"))
+	s.AddRole(appRole)
+	s.AddRole(nextRole)
+	s.Fail(stsfake.Throttled, nextRole)
+	mustAssume(t, c, sts.AssumeRoleInput{})
+	if _, err := whoami(t, c); err != nil {
+		t.Errorf("another action: %v", err)
+	}
+	_, err := assume(t, c, sts.AssumeRoleInput{RoleArn: aws.String(nextRole)})
+	wantFault(t, err, answer{400, "Throttling", "Rate exceeded"})
+}

@@ -32,6 +32,18 @@ func (s *Server) Principal(accessKeyID string) string {
 	return c.principal
 }
 
+// Tags returns a copy of the session tags of the session with this access key id, inherited ones included, and of those among them
+// that chained sessions inherit. Without a session both are empty.
+func (s *Server) Tags(accessKeyID string) (all, transitive map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.keys[accessKeyID]
+	if c == nil {
+		return nil, nil
+	}
+	return maps.Clone(c.tags), maps.Clone(c.transitive)
+}
+
 // Secrets returns all secrets that this server has issued: secret keys, session tokens, tokens of logins, including
 // refreshed ones, and web identities. It omits MFA codes, which are too short to search for.
 func (s *Server) Secrets() []string {

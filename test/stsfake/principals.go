@@ -38,6 +38,7 @@ type role struct {
 	callers    []string
 	externalID string
 	mfa        bool
+	noTags     bool
 }
 
 // credential is one access key and its principal.
@@ -51,7 +52,8 @@ type credential struct {
 	mfa             bool
 
 	sourceIdentity string
-	transitive     map[string]string // session tags that chained sessions inherit
+	tags           map[string]string // session tags, inherited ones included
+	transitive     map[string]string // those that chained sessions inherit
 }
 
 func (c *credential) isRole() bool { return c.user == nil }
@@ -103,6 +105,9 @@ func ExternalID(id string) Trust { return func(r *role) { r.externalID = id } }
 
 // MFA requires a token code, or a session from GetSessionToken that was opened with one.
 func MFA() Trust { return func(r *role) { r.mfa = true } }
+
+// DenyTagSession does not allow sts:TagSession. It takes effect if a request has session tags, or its caller transitive ones.
+func DenyTagSession() Trust { return func(r *role) { r.noTags = true } }
 
 // AddRole makes or replaces the role with this ARN. It panics if CheckRoleARN fails. Issued sessions stay valid.
 func (s *Server) AddRole(roleARN string, trust ...Trust) {
