@@ -194,7 +194,9 @@ func TestColdFleet_RenewalsAreSpread(t *testing.T) {
 		keepers := make([]*Keeper, roles)
 		for i, s := range sessions(roles) {
 			keepers[i] = p.Keeper(s)
-			keepers[i].start()
+			if err := keepers[i].start(); err != nil {
+				t.Error(err)
+			}
 		}
 		for time.Since(start) < length {
 			time.Sleep(time.Minute)

@@ -57,6 +57,7 @@ type Keeper struct {
 
 	provider Provider
 	limiter  *limiter
+	slots    *slots     // of a Pool
 	cache    *cacheFile // nil: none; only Run uses it
 	failed   func()     // called before the failure of a call is recorded; only Run uses it
 	schedule schedule   // only Run uses it
@@ -148,7 +149,8 @@ func (k *Keeper) endPause() {
 }
 
 // Get returns valid credentials. Without any, it waits at most 950 ms for a call in flight, or for a retry that begins in this
-// time. It fails with an *Error, or with the context's error if ctx is done first. On an idle keeper it starts a call.
+// time. It fails with an *Error, or with the context's error if ctx is done first. On an idle keeper it starts a call, unless 10,000
+// on-demand keepers run.
 func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 	now := time.Now()
 	k.mu.RLock()
@@ -159,7 +161,9 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 	k.mu.RUnlock()
 	switch {
 	case !running:
-		k.start()
+		if err := k.start(); err != nil && c == nil {
+			return nil, err
+		}
 	case asks:
 		k.ask()
 	}

@@ -228,7 +228,9 @@ func TestLimiter_MFAAnswersDoNotWaitBehindOthers(t *testing.T) {
 			t.Fatal("no code was wanted")
 		}
 		for _, s := range sessions(1000) {
-			p.Keeper(s).start()
+			if err := p.Keeper(s).start(); err != nil {
+				t.Error(err)
+			}
 		}
 		for range 5 {
 			time.Sleep(3 * time.Second)
@@ -255,7 +257,9 @@ func TestLimiter_WaitingIsNoPartOfTheCallsTime(t *testing.T) {
 		defer p.Close()
 		specs := sessions(500)
 		for _, s := range specs {
-			p.Keeper(s).start()
+			if err := p.Keeper(s).start(); err != nil {
+				t.Error(err)
+			}
 		}
 		time.Sleep(time.Minute)
 		if !p.Keeper(specs[len(specs)-1]).State().Valid {
@@ -291,7 +295,9 @@ func TestLimiter_CloseEndsKeepersThatWait(t *testing.T) {
 		p := NewPool(PoolOptions{Provide: sts.provide})
 		p.Start(t.Context())
 		for _, s := range sessions(100) {
-			p.Keeper(s).start()
+			if err := p.Keeper(s).start(); err != nil {
+				t.Error(err)
+			}
 		}
 		synctest.Wait()
 		p.Close()

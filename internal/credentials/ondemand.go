@@ -23,7 +23,7 @@ func (k *Keeper) admit(ctx context.Context, runs *sync.WaitGroup, eager bool) {
 	case eager && resting:
 		k.endPause()
 	case eager:
-		k.start()
+		_ = k.start() // which fails on demand only
 	}
 }
 
@@ -34,20 +34,29 @@ func (k *Keeper) setOnDemand(onDemand bool) {
 	k.onDemand = onDemand
 }
 
-// start starts the goroutine, unless it runs or may not.
-func (k *Keeper) start() {
+// start starts the goroutine, unless it runs or may not. It fails if too many on-demand keepers run.
+func (k *Keeper) start() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.running || k.parent == nil || k.parent.Err() != nil {
-		return
+		return nil
+	}
+	end := func() {}
+	if k.onDemand {
+		if err := k.slots.begin(); err != nil {
+			return err
+		}
+		end = k.slots.end
 	}
 	ctx, cancel := context.WithCancel(k.parent)
 	k.begin()
 	k.cancel = cancel
 	k.runs.Go(func() {
+		defer end()
 		defer cancel()
 		k.Run(ctx)
 	})
+	return nil
 }
 
 // stop ends the goroutine for good. It does not wait for a call under way.

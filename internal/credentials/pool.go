@@ -4,9 +4,11 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
+	"weak"
 )
 
 // PoolOptions are what a Pool is made with.
@@ -28,9 +30,14 @@ type PoolOptions struct {
 
 // Pool owns the keepers of all Specs in use, and their goroutines. Equal Specs share a keeper. Its methods may be called
 // concurrently.
+//
+// Clients such as pods come and go, so the Pool does not hold their keepers. An on-demand keeper lives as long as its goroutine runs or
+// a caller holds it, and the garbage collector then takes it. So there is never a second keeper of a Spec beside one that somebody may
+// still ask. Nothing is lost: a keeper whose goroutine has ended has no credentials.
 type Pool struct {
 	opt     PoolOptions
 	limiter *limiter // of all keepers
+	slots   *slots   // of those on demand
 	running sync.WaitGroup
 	swept   sync.Once // CacheDir
 
@@ -40,13 +47,20 @@ type Pool struct {
 	cancel  context.CancelFunc
 	closed  bool
 	members map[[32]byte]*member // by Spec.Key
-	// stopped has the members of roles that Retain has stopped and whose credentials are valid, by Spec.Holder.
-	stopped map[[32]byte][]*member
+	// stopped has the keepers of roles that Retain has stopped and whose credentials are valid, by Spec.Holder.
+	stopped map[[32]byte][]stopped
+}
+
+// stopped is a keeper that Retain has stopped.
+type stopped struct {
+	keeper *Keeper
+	ofRole bool
 }
 
 // member is a keeper and what the Pool knows about it.
 type member struct {
-	keeper   *Keeper
+	keeper   weak.Pointer[Keeper]
+	held     *Keeper // keeps an eager keeper alive; nil for one on demand
 	holder   [32]byte
 	ofRole   bool // not the profile's own credentials
 	retained bool
@@ -61,18 +75,21 @@ func NewPool(opt PoolOptions) *Pool {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Pool{opt: opt, limiter: newLimiter(), members: map[[32]byte]*member{}, stopped: map[[32]byte][]*member{}}
+	return &Pool{
+		opt: opt, limiter: newLimiter(), slots: &slots{most: maxSessions, log: opt.Log},
+		members: map[[32]byte]*member{}, stopped: map[[32]byte][]stopped{},
+	}
 }
 
 // Keeper gives the keeper of s, and makes it if there is none. A new one hands out the credentials of keepers of the same holder
 // that Retain has stopped. Unless Retain is called with s as eager, it calls no service and has no goroutine before its first Get after
-// Start. It is forgotten if the next Retain is called without s.
+// Start. It is forgotten if the next Retain is called without s, or when nobody holds it and its goroutine does not run.
 func (p *Pool) Keeper(s Spec) *Keeper {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := p.member(s)
-	p.admit(m)
-	return m.keeper
+	m, k := p.member(s)
+	p.admit(m, k)
+	return k
 }
 
 // Retain runs the keepers of the eager Specs always, from Start on, and lets those of onDemand (nil: none) run while clients
@@ -86,19 +103,25 @@ func (p *Pool) Retain(eager []Spec, onDemand iter.Seq[Spec]) {
 		m.retained, m.eager = false, false
 	}
 	for _, s := range eager {
-		m := p.member(s)
-		m.retained, m.eager = true, true
+		m, k := p.member(s)
+		m.retained, m.eager, m.held = true, true, k
 	}
 	p.retain(onDemand)
 	for key, m := range p.members {
-		if !m.retained {
-			m.keeper.stop()
-			p.stopped[m.holder] = append(p.stopped[m.holder], m)
-			delete(p.members, key)
+		if m.retained {
+			continue
 		}
+		if k := m.keeper.Value(); k != nil {
+			k.stop()
+			p.stopped[m.holder] = append(p.stopped[m.holder], stopped{k, m.ofRole})
+		}
+		delete(p.members, key)
 	}
-	for _, m := range p.members {
-		p.admit(m)
+	for m, k := range p.keepers() {
+		if !m.eager {
+			m.held = nil
+		}
+		p.admit(m, k)
 	}
 	p.prune()
 }
@@ -124,16 +147,16 @@ func (p *Pool) retain(specs iter.Seq[Spec]) {
 	}
 }
 
-// prune forgets the stopped members that have nothing to take over later: a profile may be another user's by then. Of each holder
+// prune forgets the stopped keepers that have nothing to take over later: a profile may be another user's by then. Of each holder
 // it keeps the one whose credentials expire last. p.mu is held.
 func (p *Pool) prune() {
 	for holder, all := range p.stopped {
-		all = slices.DeleteFunc(all, func(m *member) bool { return !m.ofRole || !m.keeper.hasValid() })
+		all = slices.DeleteFunc(all, func(s stopped) bool { return !s.ofRole || !s.keeper.hasValid() })
 		if len(all) == 0 {
 			delete(p.stopped, holder)
 			continue
 		}
-		p.stopped[holder] = []*member{slices.MaxFunc(all, func(a, b *member) int {
+		p.stopped[holder] = []stopped{slices.MaxFunc(all, func(a, b stopped) int {
 			return a.keeper.State().Expiration.Compare(b.keeper.State().Expiration)
 		})}
 	}
@@ -148,8 +171,8 @@ func (p *Pool) Start(ctx context.Context) {
 		return
 	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
-	for _, m := range p.members {
-		p.admit(m)
+	for m, k := range p.keepers() {
+		p.admit(m, k)
 	}
 }
 
@@ -158,18 +181,29 @@ func (p *Pool) Keepers() []*Keeper {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := make([]*Keeper, 0, len(p.members))
-	for _, m := range p.members {
-		all = append(all, m.keeper)
+	for _, k := range p.keepers() {
+		all = append(all, k)
 	}
 	return all
+}
+
+// keepers yields the members whose keepers live. p.mu is held.
+func (p *Pool) keepers() iter.Seq2[*member, *Keeper] {
+	return func(yield func(*member, *Keeper) bool) {
+		for _, m := range p.members {
+			if k := m.keeper.Value(); k != nil && !yield(m, k) {
+				return
+			}
+		}
+	}
 }
 
 // Retry calls Retry of all keepers.
 func (p *Pool) Retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, m := range p.members {
-		m.keeper.Retry()
+	for _, k := range p.keepers() {
+		k.Retry()
 	}
 }
 
@@ -180,49 +214,67 @@ func (p *Pool) Close() {
 	if p.cancel != nil {
 		p.cancel()
 	}
-	for _, m := range p.members {
-		m.keeper.stop() // no client starts it again
+	for _, k := range p.keepers() {
+		k.stop() // no client starts it again
 	}
 	p.mu.Unlock()
 	p.running.Wait()
 }
 
-// member gives the member of s. p.mu is held.
-func (p *Pool) member(s Spec) *member {
+// member gives the member of s and its keeper. p.mu is held.
+func (p *Pool) member(s Spec) (*member, *Keeper) {
 	key := s.Key()
-	m := p.members[key]
-	if m == nil {
-		k := NewKeeper(p.opt.Provide(s), s.RefreshBefore, p.opt.Log, p.opt.Now)
-		k.limiter = p.limiter
-		if p.opt.NeedsMFA != nil {
-			k.NeedsMFA = func(n *NeedsMFA) { p.opt.NeedsMFA(k, n) }
+	if m := p.members[key]; m != nil {
+		if k := m.keeper.Value(); k != nil {
+			return m, k
 		}
-		if k.cache = newCacheFile(s, p.opt.CacheDir, p.opt.Issuer, p.opt.Log, p.opt.Now); k.cache != nil {
-			k.cache.swept = &p.swept
-		}
-		m = &member{keeper: k, holder: s.Holder(), ofRole: s.RoleARN != ""}
-		p.members[key] = m
 	}
-	return m
+	k := p.make(s)
+	m := &member{keeper: weak.Make(k), holder: s.Holder(), ofRole: s.RoleARN != ""}
+	p.members[key] = m
+	runtime.AddCleanup(k, p.forget, key)
+	return m, k
+}
+
+// forget drops a member whose keeper is no more, unless the Spec has a new one.
+func (p *Pool) forget(key [32]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.members[key]; m != nil && m.keeper.Value() == nil {
+		delete(p.members, key)
+	}
+}
+
+// make makes a keeper.
+func (p *Pool) make(s Spec) *Keeper {
+	k := NewKeeper(p.opt.Provide(s), s.RefreshBefore, p.opt.Log, p.opt.Now)
+	k.limiter, k.slots = p.limiter, p.slots
+	if p.opt.NeedsMFA != nil {
+		k.NeedsMFA = func(n *NeedsMFA) { p.opt.NeedsMFA(k, n) }
+	}
+	if k.cache = newCacheFile(s, p.opt.CacheDir, p.opt.Issuer, p.opt.Log, p.opt.Now); k.cache != nil {
+		k.cache.swept = &p.swept
+	}
+	return k
 }
 
 // admit lets a keeper run, at once or on demand. p.mu is held.
-func (p *Pool) admit(m *member) {
+func (p *Pool) admit(m *member, k *Keeper) {
 	if p.ctx == nil || p.closed || p.ctx.Err() != nil {
-		m.keeper.setOnDemand(!m.eager)
+		k.setOnDemand(!m.eager)
 		return
 	}
-	p.inherit(m)
-	m.keeper.admit(p.ctx, &p.running, m.eager)
+	p.inherit(m, k)
+	k.admit(p.ctx, &p.running, m.eager)
 }
 
 // inherit gives a keeper that does not run the credentials of the same holder that expire last, among those of stopped
 // keepers. Specs in use share nothing: their external ids, for example, may differ. p.mu is held.
-func (p *Pool) inherit(m *member) {
-	if m.keeper.isRunning() {
+func (p *Pool) inherit(m *member, k *Keeper) {
+	if k.isRunning() {
 		return
 	}
 	for _, from := range p.stopped[m.holder] {
-		m.keeper.takeOver(from.keeper)
+		k.takeOver(from.keeper)
 	}
 }

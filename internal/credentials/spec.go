@@ -18,10 +18,10 @@ type Spec struct {
 	Profile string
 	// Region whose STS endpoint is called. AWS_ENDPOINT_URL_STS overrides the endpoint.
 	Region string
-	// RoleARN is the role to assume; "" hands out the profile's own credentials.
+	// RoleARN is the role to assume; "" hands out the profile's own credentials. With a Target, it only assumes that one.
 	RoleARN     string
 	SessionName string
-	// Duration that STS is asked for, at most 12 hours.
+	// Duration that STS is asked for, at most 12 hours. With a Target it is an hour at most, STS's limit for it.
 	Duration          time.Duration
 	ExternalID        string // a secret
 	SourceIdentity    string
@@ -32,20 +32,22 @@ type Spec struct {
 	PolicyARNs []string
 	// MFASerial is the MFA device of the profile's user; WithMFACode passes its codes.
 	MFASerial string
-	// Mock makes up credentials of RoleARN and calls no service.
+	// Mock makes up credentials of the IssuedRole and calls no service.
 	Mock bool
 	// RefreshBefore is how long before expiry a Keeper refreshes the credentials.
 	RefreshBefore time.Duration
 	// Cache keeps a role's credentials on disk for the next run, see PoolOptions.CacheDir.
 	Cache bool
+	// Target is the role that RoleARN assumes in turn. It needs a RoleARN.
+	Target Target
 	// Entry is the entry of the configuration that asks for the credentials; "" is the file's own. It is no input of the call, and
 	// no part of Key: equal entries share a Keeper.
 	Entry string
 }
 
-// SessionARN is the ARN that STS gives the session of the role; "" without a role.
+// SessionARN is the ARN that STS gives the session of the IssuedRole; "" without a role.
 func (s Spec) SessionARN() string {
-	role, err := arn.Parse(s.RoleARN)
+	role, err := arn.Parse(s.IssuedRole())
 	if err != nil {
 		return ""
 	}
@@ -55,8 +57,11 @@ func (s Spec) SessionARN() string {
 	return role.String()
 }
 
-// String names the role and the profile.
+// String names the role, its target and the profile.
 func (s Spec) String() string {
+	if s.Target.RoleARN != "" {
+		return fmt.Sprintf("spec of role %q by role %q by profile %q [redacted]", s.Target.RoleARN, s.RoleARN, s.Profile)
+	}
 	return fmt.Sprintf("spec of role %q by profile %q [redacted]", s.RoleARN, s.Profile)
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-const roleARN = "arn:aws:iam::123456789012:role/some/path/myrole"
+const (
+	roleARN   = "arn:aws:iam::123456789012:role/some/path/myrole"
+	targetARN = "arn:aws:iam::210987654321:role/other/path/target"
+)
 
 // fullSpec has a value in each field, and shares none with other calls.
 func fullSpec() Spec {
@@ -23,6 +28,7 @@ func fullSpec() Spec {
 		SourceIdentity: "alice", SessionTags: map[string]string{"a": "1", "b": "2", "c": "3"}, TransitiveTagKeys: []string{"a", "b"},
 		Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, MFASerial: "arn:aws:iam::123456789012:mfa/developer", Mock: true,
 		RefreshBefore: 15 * time.Minute, Cache: true,
+		Target: Target{RoleARN: targetARN, ExternalID: "hunter3hunter3", Policy: "{}"},
 	}
 }
 
@@ -45,11 +51,30 @@ func change(t *testing.T, field reflect.Value) {
 	}
 }
 
+// keyFields are the places of all fields of a Spec that its key has: of all but Entry. A Target has fields of its own.
+func keyFields(t *testing.T) map[string][]int {
+	t.Helper()
+	fields := map[string][]int{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Spec]()) {
+		if f.Name != "Entry" && f.Name != "Target" {
+			fields[f.Name] = f.Index
+		}
+	}
+	target, _ := reflect.TypeFor[Spec]().FieldByName("Target")
+	for _, f := range reflect.VisibleFields(target.Type) {
+		fields["Target."+f.Name] = append(slices.Clone(target.Index), f.Index...)
+	}
+	if len(fields) < 18 {
+		t.Fatalf("%d fields only", len(fields))
+	}
+	return fields
+}
+
 func TestSpecKey_EveryFieldCounts(t *testing.T) {
-	for i := range reflect.TypeFor[Spec]().NumField() - 1 { // Entry is the last
-		t.Run(reflect.TypeFor[Spec]().Field(i).Name, func(t *testing.T) {
+	for name, index := range keyFields(t) {
+		t.Run(name, func(t *testing.T) {
 			s := fullSpec()
-			field := reflect.ValueOf(&s).Elem().Field(i)
+			field := reflect.ValueOf(&s).Elem().FieldByIndex(index)
 			if field.IsZero() {
 				t.Fatal("fullSpec has no value here")
 			}
@@ -94,6 +119,10 @@ func TestSpecKey_ValuesDoNotRunIntoEachOther(t *testing.T) {
 		"invalid UTF-8":       {Policy: "\xff"},
 		"other invalid UTF-8": {Policy: "\xfe"},
 		"replacement":         {Policy: "\ufffd"},
+		"target":              {Target: Target{RoleARN: "a"}},
+		"its external id":     {Target: Target{ExternalID: "a"}},
+		"its policy":          {Target: Target{Policy: "a"}},
+		"target in a tag":     {SessionTags: map[string]string{"a": "1\x01a\x00\x00"}},
 	}
 	names := map[[32]byte]string{}
 	for name, s := range specs {
@@ -129,19 +158,19 @@ func TestSpecKey_FieldSplitsDoNotCollide(t *testing.T) {
 		}
 	}
 	specs := map[[32]byte]Spec{}
-	fields := reflect.TypeFor[Spec]().NumField() - 1 // Entry is the last
+	fields := slices.Collect(maps.Values(keyFields(t)))
 	n := 0
-	for i := range fields {
-		for j := range fields {
+	for _, i := range fields {
+		for _, j := range fields {
 			for split := range 4 { // "abc" is the text of both fields together; an empty one is the other's alone
 				var s Spec
-				first, second := reflect.ValueOf(&s).Elem().Field(i), reflect.ValueOf(&s).Elem().Field(j)
+				first, second := reflect.ValueOf(&s).Elem().FieldByIndex(i), reflect.ValueOf(&s).Elem().FieldByIndex(j)
 				for _, a := range texts(first, "abc"[:split]) {
 					first.Set(a)
 					for _, b := range texts(second, "abc"[split:]) {
 						second.Set(b)
 						if other, taken := specs[s.Key()]; taken && !cmp.Equal(other, s, cmpopts.EquateEmpty()) {
-							t.Fatalf("%+v and %+v have the same key", plainSpec(other), plainSpec(s))
+							t.Fatalf("%s and %s have the same key", plain(other), plain(s))
 						}
 						specs[s.Key()] = s
 						n++
@@ -155,10 +184,15 @@ func TestSpecKey_FieldSplitsDoNotCollide(t *testing.T) {
 	}
 }
 
-// plainSpec prints all fields.
-type plainSpec Spec
+// plain prints all fields.
+func plain(s Spec) string {
+	type fields Spec
+	type target Target
+	return fmt.Sprintf("%+v to %+v", fields(s), target(s.Target))
+}
 
 func TestSpecHolder(t *testing.T) {
+	direct := func(s *Spec) { s.Target = Target{} }
 	for _, tt := range []struct {
 		name   string
 		from   func(*Spec) // nil: the full one
@@ -172,7 +206,14 @@ func TestSpecHolder(t *testing.T) {
 		{name: "role", change: func(s *Spec) { s.RoleARN += "2" }},
 		{name: "session name", change: func(s *Spec) { s.SessionName = "other" }},
 		{name: "duration", change: func(s *Spec) { s.Duration = 2 * time.Hour }, equal: true},
-		{name: "external id", change: func(s *Spec) { s.ExternalID = "other" }, equal: true},
+		{name: "external id", from: direct, change: func(s *Spec) { s.ExternalID = "other" }, equal: true},
+		{name: "external id of a role with a target", change: func(s *Spec) { s.ExternalID = "other" }},
+		{name: "role without a target", from: direct, change: func(s *Spec) { s.RoleARN += "2" }},
+		{name: "target", change: func(s *Spec) { s.Target.RoleARN += "2" }},
+		{name: "no target", change: direct},
+		{name: "external id of the target", change: func(s *Spec) { s.Target.ExternalID = "other" }},
+		{name: "policy of the target", change: func(s *Spec) { s.Target.Policy = "" }},
+		{name: "the target itself", change: func(s *Spec) { s.RoleARN, s.Target = s.Target.RoleARN, Target{} }},
 		{name: "source identity", change: func(s *Spec) { s.SourceIdentity = "bob" }},
 		{name: "session tag", change: func(s *Spec) { s.SessionTags["a"] = "2" }},
 		{name: "transitive tags", change: func(s *Spec) { s.TransitiveTagKeys = []string{"a"} }},
@@ -199,13 +240,14 @@ func TestSpecHolder(t *testing.T) {
 }
 
 func TestSpecSessionARN(t *testing.T) {
-	for _, tt := range []struct{ name, role, want string }{
-		{"role", "arn:aws:iam::123456789012:role/myrole", "arn:aws:sts::123456789012:assumed-role/myrole/s"},
-		{"path", "arn:aws-cn:iam::123456789012:role/some/path/myrole", "arn:aws-cn:sts::123456789012:assumed-role/myrole/s"},
-		{"no role", "", ""},
+	for _, tt := range []struct{ name, role, target, want string }{
+		{name: "role", role: "arn:aws:iam::123456789012:role/myrole", want: "arn:aws:sts::123456789012:assumed-role/myrole/s"},
+		{name: "path", role: "arn:aws-cn:iam::123456789012:role/some/path/myrole", want: "arn:aws-cn:sts::123456789012:assumed-role/myrole/s"},
+		{name: "target", role: roleARN, target: targetARN, want: "arn:aws:sts::210987654321:assumed-role/target/s"},
+		{name: "no role"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (Spec{RoleARN: tt.role, SessionName: "s"}).SessionARN(); got != tt.want {
+			if got := (Spec{RoleARN: tt.role, Target: Target{RoleARN: tt.target}, SessionName: "s"}).SessionARN(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -220,18 +262,30 @@ func TestSpec_NoEncodingShowsTheExternalID(t *testing.T) {
 		fmt.Fprintf(&out, verb+"\n", &s)
 		fmt.Fprintf(&out, verb+"\n", struct{ S Spec }{s})
 		fmt.Fprintf(&out, verb+"\n", []*Spec{&s})
+		fmt.Fprintf(&out, verb+"\n", s.Target)
+		fmt.Fprintf(&out, verb+"\n", &s.Target)
 	}
-	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "p", &s)
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "p", &s)
-	if err := json.NewEncoder(&out).Encode(map[string]any{"s": s, "p": &s, "key": s.Key(), "holder": s.Holder()}); err != nil {
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", s, "p", &s, "t", s.Target)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", s, "p", &s, "t", s.Target)
+	if err := json.NewEncoder(&out).Encode(map[string]any{"s": s, "p": &s, "t": s.Target, "key": s.Key(), "holder": s.Holder()}); err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{s.ExternalID, fmt.Sprintf("%x", s.ExternalID)} {
+	for _, secret := range []string{
+		s.ExternalID, fmt.Sprintf("%x", s.ExternalID), s.Target.ExternalID, fmt.Sprintf("%x", s.Target.ExternalID),
+	} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("%s shows in\n%s", secret, out.String())
 		}
 	}
-	if want := `spec of role "` + roleARN + `" by profile "work" [redacted]`; !strings.Contains(out.String(), want) {
-		t.Errorf("not printed as %s, but\n%s", want, out.String())
+	for _, want := range []string{
+		`spec of role "` + targetARN + `" by role "` + roleARN + `" by profile "work" [redacted]`, `target role "` + targetARN + `" [redacted]`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("not printed as %s, but\n%s", want, out.String())
+		}
+	}
+	s.Target = Target{}
+	if want, got := `spec of role "`+roleARN+`" by profile "work" [redacted]`, s.String(); got != want {
+		t.Errorf("printed as %s, want %s", got, want)
 	}
 }

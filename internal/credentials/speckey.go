@@ -35,7 +35,7 @@ func (s Spec) Key() [sha256.Size]byte {
 			b = appendText(appendText(b, key), s.SessionTags[key])
 		}
 	}
-	return sha256.Sum256(b)
+	return sha256.Sum256(s.Target.appendKey(b))
 }
 
 func appendText(b []byte, text string) []byte {
@@ -51,12 +51,15 @@ func appendFlag(b []byte, flag bool) []byte {
 
 // Holder identifies whom the credentials belong to and what they allow, not how they are obtained. A keeper may hand
 // out the credentials of another keeper of an equal holder. Entries differ: one that cannot get credentials by its own external id
-// must not have those of another.
+// must not have those of another. For a Target all external ids count, because entries do not tell associations apart.
 func (s Spec) Holder() [sha256.Size]byte {
 	if s.RoleARN != "" {
 		s.Profile = ""
 	}
-	s.Region, s.ExternalID, s.MFASerial = "", "", ""
+	if s.Target == (Target{}) {
+		s.ExternalID = ""
+	}
+	s.Region, s.MFASerial = "", ""
 	s.Duration, s.RefreshBefore, s.Cache = 0, 0, false
 	key := s.Key()
 	return sha256.Sum256(append(key[:], s.Entry...))

@@ -30,8 +30,10 @@ func (p *Provider) explainAPI(err error, api smithy.APIError) *credentials.Error
 		return e
 	case isTransient(err, api):
 		return temporary("%s is failing (%s); retrying", p.endpoint(err), said)
+	case isTarget(err) && code != "RegionDisabledException" && code != "UnknownError": // those say it all
+		return p.describeTarget(err, api, said)
 	case code == "AccessDenied":
-		return p.describeDenied(err, said)
+		return p.describeDenied(err, api, said)
 	case keysRefused(api), code == "UnauthorizedException":
 		return badProfile("the credentials of %s are wrong or expired (%s); renew them (aws configure%[3]s, or aws sso login%[3]s)",
 			p.profile(), said, p.profileFlag())
@@ -56,7 +58,7 @@ func (p *Provider) explainAPI(err error, api smithy.APIError) *credentials.Error
 }
 
 // describeDenied explains AccessDenied.
-func (p *Provider) describeDenied(err error, said string) *credentials.Error {
+func (p *Provider) describeDenied(err error, api smithy.APIError, said string) *credentials.Error {
 	switch {
 	case isIdentityCall(err):
 		return unauthorized("STS does not tell %s who it is (%s); no IAM policy can deny that, but a VPC endpoint policy can", p.profile(), said)
@@ -64,6 +66,9 @@ func (p *Provider) describeDenied(err error, said string) *credentials.Error {
 		return unauthorized("%s may not assume the role that it names itself (%s)", p.profile(), said)
 	case p.spec.RoleARN == "":
 		return unauthorized("%s may not get a session of its own (%s); set %s to a role that it may assume", p.profile(), said, p.key("iam_role"))
+	case deniedAction(api) != assumeAction:
+		return unauthorized("%s may not assume %s (%s); the role's trust policy must allow %s to the caller, and the caller needs it on the role",
+			p.profile(), p.spec.RoleARN, said, deniedAction(api))
 	}
 	e := unauthorized("%s may not assume %s (%s); the role must exist, its trust policy must name the caller, and the caller needs sts:AssumeRole on it",
 		p.profile(), p.spec.RoleARN, said)

@@ -59,7 +59,7 @@ func (o Options) WithDefaults() Options {
 }
 
 // Provider fetches a role's credentials by AssumeRole, or those of the profile itself. Each call reads the profile files
-// again.
+// again, and assumes both roles if there is a Target.
 type Provider struct {
 	spec credentials.Spec
 	opt  Options
@@ -74,14 +74,15 @@ func New(spec credentials.Spec, opt Options) *Provider {
 
 // NewProvider makes the provider of the credentials that spec describes: a credentials.Mock, or one that calls STS.
 func NewProvider(spec credentials.Spec, opt Options) credentials.Provider {
+	p := New(spec, opt)
 	if spec.Mock {
-		return &credentials.Mock{ARN: spec.SessionARN(), Lifetime: spec.Duration, Now: opt.WithDefaults().Now}
+		return &credentials.Mock{ARN: spec.SessionARN(), Lifetime: p.duration(), Now: p.opt.Now}
 	}
-	return New(spec, opt)
+	return p
 }
 
-// Retrieve calls STS once, or twice if STS refuses the duration or an MFA code opens a session first. It fails with
-// *credentials.NeedsMFA if it needs a code that is not in ctx, or if STS refuses the code.
+// Retrieve calls STS once, or twice if STS refuses the duration or an MFA code opens a session first, and once more for a Target.
+// It fails with *credentials.NeedsMFA if it needs a code that is not in ctx, or if STS refuses the code.
 func (p *Provider) Retrieve(ctx context.Context) (*credentials.Credentials, error) {
 	profile, err := p.Profile(ctx)
 	if err != nil {
@@ -92,6 +93,9 @@ func (p *Provider) Retrieve(ctx context.Context) (*credentials.Credentials, erro
 
 // issue calls STS with the profile's own credentials.
 func (p *Provider) issue(ctx context.Context, cfg aws.Config, source aws.Credentials) (*credentials.Credentials, error) {
+	if err := p.checkTarget(); err != nil {
+		return nil, err
+	}
 	cfg.Credentials = static(source)
 	used := source
 	if p.spec.RoleARN == "" {
@@ -118,7 +122,11 @@ func (p *Provider) issue(ctx context.Context, cfg aws.Config, source aws.Credent
 		}
 		return nil, err
 	}
-	return p.fromAssumeRole(out)
+	issued, err := p.fromAssumeRole(out)
+	if err != nil || p.spec.Target.RoleARN == "" {
+		return issued, err
+	}
+	return p.assumeTarget(ctx, cfg, issued)
 }
 
 // static is a provider of given credentials.
@@ -139,14 +147,10 @@ func (p *Provider) CallerIdentity(ctx context.Context, c *credentials.Credential
 }
 
 func (p *Provider) input() *awssts.AssumeRoleInput {
-	duration := p.spec.Duration
-	if p.reduced.Load() {
-		duration = min(duration, chainedDuration)
-	}
 	in := &awssts.AssumeRoleInput{
 		RoleArn:           aws.String(p.spec.RoleARN),
 		RoleSessionName:   aws.String(p.spec.SessionName),
-		DurationSeconds:   aws.Int32(int32(duration / time.Second)), //nolint:gosec // at most 12 h
+		DurationSeconds:   aws.Int32(int32(p.duration() / time.Second)), //nolint:gosec // at most 12 h
 		ExternalId:        nonEmpty(p.spec.ExternalID),
 		SourceIdentity:    nonEmpty(p.spec.SourceIdentity),
 		TransitiveTagKeys: p.spec.TransitiveTagKeys,
