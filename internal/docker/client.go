@@ -32,9 +32,11 @@ const (
 //
 // It is not the engine's official Go client, which since version 29 fails as a whole on one address that it cannot parse.
 type client struct {
-	path  string // of the socket
-	http  *http.Client
-	slots chan struct{} // has an element for each inspect in flight
+	path      string // of the socket
+	http      *http.Client
+	slots     chan struct{} // has an element for each inspect in flight
+	asks      chan struct{} // likewise for each request of a question
+	statsAsks chan struct{} // likewise for each of statistics
 }
 
 func newClient(path string, dial func(context.Context) (net.Conn, error)) *client {
@@ -43,14 +45,16 @@ func newClient(path string, dial func(context.Context) (net.Conn, error)) *clien
 		http: &http.Client{
 			Transport: &http.Transport{
 				DialContext:           func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-				MaxIdleConnsPerHost:   maxInspects,
+				MaxIdleConnsPerHost:   maxInspects + maxAsks + maxStats,
 				IdleConnTimeout:       30 * time.Second,
 				ResponseHeaderTimeout: listTimeout,
 				DisableCompression:    true,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		slots: make(chan struct{}, maxInspects),
+		slots:     make(chan struct{}, maxInspects),
+		asks:      make(chan struct{}, maxAsks),
+		statsAsks: make(chan struct{}, maxStats),
 	}
 }
 

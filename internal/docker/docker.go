@@ -1,4 +1,5 @@
-// Package docker finds the container that has an address, by the Docker Engine API on a Unix socket. Docker and Podman serve it.
+// Package docker finds the container that has an address, and tells about containers, by the Docker Engine API on a Unix
+// socket. Docker and Podman serve it.
 //
 // It follows the engine's events instead of polling, so an address belongs to a container only while that container runs.
 //
@@ -42,14 +43,16 @@ type Status struct {
 	Containers int
 }
 
-// Locator is a caller.Locator over one engine. Run feeds it.
+// Locator is a caller.Locator and a caller.Engine over one engine. Run feeds it.
 type Locator struct {
-	api    *client
-	roles  []roleSource
-	log    *slog.Logger
-	now    func() time.Time
-	view   atomic.Pointer[view] // replaced as a whole, by Run only
-	misses chan struct{}        // asks Run to list the containers; one that waits stands for all
+	api     *client
+	roles   []roleSource
+	log     *slog.Logger
+	now     func() time.Time
+	view    atomic.Pointer[view] // replaced as a whole, by Run only
+	current atomic.Pointer[api]  // of the last connection; nil before the first
+	misses  chan struct{}        // asks Run to list the containers; one that waits stands for all
+	asked   questions
 }
 
 var _ caller.Locator = (*Locator)(nil)
@@ -65,12 +68,14 @@ func New(o Options) (*Locator, error) {
 		return nil, err
 	}
 	l := &Locator{roles: roles, log: o.Log, now: o.Now, misses: make(chan struct{}, 1)}
+	l.asked.stats.late = maxGap
 	l.api = newClient(socket, func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	})
 	l.view.Store(&view{
-		status: Status{Since: l.now(), Error: socket + ": not asked yet"},
-		next:   make(chan struct{}),
+		status:  Status{Since: l.now(), Error: socket + ": not asked yet"},
+		next:    make(chan struct{}),
+		running: func() []caller.Running { return nil },
 	})
 	return l, nil
 }

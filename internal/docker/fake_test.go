@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,7 @@ type fakeEngine struct {
 	gates      map[string]chan struct{} // answers that wait, by path; they are written before they wait
 	status     map[string]int           // other than 200, by path
 	requests   map[string]int           // by path
+	alias      map[string]string        // ids by name
 	inFlight   int                      // inspects
 	mostAtOnce int                      // inspects
 	delay      time.Duration            // of an inspect
@@ -45,6 +47,7 @@ type fakeContainer struct {
 	env         []string
 	mode        string                  // of HostConfig
 	networks    map[string]fakeEndpoint // by network id
+	stats       string                  // the answer to GET /stats; "" is an empty one
 }
 
 type fakeEndpoint struct{ ip, ip6, mac string }
@@ -112,12 +115,12 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a filtering proxy permits /_ping alone", http.StatusForbidden)
 		return
 	}
-	path := strings.TrimPrefix(r.URL.Path, "/v1.44")
+	path := strings.TrimPrefix(r.URL.Path, "/v1.44") + questionOf(r)
 	if path == "/events" {
 		e.serveEvents(w, r)
 		return
 	}
-	inspect := strings.HasPrefix(path, "/containers/") && path != "/containers/json"
+	inspect := strings.HasPrefix(path, "/containers/") && !strings.HasPrefix(path, "/containers/json")
 	e.mu.Lock()
 	e.requests[path]++
 	if inspect {
@@ -134,7 +137,7 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.mu.Unlock()
 	}
 	w.Header().Set("Api-Version", "1.44")
-	if status == 0 && body == "" {
+	if status == 0 && body == "" && !strings.Contains(path, "/stats?") {
 		status = http.StatusNotFound
 	}
 	if status != 0 {
@@ -173,15 +176,23 @@ func (e *fakeEngine) answer(path string) string {
 		}
 		document = all
 	default:
+		if label, ok := strings.CutPrefix(path, "/containers/json?label="); ok {
+			return e.labelled(label)
+		}
+		if id, ok := strings.CutSuffix(path, "/stats?now"); ok {
+			return e.containers[strings.TrimPrefix(id, "/containers/")].stats
+		}
 		id := strings.TrimSuffix(strings.TrimPrefix(path, "/containers/"), "/json")
+		id = cmp.Or(e.alias[id], id)
 		c, ok := e.containers[id]
 		if !ok {
 			return ""
 		}
 		document = map[string]any{
 			"Id": id, "Name": "/" + c.name,
+			"Created": time.Unix(int64(c.started), 0).UTC(),
 			"State": map[string]any{
-				"Running": c.state == "" || c.state == "paused" || c.state == "restarting", "Paused": c.state == "paused",
+				"Status": cmp.Or(c.state, "running"), "Running": c.state == "" || c.state == "paused" || c.state == "restarting", "Paused": c.state == "paused",
 				"Restarting": c.state == "restarting", "StartedAt": time.Unix(int64(c.started), 0).UTC(),
 			},
 			"Config":     map[string]any{"Labels": c.labels, "Env": c.env},

@@ -34,6 +34,8 @@ func (c *client) explain(err error) reason {
 		return reason{c.path + ": no engine listens there", "start Docker, or Podman's podman.socket"}
 	case errors.As(err, &refused) && refused.code == http.StatusForbidden:
 		return reason{c.path + ": " + refused.Error(), "allow this request at the proxy that filters the API"}
+	case errors.As(err, &refused) && refused.code >= http.StatusInternalServerError:
+		return reason{c.path + ": " + refused.Error(), "see the engine's log"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return reason{c.path + ": no answer in time", "see whether the engine hangs"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):

@@ -89,6 +89,7 @@ func (l *Locator) follow(ctx context.Context, w *world) error {
 	if s.api, err = l.api.connect(ctx); err != nil {
 		return err
 	}
+	l.current.Store(s.api)
 	s.start(s.stream)
 	for s.err == nil {
 		if s.wanted && s.reached && !s.world.listing && !s.resting {

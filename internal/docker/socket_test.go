@@ -79,7 +79,7 @@ func TestSocket_ReasonsNameTheFix(t *testing.T) {
 		{syscall.ECONNREFUSED, "/s: no engine listens there; start Docker, or Podman's podman.socket"},
 		{fmt.Errorf("x: %w", errTooLong), "/s: x: the document is too long"},
 		{&statusError{request: "GET /events", code: 403}, "/s: GET /events: 403 Forbidden; allow this request at the proxy that filters the API"},
-		{&statusError{request: "GET /events", code: 500, message: "no"}, "/s: GET /events: 500 Internal Server Error, no"},
+		{&statusError{request: "GET /events", code: 500, message: "no"}, "/s: GET /events: 500 Internal Server Error, no; see the engine's log"},
 		{context.DeadlineExceeded, "/s: no answer in time; see whether the engine hangs"},
 	} {
 		if got := c.explain(tt.err).String(); got != tt.want {

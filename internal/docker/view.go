@@ -16,7 +16,10 @@ type view struct {
 	byMAC    map[mac]*caller.Workload
 	networks networks
 	status   Status
-	next     chan struct{} // closed when there is a newer view
+	// containers are those that run, the one that started last first, with their addresses.
+	containers []*container
+	running    func() []caller.Running // of containers; made on first use
+	next       chan struct{}           // closed when there is a newer view
 }
 
 // mac is an Ethernet address.

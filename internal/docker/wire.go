@@ -46,7 +46,7 @@ type wireInspect struct {
 	}
 	Config *struct {
 		Labels map[string]string
-		Env    []string // has secrets: only the role is kept
+		Env    []string // has secrets: only the role and an endpoint are kept
 	}
 	HostConfig      *struct{ NetworkMode string }
 	NetworkSettings *wireSettings
@@ -59,6 +59,8 @@ type container struct {
 	endpoints []endpoint
 	shown     []netip.Addr // what the engine showed, sorted; endpoints may have fewer
 	workload  *caller.Workload
+	project   string // as in caller.Running
+	endpoint  string // likewise
 }
 
 // endpoint is a container's place in one network.
@@ -74,12 +76,13 @@ func (d *wireInspect) container(roles []roleSource) *container {
 	if d.ID == "" || d.State == nil || d.State.Restarting || !d.State.Running && !d.State.Paused {
 		return nil
 	}
-	c := &container{id: d.ID, workload: &caller.Workload{}}
+	c := &container{id: d.ID, workload: &caller.Workload{ID: d.ID}}
 	c.started, _ = time.Parse(time.RFC3339Nano, d.State.StartedAt)
 	name := strings.TrimPrefix(d.Name, "/")
 	c.workload.Name = "container " + printable(cmp.Or(name, d.ID[:min(len(d.ID), 12)]), 2*maxQuoted)
 	if d.Config != nil {
 		c.workload.Role, c.workload.Source = chooseRole(roles, d.Config.Labels, d.Config.Env)
+		c.project, c.endpoint = chooseName(d.Config.Labels, projectLabels), chooseEndpoint(d.Config.Env)
 	}
 	endpoints := d.NetworkSettings.endpoints()
 	c.shown = addresses(endpoints)

@@ -35,26 +35,26 @@ func TestInspect_ShapesOfEngines(t *testing.T) {
 				"HostConfig":{"NetworkMode":"default"},"NetworkSettings":{"IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"",
 				"Networks":{"bridge":{"IPAMConfig":null,"NetworkID":"b6","IPAddress":"172.17.0.2","MacAddress":"02:42:ac:11:00:02"}}}}`,
 			want:     []string{"172.17.0.2"},
-			workload: caller.Workload{Name: "container web"},
+			workload: caller.Workload{Name: "container web", ID: "0123456789abcdef"},
 		},
 		{
 			name: "old Podman, whose default network has no entry",
 			document: `{"Id":"0123456789abcdef","Name":"web","State":{"Running":true,"Paused":true},"Config":{"Env":["IAM_ROLE=x"]},
 				"NetworkSettings":{"IPAddress":"10.88.0.4","Networks":null}}`,
 			want:     []string{"10.88.0.4"},
-			workload: caller.Workload{Name: "container web", Role: "x", Source: "variable IAM_ROLE"},
+			workload: caller.Workload{Name: "container web", ID: "0123456789abcdef", Role: "x", Source: "variable IAM_ROLE"},
 		},
 		{
 			name: "addresses with lengths, link-local and useless ones",
 			document: `{"Id":"0123456789abcdef","State":{"Running":true},"NetworkSettings":{"Networks":{"a":{"IPAddress":"10.1.0.4/16",
 				"GlobalIPv6Address":"::ffff:10.1.0.5","MacAddress":"zz","IPAMConfig":{"LinkLocalIPs":["169.254.170.23","x","0.0.0.0","127.0.0.1"]}},"b":null}}}`,
 			want:     []string{"10.1.0.4", "10.1.0.5", "169.254.170.23"},
-			workload: caller.Workload{Name: "container 0123456789ab"},
+			workload: caller.Workload{Name: "container 0123456789ab", ID: "0123456789abcdef"},
 		},
 		{
 			name:     "nothing but that it runs",
 			document: `{"Id":"01","State":{"Paused":true}}`,
-			workload: caller.Workload{Name: "container 01"},
+			workload: caller.Workload{Name: "container 01", ID: "01"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

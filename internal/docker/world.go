@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"mock-ec2-metadata/internal/caller"
 )
@@ -150,7 +151,9 @@ func (w *world) view() *view {
 			}
 			v.addMAC(e.mac, r.running.workload)
 		}
+		v.containers = append(v.containers, r.running)
 	}
+	v.running = sync.OnceValue(func() []caller.Running { return listRunning(v.containers) })
 	return v
 }
 
