@@ -39,6 +39,8 @@ var packageMap = map[string][]string{
 	"internal/probe":       {"internal/api"},
 	"internal/imds":        {"internal/tree", "internal/web"},
 	"internal/ecs":         {"internal/web"},
+	"internal/podidentity": {"internal/web"},
+	"internal/tokenreview": {"internal/podidentity"},
 	"internal/tree":        {"internal/instance"},
 	"internal/instance":    {"internal/config"},
 	"internal/sts":         {"internal/credentials", "internal/profile"},
