@@ -122,8 +122,14 @@ const bodyTimeout = time.Second
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, denied *refusal) {
 	g.refusals.add(web.Remote(r), denied.rule, denied.text)
 	h := w.Header()
-	h["Server"] = []string{"EC2ws"}
+	contentType := "text/plain"
+	if local := web.Local(r); IsECS(local) || IsPodIdentity(local) { // as the agents answer
+		contentType = "text/plain; charset=utf-8"
+		h["X-Content-Type-Options"] = []string{"nosniff"}
+	} else {
+		h["Server"] = []string{"EC2ws"}
+	}
 	h["Connection"] = []string{"close"} // a refused client must not keep a connection
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	web.Write(w, denied.status, "text/plain", []byte(denied.text+"\n"))
+	web.Write(w, denied.status, contentType, []byte(denied.text+"\n"))
 }

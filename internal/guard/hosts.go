@@ -5,11 +5,16 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"mock-ec2-metadata/internal/web"
 )
 
 // judgeHost allows the names that no page on the internet can have. A page that makes its own name lead here (DNS rebinding)
 // sends that name.
 func judgeHost(rules *Rules, r *http.Request) *refusal {
+	if denied, decided := judgeContainerHost(web.Local(r), r.Host); decided {
+		return denied
+	}
 	if hostAllowed(r.Host, rules.Hosts) {
 		return nil
 	}

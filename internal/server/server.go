@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,16 +44,53 @@ type Server struct {
 // handlers the address as it is in addresses, or of an inherited listener its own.
 func Listen(ctx context.Context, log *slog.Logger, addresses []string, inherited ...net.Listener) (*Server, error) {
 	s := newServer(log, inherited)
-	var lc net.ListenConfig
 	for _, address := range addresses {
-		l, err := lc.Listen(ctx, network(address), address)
+		l, err := bindAddress(ctx, address)
 		if err != nil {
 			s.Close()
-			return nil, explain(address, err)
+			return nil, err
 		}
 		s.listeners, s.names = append(s.listeners, l), append(s.names, address)
 	}
 	return s, nil
+}
+
+// Add binds one more address, as Listen does, and returns its name for web.Listener: the address, or with port 0 the one that the
+// system has chosen. It is called before Serve.
+func (s *Server) Add(ctx context.Context, address string) (name string, err error) {
+	l, err := bindAddress(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	if name = address; strings.HasSuffix(address, ":0") {
+		name = l.Addr().String()
+	}
+	s.listeners, s.names = append(s.listeners, l), append(s.names, name)
+	return name, nil
+}
+
+func bindAddress(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, network(address), address)
+	if err != nil {
+		return nil, explain(address, err)
+	}
+	return l, nil
+}
+
+// bindError is the error of an address that cannot be bound, with the system's error.
+type bindError struct {
+	text string
+	err  error
+}
+
+func (e *bindError) Error() string { return e.text }
+func (e *bindError) Unwrap() error { return e.err }
+
+// IsUnavailable reports whether an error of Listen or Add says that this machine lacks the address, or does not let this process have
+// its port.
+func IsUnavailable(err error) bool {
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EACCES)
 }
 
 func newServer(log *slog.Logger, listeners []net.Listener) *Server {
@@ -89,16 +127,18 @@ func network(address string) string {
 // explain says in one line why an address cannot be bound, and the fix.
 func explain(address string, err error) error {
 	_, port, _ := net.SplitHostPort(address)
+	why := ""
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("cannot listen on %s: the port is in use; stop what uses it (perhaps another mock-ec2-metadata), or choose another address with --listen", address)
+		why = "the port is in use; stop what uses it (perhaps another mock-ec2-metadata), or choose another address with --listen"
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("cannot listen on %s: port %s needs root; choose a port above 1023 with --listen", address, port)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("cannot listen on %s: this machine has no such address; choose another with --listen", address)
+		why = fmt.Sprintf("port %s needs root; choose a port above 1023 with --listen", port)
+	case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
+		why = "this machine has no such address; choose another with --listen"
 	default:
-		return fmt.Errorf("cannot listen on %s: %w", address, err)
+		why = err.Error()
 	}
+	return &bindError{fmt.Sprintf("cannot listen on %s: %s", address, why), err}
 }
 
 // Addrs returns the bound addresses, inherited ones first, in the order of Listen. Port 0 has become the real port.
