@@ -70,9 +70,9 @@ e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIB
 	go test -count=1 -race -tags e2e -timeout 30m -v ./internal/identity ./test/e2e/...
 
 .PHONY: bench
-bench: build ## Measure speed and size beside a bare net/http server, docs/performance.md; Linux, wrk (BASE=path/to/old/binary, SHORT=1, ROUNDS, SECONDS, CONNECTIONS)
+bench: build ## Measure speed and size beside a bare net/http server, docs/performance.md; Linux, wrk (BASE=path/to/old/binary, PEER=path/to/ecs-local, SHORT=1, ROUNDS, SECONDS, CONNECTIONS)
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/bench-bare ./test/bench/bare
-	go run ./test/bench/run -daemon $(BIN) -bare bin/bench-bare $(if $(BASE),-base $(BASE)) $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) \
+	go run ./test/bench/run -daemon $(BIN) -bare bin/bench-bare $(if $(BASE),-base $(BASE)) $(if $(PEER),-peer $(PEER)) $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) \
 	  $(if $(SECONDS),-seconds $(SECONDS)) $(if $(CONNECTIONS),-connections $(CONNECTIONS)) $(ARGS)
 
 .PHONY: bench-identities

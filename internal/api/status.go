@@ -22,6 +22,10 @@ type Status struct {
 	Identities []Identity `json:"identities,omitempty"`
 	// Containers is the connection to the container engine; absent without containers.engine.
 	Containers *Containers `json:"containers,omitempty"`
+	// ECS is how processes become containers of ECS; for this machine only.
+	ECS *ECS `json:"ecs,omitempty"`
+	// PodIdentity describes EKS Pod Identity; absent without pod_identity.enabled, and for other machines.
+	PodIdentity *PodIdentity `json:"pod_identity,omitempty"`
 	// IdentityError is why the identity document cannot be signed.
 	IdentityError string `json:"identity_error,omitempty"`
 	// Refused counts the requests and connections that the guard refused, by rule.
@@ -83,6 +87,8 @@ type Identity struct {
 	InstanceID string `json:"instance_id"`
 	// Container is the first container that named the role; "" if none did.
 	Container string `json:"container,omitempty"`
+	// Pod is the pod or service account that gets it by EKS Pod Identity; "" for none.
+	Pod string `json:"pod,omitempty"`
 	// Role is the name in roles, or that of the IAM role; "" without one.
 	Role string `json:"role,omitempty"`
 	// Region is the instance's.

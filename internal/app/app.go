@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +38,7 @@ type App struct {
 	state   atomic.Pointer[State]
 
 	server   *server.Server
+	surfaces map[string]surface // of listeners for one service alone, by name
 	guard    *guard.Guard
 	networks *guard.Networks
 	pool     *credentials.Pool
@@ -76,35 +76,6 @@ func New(ctx context.Context, opt Options) (*App, error) {
 	return a, nil
 }
 
-// bind opens the listeners.
-func (a *App) bind(ctx context.Context) error {
-	c := a.opt.Config.Config
-	var addresses []string
-	if !a.opt.WithoutListen {
-		addresses = append(addresses, c.Server.Listen...)
-	}
-	addresses = append(addresses, a.opt.Listen...)
-	open := slices.Clone(addresses)
-	for _, l := range a.opt.Listeners {
-		open = append(open, l.Addr().String())
-	}
-	for i := range c.Clients {
-		for _, address := range c.Clients[i].Listen {
-			if slices.Contains(open, address) {
-				continue
-			}
-			open = append(open, address) // without entries, too: no restart would open it
-			if !a.opt.WithoutEntries {
-				addresses, a.builder.ofEntries = append(addresses, address), append(a.builder.ofEntries, address)
-			}
-		}
-	}
-	a.builder.listeners = open
-	var err error
-	a.server, err = server.Listen(ctx, a.log, addresses, a.opt.Listeners...)
-	return err
-}
-
 // prepare does the rest of New.
 func (a *App) prepare(ctx context.Context) error {
 	if a.opt.AfterBind != nil {
@@ -124,11 +95,16 @@ func (a *App) prepare(ctx context.Context) error {
 		Log:      a.log,
 		Now:      a.opt.Now,
 	})
+	a.builder.app = a
 	a.builder.pool, a.builder.log, a.builder.now, a.builder.grown = a.pool, a.log, a.opt.Now, a.opt.Grown
 	if a.opt.Grown == nil {
 		a.builder.grown = func() {}
 	}
-	a.builder.start = &config.Config{Server: a.opt.Config.Config.Server, Log: a.opt.Config.Config.Log} // not thousands of clients
+	c := a.opt.Config.Config
+	a.builder.start = &config.Config{ // without thousands of clients
+		Server: c.Server, Log: c.Log, ECS: config.ECS{Enabled: c.ECS.Enabled, Listen: c.ECS.Listen},
+		PodIdentity: config.PodIdentity{Enabled: c.PodIdentity.Enabled, Listen: c.PodIdentity.Listen},
+	}
 	err := a.change(func(in *Inputs) error {
 		return in.load(a.opt.Config, a.log, a.opt.Now, a.opt.Containers)
 	})
@@ -274,7 +250,12 @@ func (a *App) use(s *State) {
 func (a *App) logStart() {
 	s := a.State()
 	for i, addr := range a.Addrs() {
-		entry := s.listenerEntry(a.server.Names()[i])
+		name := a.server.Names()[i]
+		if only := a.surfaces[name]; only != everything {
+			a.log.Info("serving", "url", api.URL(addr.String()), "listen", addr.String(), "only", only.String(), "config", s.Config.Name(), "version", a.opt.Version)
+			continue
+		}
+		entry := s.listenerEntry(name)
 		id := s.identities.of(entry)
 		attrs := []any{
 			"url", api.URL(addr.String()), "listen", addr.String(), "config", s.Config.Name(),

@@ -82,33 +82,50 @@ func (p *inProcess) answered(tb testing.TB, c bench.Case) (*reused, http.Handler
 	return e, &bench.Answer{Status: e.status, Header: e.header.Clone(), Body: bytes.Clone(e.body)}
 }
 
+// measured is a case, and the daemon that it is for.
+type measured struct {
+	*inProcess
+	bench.Case
+}
+
+// measuredCases are all requests of metadata, and those of containers and pods.
+func measuredCases(tb testing.TB) []measured {
+	tb.Helper()
+	var all []measured
+	p := newInProcess(tb, "")
+	for _, c := range bench.Cases() {
+		all = append(all, measured{p, c})
+	}
+	p = newInProcess(tb, bench.ContainerConfig("mock: true", tb.TempDir(), "127.0.0.1:0"))
+	container, pod := bench.ContainerCases(p.id(tb, bench.ContainerRole), p.podToken(tb, bench.Namespace, bench.ServiceAccount, "web-1"))
+	return append(all, measured{p, container}, measured{p, pod})
+}
+
 // ownAllocations is how many heap allocations a GET may take beyond those of a bare handler. Lower it, never raise it.
 const ownAllocations = 0
 
 // TestHandler_GetAllocatesNothing counts allocations: other load on the machine does not change them.
 func TestHandler_GetAllocatesNothing(t *testing.T) {
-	p := newInProcess(t, "")
-	for _, c := range bench.Cases() {
-		e, bare := p.answered(t, c)
-		ours := testing.AllocsPerRun(1000, func() { e.do(p.http) })
+	for _, m := range measuredCases(t) {
+		e, bare := m.answered(t, m.Case)
+		ours := testing.AllocsPerRun(1000, func() { e.do(m.http) })
 		theirs := testing.AllocsPerRun(1000, func() { e.do(bare) })
-		t.Logf("%s: %v allocations, a bare handler %v", c.What, ours, theirs)
-		if c.Method == http.MethodGet && ours-theirs > ownAllocations+raceAllocations {
-			t.Errorf("%s: %v allocations of our own, want at most %d", c.What, ours-theirs, ownAllocations)
+		t.Logf("%s: %v allocations, a bare handler %v", m.What, ours, theirs)
+		if m.Method == http.MethodGet && ours-theirs > ownAllocations+raceAllocations {
+			t.Errorf("%s: %v allocations of our own, want at most %d", m.What, ours-theirs, ownAllocations)
 		}
 	}
 }
 
 // BenchmarkHandler compares our handler with a bare one that writes the same, without net/http.
 func BenchmarkHandler(b *testing.B) {
-	p := newInProcess(b, "")
-	for _, c := range bench.Cases() {
-		e, bare := p.answered(b, c)
+	for _, m := range measuredCases(b) {
+		e, bare := m.answered(b, m.Case)
 		for _, bb := range []struct {
 			name    string
 			handler http.Handler
-		}{{"bare", bare}, {"ours", p.http}} {
-			b.Run(c.Name+"/"+bb.name, func(b *testing.B) {
+		}{{"bare", bare}, {"ours", m.http}} {
+			b.Run(m.Name+"/"+bb.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					e.do(bb.handler)

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
-	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -36,6 +35,8 @@ type State struct {
 	router     *caller.Router
 	identities *identities
 	ids        *ecs.IDs
+	ecs        *ecsState
+	pods       *podState   // nil without pod_identity.enabled
 	signed     *signatures // of the file's own document
 	kept       map[[sha256.Size]byte]*signatures
 	modified   []string // header
@@ -46,6 +47,7 @@ type State struct {
 
 // builder holds what all states of a daemon share.
 type builder struct {
+	app       *App // whose states they are
 	pool      *credentials.Pool
 	log       *slog.Logger
 	now       func() time.Time
@@ -73,19 +75,22 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	snapshot.Shareable()
 	s.signed = s.signaturesOf(snapshot.Document())
 	s.Target = s.target(&c.Instance, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
+	var source *credentialSource
 	if inst.Role != "" {
 		spec := SpecOf(c)
 		s.Specs = []credentials.Spec{spec}
 		s.Keeper = b.pool.Keeper(spec)
-		s.Target.Credentials = newCredentialSource(s.Keeper, &c.Instance)
+		source = newCredentialSource(s.Keeper, &c.Instance)
+		s.Target.Credentials = source
 	}
 	s.identities = newIdentities(c)
-	s.identities.file.made.Store(&served{role: inst.Role, target: s.Target, keeper: s.Keeper, signed: s.signed})
-	s.identities.file.once.Do(func() {})
+	s.identities.file.set(&served{inst.Role, s.Keeper, source}, &metadata{s.Target, s.signed})
 	s.Config = in.Config.Checked()
 	s.orphans = b.orphans(c)
 	s.router = routerOf(c)
-	s.ids = ecs.NewIDs(in.Secret.Key(), slices.Collect(maps.Keys(c.Roles)))
+	s.ids = ecs.NewIDs(in.Secret.Key(), s.grantsByID())
+	s.ecs = s.ecsStateOf(old)
+	s.pods = s.podStateOf()
 	return s, nil
 }
 
@@ -165,8 +170,14 @@ func Check(loaded *config.Loaded) (*tree.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := OpenIdentity(loaded, slog.New(slog.DiscardHandler), time.Now); err != nil {
+	silent := slog.New(slog.DiscardHandler)
+	if _, err := OpenIdentity(loaded, silent, time.Now); err != nil {
 		return nil, err
+	}
+	if p := loaded.Config.PodIdentity; p.Enabled && (p.Verify != config.VerifyJWKS || p.JWKS != "") { // the daemon makes its own key
+		if _, err := newPodVerifier(loaded, silent, time.Now); err != nil {
+			return nil, err
+		}
 	}
 	return snapshot, nil
 }
@@ -179,6 +190,10 @@ func (b *builder) needRestart(c *config.Config) []string {
 		then, is any
 	}{
 		{"server.listen", start.Server.Listen, c.Server.Listen},
+		{"ecs.enabled", start.ECS.Enabled, c.ECS.Enabled},
+		{"ecs.listen", start.ECS.Listen, c.ECS.Listen},
+		{"pod_identity.enabled", start.PodIdentity.Enabled, c.PodIdentity.Enabled},
+		{"pod_identity.listen", start.PodIdentity.Listen, c.PodIdentity.Listen},
 		{"server.user", start.Server.User, c.Server.User},
 		{"server.control", start.Server.Control, c.Server.Control},
 		{"log.format", start.Log.Format, c.Log.Format},

@@ -18,6 +18,7 @@ import (
 // Locator knows the containers of this machine. Package docker implements it.
 type Locator interface {
 	caller.Locator
+	caller.Engine
 	// Run follows what happens to containers until ctx is done.
 	Run(ctx context.Context)
 	// Status describes the connection to the engine.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -59,16 +60,43 @@ func (e *engine) Status() *api.Containers {
 	return &api.Containers{Engine: "unix:///e.sock", Connected: true}
 }
 
+// Running is what put has said, as containers whose id is made of their address.
+func (e *engine) Running() []caller.Running {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []caller.Running
+	for address, w := range e.workloads {
+		all = append(all, caller.Running{ID: w.ID, Workload: w, Addrs: []netip.Addr{netip.MustParseAddr(address)}})
+	}
+	return all
+}
+
+func (*engine) Group(context.Context, string) ([]*caller.Container, error) { return nil, nil }
+
+func (e *engine) Container(_ context.Context, id string) (*caller.Container, error) {
+	for _, r := range e.Running() {
+		if r.ID == id {
+			return &caller.Container{ID: id, Name: "box", Status: "running"}, nil
+		}
+	}
+	return nil, nil
+}
+
+func (*engine) Stats(context.Context, string) (*caller.Stats, error) { return nil, nil }
+
 // put says what runs at an address: a container that names a role by the label r.
 func (e *engine) put(address, role string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w := &caller.Workload{Name: "container of " + address, Role: role, Source: "label r"}
+	w := &caller.Workload{Name: "container of " + address, ID: containerID(address), Role: role, Source: "label r"}
 	if role == "" {
 		w.Source = ""
 	}
 	e.workloads[address] = w
 }
+
+// containerID is the id of the container at an address.
+func containerID(address string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(address))) }
 
 const withContainers = `
 credentials: {mock: true, iam_role: 'arn:aws:iam::123456789012:role/base'}

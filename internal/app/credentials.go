@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/identity"
 	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/podidentity"
 )
 
 // SpecOf are the credentials that a configuration asks for.
@@ -66,6 +69,7 @@ type credentialSource struct {
 	keeper    *credentials.Keeper
 	encoded   *credentials.Encoded[imds.Credentials]
 	container *credentials.Encoded[ecs.Credentials]
+	pod       *credentials.Encoded[podidentity.Credentials]
 }
 
 // newCredentialSource makes the source of the credentials of an instance.
@@ -79,6 +83,11 @@ func newCredentialSource(keeper *credentials.Keeper, in *config.Instance) *crede
 		}),
 		credentials.NewEncoded(keeper, func(c *credentials.Credentials) *ecs.Credentials {
 			return ecs.NewCredentials(cmp.Or(role, c.ARN), c.AccessKeyID, c.SecretAccessKey, c.SessionToken, c.Expiration)
+		}),
+		credentials.NewEncoded(keeper, func(c *credentials.Credentials) *podidentity.Credentials {
+			session, _ := arn.Parse(c.ARN) // of a target role's account, if there is one
+			id := cmp.Or(session.AccountID, c.AccountID, account)
+			return podidentity.NewCredentials(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, id, c.Expiration)
 		}),
 	}
 }

@@ -19,11 +19,11 @@ const (
 )
 
 // DescribeGrants says in words who gets which role and which instance: a line for each of the first 200 entries of clients in the
-// order of the file, then containers, ids, everybody else, and what addresses cannot tell apart. It returns nil if all clients get the
+// order of the file, then containers, ids, ECS, pods, everybody else, and what addresses cannot tell apart. It returns nil if all clients get the
 // same.
 func DescribeGrants(l *config.Loaded) []string {
 	c := l.Config
-	if len(c.Roles) == 0 && len(c.Clients) == 0 && c.Containers.Engine == "" {
+	if len(c.Roles) == 0 && len(c.Clients) == 0 && c.Containers.Engine == "" && !c.ECS.Enabled && !c.ECS.ByPath && !c.PodIdentity.Enabled {
 		return nil
 	}
 	var lines []string
@@ -39,6 +39,8 @@ func DescribeGrants(l *config.Loaded) []string {
 	if len(c.Roles) > 0 {
 		lines = append(lines, "by id (env --role, exec --role): "+names(slices.Sorted(maps.Keys(c.Roles))))
 	}
+	lines = append(lines, describeECS(l)...)
+	lines = append(lines, describePods(c)...)
 	own := "instance " + c.EC2.InstanceID
 	if role := instance.RoleOf(&c.Instance); role != "" {
 		own += ", role " + role

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/config"
@@ -17,8 +18,12 @@ import (
 	"mock-ec2-metadata/internal/instance"
 )
 
-// maxWorkloads bounds the identities of containers that are remembered. Beyond it they are made anew.
-const maxWorkloads = 4096
+const (
+	// maxWorkloads bounds the identities of containers and pods that are remembered. Beyond it they are made anew.
+	maxWorkloads = 4096
+	// tidyEvery is how often those whose clients are gone are looked for.
+	tidyEvery = time.Minute
+)
 
 // identities are what clients of a state can get. Entries of clients without an instance of their own share the identities of
 // their roles.
@@ -32,19 +37,15 @@ type identities struct {
 
 	mu        sync.Mutex // guards the fields below
 	workloads map[workloadKey]*clientIdentity
-	sources   map[sourceKey]*credentialSource
+	tidied    time.Time
 }
 
-// sourceKey says which identities have the same documents of credentials.
-type sourceKey struct {
-	keeper        *credentials.Keeper
-	role, account string
-}
-
-// workloadKey says which identity a container gets that names a role, or a client of an entry by the id of a role: without source.
+// workloadKey says which identity a container gets that names a role, a client of an entry by the id of a role (without source), or
+// a pod.
 type workloadKey struct {
 	entry        int
 	role, source string
+	pod          podKey // zero for all but pods
 }
 
 func newIdentities(c *config.Config) *identities {
@@ -56,7 +57,6 @@ func newIdentities(c *config.Config) *identities {
 		names:     make([]string, len(c.Clients)),
 		asked:     make([]atomic.Bool, len(c.Clients)),
 		workloads: map[workloadKey]*clientIdentity{},
-		sources:   map[sourceKey]*credentialSource{},
 	}
 	for name := range c.Roles {
 		ids.roles[name] = &clientIdentity{entry: caller.None, grant: roleGrant(c, name)}
@@ -92,19 +92,6 @@ func ownGrant(c *config.Config) grant {
 func roleGrant(c *config.Config, name string) grant {
 	role := c.Roles[name]
 	return grant{name: name, credentials: &role, from: "roles." + name}
-}
-
-// source returns the documents of a keeper's credentials for an instance. Instances with the same session and account share them.
-func (ids *identities) source(keeper *credentials.Keeper, in *config.Instance) *credentialSource {
-	key := sourceKey{keeper, in.Credentials.IAMRole, in.AWS.AccountID}
-	ids.mu.Lock()
-	defer ids.mu.Unlock()
-	source := ids.sources[key]
-	if source == nil {
-		source = newCredentialSource(keeper, in)
-		ids.sources[key] = source
-	}
-	return source
 }
 
 // of returns the identity of an entry of clients, and for caller.None the file's own.
@@ -145,7 +132,7 @@ func (s *State) ofWorkload(entry int, w *caller.Workload) (id *clientIdentity, f
 	if entry >= 0 && !s.Config.Config.Clients[entry].Overlaid() {
 		entry = caller.None // the file's own instance
 	}
-	return ids.remember(workloadKey{entry, w.Role, w.Source}, func() *clientIdentity {
+	return ids.remember(workloadKey{entry: entry, role: w.Role, source: w.Source}, func() *clientIdentity {
 		g := s.workloadGrant(w)
 		if shared := ids.roles[w.Role]; shared != nil && entry == caller.None && g.denied == nil {
 			return shared
@@ -154,9 +141,12 @@ func (s *State) ofWorkload(entry int, w *caller.Workload) (id *clientIdentity, f
 	})
 }
 
-// ofRole returns the identity of a role for a client of an entry: with the entry's instance, if it has one of its own.
+// ofRole returns the identity of a role, "" for the file's own, for a client of an entry: with the entry's instance, if it has one of its own.
 func (s *State) ofRole(entry int, role string) *clientIdentity {
 	ids := s.identities
+	if role == "" {
+		return ids.file
+	}
 	if entry < 0 || !s.Config.Config.Clients[entry].Overlaid() {
 		return ids.roles[role]
 	}
@@ -169,19 +159,32 @@ func (s *State) ofRole(entry int, role string) *clientIdentity {
 	return id
 }
 
-// remember returns the identity of a key, and makes it if there is none. fresh says that it is a new one.
+// remember returns the identity of a key, and makes it if there is none. fresh says that it is a new one. Forgetting one ends no
+// session: the pool gives the keeper that runs to the next identity of the key.
 func (ids *identities) remember(key workloadKey, create func() *clientIdentity) (id *clientIdentity, fresh bool) {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
+	ids.tidy()
 	if id = ids.workloads[key]; id != nil {
 		return id, false
 	}
 	if len(ids.workloads) >= maxWorkloads {
-		clear(ids.workloads)
+		for other := range ids.workloads {
+			delete(ids.workloads, other)
+			break
+		}
 	}
 	id = create()
 	ids.workloads[key] = id
 	return id, true
+}
+
+// tidy forgets the identities whose clients are gone. ids.mu is held.
+func (ids *identities) tidy() {
+	if now := time.Now(); now.Sub(ids.tidied) >= tidyEvery {
+		ids.tidied = now
+		maps.DeleteFunc(ids.workloads, func(_ workloadKey, id *clientIdentity) bool { return id.isOver() })
+	}
 }
 
 // workloadGrant is the grant of the role that a workload names.
@@ -232,6 +235,7 @@ func (s *State) deniedGrant(w *caller.Workload) grant {
 func (ids *identities) ofWorkloads() []*clientIdentity {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
+	ids.tidy()
 	var all []*clientIdentity
 	for _, id := range ids.workloads {
 		if ids.roles[id.grant.name] != id {
@@ -282,10 +286,7 @@ func (s *State) onDemand(before *State) iter.Seq[credentials.Spec] {
 			return
 		}
 		for _, key := range before.identities.workloadKeys() {
-			g := s.workloadGrant(&caller.Workload{Role: key.role, Source: key.source})
-			if _, there := s.Config.Config.Roles[key.role]; key.source == "" && there { // by id
-				g = roleGrant(s.Config.Config, key.role)
-			}
+			g := s.grantOf(key)
 			if g.credentials == nil || g.denied != nil || key.entry >= len(s.identities.entries) {
 				continue
 			}
@@ -294,6 +295,19 @@ func (s *State) onDemand(before *State) iter.Seq[credentials.Spec] {
 				return
 			}
 		}
+	}
+}
+
+// grantOf is the grant that a client of an earlier state would get now.
+func (s *State) grantOf(key workloadKey) grant {
+	_, there := s.Config.Config.Roles[key.role]
+	switch {
+	case key.pod != (podKey{}):
+		return s.pods.grantOf(key.pod)
+	case key.source == "" && there: // by id
+		return roleGrant(s.Config.Config, key.role)
+	default:
+		return s.workloadGrant(&caller.Workload{Role: key.role, Source: key.source})
 	}
 }
 

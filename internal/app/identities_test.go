@@ -207,7 +207,7 @@ func TestIdentities_SignaturesAreOfTheirOwnDocumentAndSurviveAReload(t *testing.
 }
 
 // id returns the id of a role's container credentials.
-func (u *unserved) id(t *testing.T, role string) string {
+func (u *unserved) id(t testing.TB, role string) string {
 	t.Helper()
 	for _, one := range u.Status().Identities {
 		if one.Role == role && one.ID != "" {
@@ -286,11 +286,11 @@ clients:
 server: {allow_clients: [0.0.0.0/0]}
 `
 
-// realMany is many with a fake STS that knows the roles myrole, web and jobs.
-func realMany(t *testing.T, configuration string) (*unserved, *stsfake.Server) {
+// realMany is many with a fake STS that knows the roles myrole, web and jobs, and further ones.
+func realMany(t *testing.T, configuration string, further ...string) (*unserved, *stsfake.Server) {
 	t.Helper()
 	sts := startSTS(t)
-	for _, name := range []string{"myrole", "web", "jobs"} {
+	for _, name := range append([]string{"myrole", "web", "jobs"}, further...) {
 		sts.AddRole("arn:aws:iam::123456789012:role/" + name)
 	}
 	testutil.Write(t, "conf/config.yaml", configuration)

@@ -20,6 +20,8 @@ type grant struct {
 	credentials *config.Credentials
 	// from is where the credentials are configured; "" is the block credentials.
 	from string
+	// target is the role that the credentials' role assumes in turn; zero for none.
+	target credentials.Target
 	// denied is why the client gets no credentials of the role; nil if it does.
 	denied *imds.CredentialError
 }
@@ -27,7 +29,7 @@ type grant struct {
 // spec are the credentials of the grant for an instance.
 func (g grant) spec(in *config.Instance) credentials.Spec {
 	spec := specOf(in)
-	spec.Entry = g.from
+	spec.Entry, spec.Target = g.from, g.target
 	return spec
 }
 
@@ -38,28 +40,72 @@ type clientIdentity struct {
 	grant grant
 	// container is the first container that has it; "" if none names its role.
 	container string
+	// pod is the pod or the service account that has it by EKS Pod Identity; "" for none.
+	pod string
 
 	once sync.Once
 	made atomic.Pointer[served] // nil before the first client
+
+	metadataOnce sync.Once
+	metadata     atomic.Pointer[metadata] // nil before the first client of the metadata service
 }
 
-// served holds the parts of an identity.
+// served holds the credentials of an identity.
 type served struct {
-	role   string // as the metadata lists it; "" without an instance profile
-	target *imds.Target
+	role   string              // as the metadata lists it; "" without an instance profile
 	keeper *credentials.Keeper // nil: no credentials
 	source *credentialSource   // of keeper
+}
+
+// metadata holds the parts of an identity that only the metadata service needs. Pods and containers of ECS never ask for them.
+type metadata struct {
+	target *imds.Target
 	signed *signatures
 }
 
-// serve returns the parts of an identity of s.
+// serve returns the credentials of an identity of s.
 func (s *State) serve(id *clientIdentity) *served {
 	id.once.Do(func() { id.made.Store(s.make(id)) })
 	return id.made.Load()
 }
 
-// make makes the parts of an identity. Its tree exists, since build has checked the entry.
+// make makes the credentials of an identity.
 func (s *State) make(id *clientIdentity) *served {
+	in, _ := s.Config.InstanceOf(id.entry, id.grant.credentials)
+	made := &served{role: instance.RoleOf(&in)}
+	if made.role != "" && id.grant.denied == nil {
+		made.keeper = s.pool.Keeper(id.grant.spec(&in))
+		made.source = newCredentialSource(made.keeper, &in)
+	}
+	s.grown()
+	return made
+}
+
+// set gives an identity parts that exist already.
+func (id *clientIdentity) set(made *served, parts *metadata) {
+	id.once.Do(func() { id.made.Store(made) })
+	id.metadataOnce.Do(func() { id.metadata.Store(parts) })
+}
+
+// isOver reports whether all clients of an identity seem to be gone: its keeper has ended, since none has asked for long. One with
+// signatures is not over, since the next would sign anew.
+func (id *clientIdentity) isOver() bool {
+	made, parts := id.made.Load(), id.metadata.Load()
+	if made == nil || made.keeper == nil || parts != nil && parts.signed.made.Load() != nil {
+		return false
+	}
+	state := made.keeper.State()
+	return state.Idle && state.Since.IsZero() && !state.Valid
+}
+
+// serveMetadata returns what the metadata service needs of an identity of s; nil if it has no tree.
+func (s *State) serveMetadata(id *clientIdentity) *metadata {
+	id.metadataOnce.Do(func() { id.metadata.Store(s.makeMetadata(id)) })
+	return id.metadata.Load()
+}
+
+// makeMetadata makes the target of an identity. Its tree exists, since build has checked the entry.
+func (s *State) makeMetadata(id *clientIdentity) *metadata {
 	in, userData := s.Config.InstanceOf(id.entry, id.grant.credentials)
 	inst := instance.New(&in, userData)
 	snapshot, err := tree.New(inst, in.Metadata)
@@ -68,20 +114,17 @@ func (s *State) make(id *clientIdentity) *served {
 		return nil
 	}
 	s.grown()
-	made := &served{role: inst.Role, signed: s.signaturesOf(snapshot.Document())}
 	tokens := s.Target.Tokens
 	if inst.ID != s.Instance.ID {
 		tokens = imds.NewTokens(s.Secret.Key(), inst.ID, s.now)
 	}
+	made := &metadata{signed: s.signaturesOf(snapshot.Document())}
 	made.target = s.target(&in, snapshot.Over(s.Target.Tree), tokens, made.signed)
-	switch {
-	case inst.Role == "":
-	case id.grant.denied != nil:
+	switch own := s.serve(id); {
+	case own.source != nil:
+		made.target.Credentials = own.source
+	case own.role != "":
 		made.target.Credentials = denied{id.grant.denied}
-	default:
-		made.keeper = s.pool.Keeper(id.grant.spec(&in))
-		made.source = s.identities.source(made.keeper, &in)
-		made.target.Credentials = made.source
 	}
 	return made
 }
@@ -113,7 +156,7 @@ func (s *State) signaturesOf(document []byte) *signatures {
 func (s *State) signaturesToKeep() map[[sha256.Size]byte]*signatures {
 	kept := map[[sha256.Size]byte]*signatures{}
 	for _, id := range s.identities.all() {
-		if made := id.made.Load(); made != nil && made.signed.made.Load() != nil {
+		if made := id.metadata.Load(); made != nil && made.signed.made.Load() != nil {
 			kept[sha256.Sum256(made.signed.document)] = made.signed
 		}
 	}

@@ -17,14 +17,14 @@ func (s *State) identitiesStatus(now time.Time) []api.Identity {
 	add := func(name string, id *clientIdentity) *api.Identity {
 		in, _ := s.Config.InstanceOf(id.entry, id.grant.credentials)
 		all = append(all, api.Identity{
-			Identity: name, Container: id.container, Role: id.grant.name, InstanceID: in.EC2.InstanceID, Region: in.AWS.Region,
+			Identity: name, Container: id.container, Pod: id.pod, Role: id.grant.name, InstanceID: in.EC2.InstanceID, Region: in.AWS.Region,
 			Credentials: s.credentialsOf(id, id.made.Load(), now),
 		})
 		return &all[len(all)-1]
 	}
 	ids := s.identities
 	for _, role := range slices.Sorted(maps.Keys(ids.roles)) {
-		add("", ids.roles[role]).ID = ecs.ID(s.Secret.Key(), role)
+		add("", ids.roles[role]).ID = ecs.ID(s.Secret.Key(), role, s.Instance.ID)
 	}
 	for i, id := range ids.entries {
 		if ids.asked[i].Load() {

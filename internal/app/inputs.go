@@ -7,6 +7,7 @@ import (
 
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/identity"
+	"mock-ec2-metadata/internal/podidentity"
 )
 
 // Inputs are all that a State is built from. Files have been read before.
@@ -19,6 +20,9 @@ type Inputs struct {
 	Secret *identity.Secret
 	// Locator knows the containers of this machine; nil without containers.engine.
 	Locator Locator
+	// Pods verifies the tokens of pods; nil without pod_identity.enabled.
+	Pods      podidentity.Verifier
+	podInputs verifierInputs // that it was made of
 	// Now is the time of the build.
 	Now time.Time
 }
@@ -27,6 +31,9 @@ type Inputs struct {
 // identity keeps its value, and so does the secret of the session tokens.
 func (in *Inputs) load(loaded *config.Loaded, log *slog.Logger, now func() time.Time, containers NewLocator) error {
 	if err := in.locate(loaded, containers); err != nil {
+		return err
+	}
+	if err := in.verifyPods(loaded, log, now); err != nil {
 		return err
 	}
 	c := loaded.Config.Identity

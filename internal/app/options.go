@@ -32,7 +32,7 @@ type Options struct {
 	WithoutListen bool
 	// Networks are virtual networks that this process cannot see; see HostNetworks.
 	Networks []netip.Prefix
-	// WithoutEntries leaves out the listeners of entries of clients.
+	// WithoutEntries leaves out the listeners of entries of clients, of ecs and of pod_identity.
 	WithoutEntries bool
 	// Containers makes what knows the containers of this machine; nil: containers.engine is an error.
 	Containers NewLocator

@@ -1,15 +1,12 @@
 package app
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"mock-ec2-metadata/internal/caller"
-	"mock-ec2-metadata/internal/credentials"
-	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/guard"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/web"
@@ -17,11 +14,25 @@ import (
 
 // client is who asks.
 type client struct {
-	state    *State
-	local    bool             // this machine itself
-	entry    int              // of clients; caller.None if none is for it
-	workload *caller.Workload // what runs at its address, if that names a role
-	identity *clientIdentity
+	state     *State
+	local     bool             // this machine itself
+	entry     int              // of clients; caller.None if none is for it
+	workload  *caller.Workload // what runs at its address, if that names a role
+	container *caller.Workload // what runs at its address; nil for what is no container, or cannot be one
+	identity  *clientIdentity
+	// until is when the client must have its answer, if finding out who asks has taken long; else zero.
+	until time.Time
+}
+
+// slowLocate is how long a container engine may take without a shorter wait for credentials: SDKs give up after a second in all.
+const slowLocate = 50 * time.Millisecond
+
+// inTime returns a context for what the client still waits for.
+func (c client) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.until.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, c.until)
 }
 
 // client finds out who asks. Its error is the answer to a client that is denied or not known.
@@ -48,10 +59,15 @@ func (a *App) clientOf(s *State, r *http.Request) (client, error) {
 		return client{}, a.refuseUnknown(r, errOrphan)
 	}
 	if s.Locator != nil && !c.local {
+		began := time.Now()
 		w, err := a.locate(s, r, c.entry)
 		if err != nil {
 			return client{}, a.refuseUnknown(r, err)
 		}
+		if time.Since(began) > slowLocate {
+			c.until = began.Add(caller.Wait)
+		}
+		c.container = w
 		if w != nil && w.Role != "" {
 			c.workload = w
 			var fresh bool
@@ -83,37 +99,33 @@ func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
 		return nil, "", err
 	}
 	c.note(r, c.identity.grant.name)
-	made := c.state.serve(c.identity)
+	made := c.state.serveMetadata(c.identity)
 	if made == nil {
 		return nil, "", &web.Error{Status: http.StatusInternalServerError}
 	}
-	return made.target, web.Path(r), nil
+	if c.until.IsZero() || made.target.Credentials == nil {
+		return made.target, web.Path(r), nil
+	}
+	hurried := *made.target
+	hurried.Credentials = hurriedSource{c, made.target.Credentials}
+	return &hurried, web.Path(r), nil
 }
 
-// containerSelector selects the credentials of an id.
-type containerSelector struct{ app *App }
-
-// Select returns the credentials of the role that has the id, unless the client may not have them.
-func (s containerSelector) Select(r *http.Request, id string) (ecs.CredentialSource, error) {
-	c, err := s.app.client(r)
-	if err != nil {
-		return nil, err
-	}
-	role, ok := c.state.ids.Role(id)
-	if !ok || !c.mayHave(role) {
-		c.note(r, "")
-		return nil, nil //nolint:nilnil // clients cannot tell the two apart
-	}
-	c.note(r, role)
-	made := c.state.serve(c.state.ofRole(c.entry, role))
-	if made == nil {
-		return nil, errors.New("the role cannot be served")
-	}
-	return containerSource{made.source}, nil
+// hurriedSource is the source of credentials of a client that has waited already.
+type hurriedSource struct {
+	client client
+	source imds.CredentialSource
 }
 
-// mayHave reports whether a client may have a role by its id. A container with a role has that one, and an entry its role and those
-// of also. For all others the id suffices, and for this machine, whose processes run as its users.
+// Credentials returns those of the source.
+func (h hurriedSource) Credentials(ctx context.Context) (*imds.Credentials, error) {
+	ctx, cancel := h.client.inTime(ctx)
+	defer cancel()
+	return h.source.Credentials(ctx)
+}
+
+// mayHave reports whether a client may have a role by its id; "" is the file's own. A container with a role has that one, and an entry
+// its role and those of also. For all others the id suffices, and for this machine, whose processes run as its users.
 func (c client) mayHave(role string) bool {
 	switch {
 	case c.workload != nil:
@@ -124,19 +136,4 @@ func (c client) mayHave(role string) bool {
 		e := &c.state.Config.Config.Clients[c.entry]
 		return e.Role == role || slices.Contains(e.Also, role)
 	}
-}
-
-// containerSource is a credentialSource in the form of containers.
-type containerSource struct{ *credentialSource }
-
-// Credentials returns the document of the keeper's credentials.
-func (s containerSource) Credentials(ctx context.Context) (*ecs.Credentials, error) {
-	document, err := s.container.Get(ctx)
-	if err == nil {
-		return document, nil
-	}
-	if e, ok := errors.AsType[*credentials.Error](err); ok {
-		return nil, &ecs.CredentialError{Code: cmp.Or(e.AWSCode, e.Code), Message: e.Message, Temporary: e.Temporary}
-	}
-	return nil, err
 }

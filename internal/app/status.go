@@ -16,7 +16,9 @@ const lateAfter = time.Second
 // Status describes the daemon at one moment. It holds no secret.
 func (a *App) Status() *api.Status {
 	s := a.status()
-	s.Identities = a.State().identitiesStatus(a.opt.Now())
+	g := a.State()
+	s.Identities = g.identitiesStatus(a.opt.Now())
+	s.ECS, s.PodIdentity = a.ecsStatus(g), a.podStatus(g)
 	if s.Status == api.StatusOK && len(s.Errors()) > 0 {
 		s.Status = api.StatusDegraded
 	}

@@ -16,7 +16,10 @@ import (
 )
 
 // fakeEngine knows one container.
-type fakeEngine struct{ connected chan struct{} }
+type fakeEngine struct {
+	noContainers
+	connected chan struct{}
+}
 
 func (e *fakeEngine) Run(ctx context.Context) {
 	close(e.connected)
@@ -58,7 +61,7 @@ func TestCheckAs_AsksTheEngine(t *testing.T) {
 			cmd := &cobra.Command{}
 			cmd.SetContext(t.Context())
 			cmd.SetOut(&stdout)
-			engine := func(config.Containers) (app.Locator, error) { return &fakeEngine{make(chan struct{})}, nil }
+			engine := func(config.Containers) (app.Locator, error) { return &fakeEngine{connected: make(chan struct{})}, nil }
 			if err := checkAs(cmd, &flags{}, loaded, engine, tt.address, ""); err != nil {
 				t.Fatal(err)
 			}

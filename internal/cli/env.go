@@ -16,6 +16,7 @@ import (
 
 func newEnv(f *flags) *cobra.Command {
 	var shellName, role string
+	var task bool
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print what makes a shell's SDKs use the running daemon: eval \"$(mock-ec2-metadata env)\"",
@@ -35,7 +36,12 @@ are, or from the metadata service, for clients that ask it. Start the daemon in 
 With --role NAME, clients get the credentials of that entry of roles, and the metadata service no longer. It sets
 AWS_CONTAINER_CREDENTIALS_FULL_URI, whose value is a secret, and AWS_REGION. The daemon must listen at 127.0.0.1.
 
-  eval "$(mock-ec2-metadata env --role web)"`,
+  eval "$(mock-ec2-metadata env --role web)"
+
+With --ecs, the shell's processes are as in a container of ECS: they get what its agent sets, for their credentials, those of the
+instance or with --role those of a role, and for task metadata. At 169.254.170.2 if the daemon listens there, else at 127.0.0.1.
+
+  eval "$(mock-ec2-metadata env --ecs)"; curl "$ECS_CONTAINER_METADATA_URI_V4/task"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sh, err := shellNamed(shellName)
@@ -53,6 +59,9 @@ AWS_CONTAINER_CREDENTIALS_FULL_URI, whose value is a secret, and AWS_REGION. The
 			found, s, err := probe.First(cmd.Context(), app.Places(f.listen, listen))
 			if err != nil {
 				own := "exec"
+				if task {
+					own += " --ecs"
+				}
 				if role != "" {
 					own += " --role " + quotePOSIX(role)
 				}
@@ -61,18 +70,31 @@ AWS_CONTAINER_CREDENTIALS_FULL_URI, whose value is a secret, and AWS_REGION. The
 			if other := app.Mismatch(loaded, found, s); other != "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+other+noFile(loaded))
 			}
+			if missing := noAuthorization(s, loaded); missing != "" && (role != "" || task) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "mock-ec2-metadata: "+missing+noFileOf(loaded))
+			}
 			changes := sdkenv.New(api.URL(found), f.environ)
 			if role != "" {
 				place, err := placeOf(cmd.Context(), s, role, found, addressesOf(f, loaded))
 				if err != nil {
 					return err
 				}
+				place.authorization = authorizationOf(loaded)
 				changes = place.changes(f.environ)
+			}
+			if task {
+				t, err := taskOf(cmd.Context(), s, role, found, addressesOf(f, loaded))
+				if err != nil {
+					return err
+				}
+				t.Authorization = authorizationOf(loaded)
+				changes = sdkenv.NewTask(t, f.environ)
 			}
 			return sh.print(cmd.OutOrStdout(), changes)
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", "", "`NAME` of an entry of roles whose credentials clients are to get")
+	cmd.Flags().BoolVar(&task, "ecs", false, "print what a container of ECS has: its credentials and its task metadata")
 	cmd.Flags().StringVar(&shellName, "shell", "posix", "`SHELL` to print for: posix, fish, powershell or cmd")
 	return cmd
 }

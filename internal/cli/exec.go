@@ -10,8 +10,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"mock-ec2-metadata/internal/sdkenv"
 )
 
 // Exit codes of exec beside the command's own, as of env(1) and timeout(1).
@@ -23,8 +21,7 @@ const (
 )
 
 func newExec(f *flags) *cobra.Command {
-	var proxy bool
-	var role string
+	var way execWay
 	cmd := &cobra.Command{
 		Use:   "exec [--] COMMAND [ARGUMENT]...",
 		Short: "Run a command with credentials from the daemon; starts one if none runs",
@@ -41,6 +38,15 @@ seconds for its credentials. That daemon logs warnings and errors to stderr, unl
 --role NAME gives the command the credentials of that entry of roles, in the way that containers of ECS get theirs, and no access to
 the metadata service. exec waits up to five seconds for them, and says why there are none.
 
+--ecs runs the command as in a container of ECS, with all variables that its agent sets: for credentials, those of the instance or with
+--role those of a role, and for task metadata (docs/containers.md).
+
+--pod-identity runs the command as in a pod of EKS with Pod Identity, by a daemon of its own that needs no cluster: it signs the token
+of the service account that --namespace and --service-account name, and gives what pod_identity.associations says.
+
+  mock-ec2-metadata exec --ecs -- sh -c 'curl -s "$ECS_CONTAINER_METADATA_URI_V4/task"'
+  mock-ec2-metadata exec --pod-identity --namespace shop --service-account web -- node app.js
+
 AWS SDKs and the AWS CLI follow AWS_EC2_METADATA_SERVICE_ENDPOINT. These do not, and need --proxy or 169.254.169.254 itself (serve
 --link-local): restic, minio-go, mongo-driver for Go, s3fs, Facter, Ohai, Tailscale, step-ca, Ignition, the Datadog and New Relic
 agents. --proxy sets http_proxy: the command's plain http to other hosts is refused then; https is not affected.
@@ -54,28 +60,28 @@ command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkRoleFlag(cmd, role); err != nil {
+			if err := checkRoleFlag(cmd, way.role); err != nil {
 				return err
 			}
-			if role != "" && proxy {
-				return &usageError{errors.New("--role and --proxy exclude each other: clients of a role do not ask 169.254.169.254; leave one out")}
+			if err := way.check(); err != nil {
+				return err
 			}
 			f.staysRoot = true
-			changes := sdkenv.New
-			if proxy {
-				changes = sdkenv.NewProxy
-			}
-			return runExec(cmd, f, role, changes, args)
+			return runExec(cmd, f, &way, args)
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "", "`NAME` of an entry of roles whose credentials the command is to get")
-	cmd.Flags().BoolVar(&proxy, "proxy", false, "also make the daemon the command's proxy for http, for clients with a built-in 169.254.169.254")
+	cmd.Flags().StringVar(&way.role, "role", "", "`NAME` of an entry of roles whose credentials the command is to get")
+	cmd.Flags().BoolVar(&way.proxy, "proxy", false, "also make the daemon the command's proxy for http, for clients with a built-in 169.254.169.254")
+	cmd.Flags().BoolVar(&way.task, "ecs", false, "run the command as in a container of ECS")
+	cmd.Flags().BoolVar(&way.pod, "pod-identity", false, "run the command as in a pod of EKS with Pod Identity")
+	cmd.Flags().StringVar(&way.namespace, "namespace", "", "with --pod-identity: the pod's `NAMESPACE`; default: that of the only association")
+	cmd.Flags().StringVar(&way.account, "service-account", "", "with --pod-identity: the pod's service `ACCOUNT`; default: that of the only association")
 	cmd.Flags().SetInterspersed(false) // the command's flags are its own
 	cmd.DisableFlagsInUseLine = true
 	return cmd
 }
 
-func runExec(cmd *cobra.Command, f *flags, role string, changes func(daemon string, environ []string) sdkenv.Changes, args []string) error {
+func runExec(cmd *cobra.Command, f *flags, way *execWay, args []string) error {
 	path, err := findCommand(args[0])
 	if err != nil {
 		return err
@@ -84,18 +90,17 @@ func runExec(cmd *cobra.Command, f *flags, role string, changes func(daemon stri
 	signal.Notify(signals, forwarded()...) // before there is a daemon that a signal could leave running
 	defer signal.Stop(signals)
 
-	d, err := daemonFor(cmd, f, role)
+	d, err := daemonFor(cmd, f, way)
 	if err != nil {
 		return &exitError{exitExecFailed, err}
 	}
-	defer d.stop()
-	set := changes(d.url, f.environ)
-	if role != "" {
-		set = d.role.changes(f.environ)
-		d.settleRole(cmd.Context(), role, cmd.ErrOrStderr())
-		if cmd.Context().Err() != nil {
-			return &exitError{exitExecFailed, errors.New("interrupted")}
-		}
+	defer func() { d.stop() }() // changes may add to it
+	set, err := d.changes(cmd.Context(), f, way, cmd.ErrOrStderr())
+	if err == nil && cmd.Context().Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if err != nil {
+		return &exitError{exitExecFailed, err}
 	}
 	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // the user's command; signals end it
 	child.Args[0] = args[0]

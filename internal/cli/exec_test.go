@@ -148,3 +148,18 @@ func TestExec_LeavesTheConfiguredSocketToTheDaemon(t *testing.T) {
 		t.Errorf("the daemon has lost its socket: %+v", got)
 	}
 }
+
+// TestExec_LeavesNoToken looks for the token of a pod while the command runs, and after it.
+func TestExec_LeavesNoToken(t *testing.T) {
+	isolate(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	testutil.Write(t, "conf/config.yaml", mockConfig+"aws: {region: eu-west-1}\nroles: {web: {iam_role: 'arn:aws:iam::123456789012:role/web'}}\n"+
+		"pod_identity: {associations: [{namespace: shop, service_account: web, role: web}]}\n")
+	got := run(t, "exec", "--pod-identity", "--log-level", "error", "--", "sh", "-c", `stat -c %a "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"`)
+	if got.code != 0 || got.stdout != "600\n" {
+		t.Errorf("meanwhile: %+v", got)
+	}
+	if entries, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}

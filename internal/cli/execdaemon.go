@@ -16,6 +16,7 @@ import (
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/control"
 	"mock-ec2-metadata/internal/probe"
+	"mock-ec2-metadata/internal/sdkenv"
 	"mock-ec2-metadata/internal/terminal"
 )
 
@@ -23,13 +24,16 @@ import (
 type execDaemon struct {
 	url  string
 	role rolePlace // with --role
-	app  *app.App  // nil: it ran before
-	stop func()    // ends it, unless it ran before
+	// authorization is what clients of a container's credentials must send.
+	authorization sdkenv.Authorization
+	app           *app.App // nil: it ran before
+	stop          func()   // ends it, unless it ran before
 }
 
-// daemonFor returns a daemon that serves what the configuration says, and has the role, "" for none: one that runs already, or a
-// new one.
-func daemonFor(cmd *cobra.Command, f *flags, role string) (*execDaemon, error) {
+// daemonFor returns a daemon that serves what the configuration says, in the way that the command is to have: one that runs already,
+// or a new one.
+func daemonFor(cmd *cobra.Command, f *flags, way *execWay) (*execDaemon, error) {
+	role := way.role
 	loaded, err := config.Load(f.sources())
 	if err == nil && role != "" {
 		err = checkRole(loaded, role, "leave out --role")
@@ -38,9 +42,22 @@ func daemonFor(cmd *cobra.Command, f *flags, role string) (*execDaemon, error) {
 		return nil, err
 	}
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	if way.pod {
+		own, err := way.ofPod(f, loaded)
+		if err != nil {
+			return nil, err
+		}
+		return startDaemon(ctx, own, way.role, stderr)
+	}
 	found, s, err := probe.First(ctx, app.Places(f.listen, app.ListenAddress(f.listen, loaded)))
 	if err == nil {
 		d, unfit := runningDaemon(ctx, f, loaded, found, s, role)
+		if missing := noAuthorization(s, loaded); unfit == "" && missing != "" && (way.task || role != "") {
+			unfit = missing
+		}
+		if unfit == "" && way.task && s.ECS == nil {
+			unfit = fmt.Sprintf("the daemon at %s tells the ids of tasks to its own machine only", api.URL(found))
+		}
 		if unfit == "" {
 			for _, problem := range problemsFor(s, role) {
 				fmt.Fprintf(stderr, "mock-ec2-metadata: the daemon at %s is degraded: %s\n", api.URL(found), problem)
@@ -60,7 +77,7 @@ func runningDaemon(ctx context.Context, f *flags, loaded *config.Loaded, found s
 	if unfit = app.Mismatch(loaded, found, s); unfit != "" {
 		return nil, unfit
 	}
-	d = &execDaemon{url: api.URL(found), stop: func() {}}
+	d = &execDaemon{url: api.URL(found), authorization: authorizationOf(loaded), stop: func() {}}
 	if role == "" {
 		return d, ""
 	}
@@ -72,6 +89,7 @@ func runningDaemon(ctx context.Context, f *flags, loaded *config.Loaded, found s
 		return nil, e.problem
 	}
 	d.role = place
+	d.role.authorization = d.authorization
 	return d, ""
 }
 
@@ -91,6 +109,9 @@ func problemsFor(s *api.Status, role string) []string {
 func startDaemon(ctx context.Context, f *flags, role string, stderr io.Writer) (*execDaemon, error) {
 	own := *f
 	own.listen = []string{loopbackHost + ":0"}
+	if own.also == nil { // the daemon has no pods, and must not need a cluster
+		own.also = []config.Option{{Flag: "exec", Path: "pod_identity.enabled", Value: "false"}}
+	}
 	if own.logLevel == "" {
 		own.logLevel = "warn"
 	}
@@ -138,13 +159,14 @@ func startDaemon(ctx context.Context, f *flags, role string, stderr io.Writer) (
 // prepare waits for the credentials of a new daemon, and asks on the terminal for the MFA codes that this takes. With a role it only
 // finds the role.
 func (d *execDaemon) prepare(ctx context.Context, role string, stderr io.Writer) error {
+	<-d.app.Started() // from now on its secret stays
+	d.authorization = authorizationOf(d.app.State().Config)
 	if role != "" {
-		<-d.app.Started() // from now on its secret stays
 		id := identityOf(d.app.Status(), role)
 		if id == nil {
 			return fmt.Errorf("the role %q has just been removed from roles; add it again", role)
 		}
-		d.role = rolePlace{d.url, id.ID, id.Region}
+		d.role = rolePlace{d.url, id.ID, id.Region, d.authorization}
 		return nil
 	}
 	d.app.Settle(ctx)
@@ -189,11 +211,35 @@ func (noContainers) Locate(context.Context, netip.Addr) (*caller.Workload, error
 	return nil, nil //nolint:nilnil // no workload, as caller.Locator has it
 }
 
+// Running is empty, as all below.
+func (noContainers) Running() []caller.Running { return nil }
+
+// Group returns none.
+func (noContainers) Group(context.Context, string) ([]*caller.Container, error) { return nil, nil }
+
+// Container returns none.
+func (noContainers) Container(context.Context, string) (*caller.Container, error) {
+	return nil, nil //nolint:nilnil // none, as caller.Engine has it
+}
+
+// Stats returns none.
+func (noContainers) Stats(context.Context, string) (*caller.Stats, error) {
+	return nil, nil //nolint:nilnil // none, as caller.Engine has it
+}
+
 // Run waits.
 func (noContainers) Run(ctx context.Context) { <-ctx.Done() }
 
 // Status is none.
 func (noContainers) Status() *api.Containers { return nil }
+
+// noFileOf is noFile; "" for a configuration that is wrong.
+func noFileOf(loaded *config.Loaded) string {
+	if loaded == nil {
+		return ""
+	}
+	return noFile(loaded)
+}
 
 // noFile is the way out for a command that runs where the configuration is not; "" with a file.
 func noFile(loaded *config.Loaded) string {

@@ -36,11 +36,13 @@ type rolePlace struct {
 	url    string // of the daemon, at 127.0.0.1
 	id     string // a secret
 	region string // "" if the daemon does not tell
+	// authorization is what clients must send, too.
+	authorization sdkenv.Authorization
 }
 
 // changes are those to an environment whose clients are to have the role.
 func (p rolePlace) changes(environ []string) sdkenv.Changes {
-	return sdkenv.NewRole(p.url, p.id, p.region, environ)
+	return sdkenv.NewRole(p.url, p.id, p.region, p.authorization, environ)
 }
 
 // noPlace says why a daemon does not give the credentials of a role, and what to do.
@@ -65,13 +67,16 @@ func placeOf(ctx context.Context, s *api.Status, role, found string, addresses [
 		return rolePlace{}, &noPlace{fmt.Sprintf("%q is the own role of %s, not one of roles", role, daemon), "leave out --role"}
 	case id == nil:
 		return rolePlace{}, &noPlace{
-			fmt.Sprintf("%s has no role %q: it has %s", daemon, role, namesOr(rolesOf(s), "none")),
+			fmt.Sprintf("%s has no role %q: it has %s", daemon, role, namesOrNone(rolesOf(s))),
 			fmt.Sprintf("add it to roles in %s, and run: mock-ec2-metadata reload", s.Config.File),
 		}
 	}
+	if !isWord(id.ID) || !isWord(id.Region) {
+		return rolePlace{}, oddStatus(daemon)
+	}
 	for _, address := range append([]string{found}, addresses...) {
 		if at := atLoopback(ctx, s, address); at != "" {
-			return rolePlace{at, id.ID, id.Region}, nil
+			return rolePlace{at, id.ID, id.Region, sdkenv.Authorization{}}, nil
 		}
 	}
 	_, port, _ := net.SplitHostPort(found)
@@ -79,6 +84,16 @@ func placeOf(ctx context.Context, s *api.Status, role, found string, addresses [
 		fmt.Sprintf("%s does not listen at %s, the only address that older SDKs (Debian's boto3) take the credentials of a role from", daemon, loopbackHost),
 		fmt.Sprintf("add %s to server.listen and restart the daemon", net.JoinHostPort(loopbackHost, port)),
 	}
+}
+
+// isWord reports whether a text of a daemon's status can stand in a command of any shell.
+func isWord(text string) bool {
+	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
+}
+
+// oddStatus is the error for a daemon whose ids or region are none.
+func oddStatus(daemon string) error {
+	return &noPlace{daemon + " has an id or a region in its status that no daemon of this program has", "check what listens there"}
 }
 
 // identityOf finds an entry of roles in a status; nil if there is none of this name.
@@ -137,11 +152,11 @@ func checkRole(loaded *config.Loaded, role, ownFix string) error {
 	names := slices.Sorted(maps.Keys(loaded.Config.Roles))
 	switch role {
 	case config.NoRole:
-		return fmt.Errorf("%s; it has no credentials: name one of roles, which has %s", noRole, namesOr(names, "none"))
+		return fmt.Errorf("%s; it has no credentials: name one of roles, which has %s", noRole, namesOrNone(names))
 	case instance.RoleOf(&loaded.Config.Instance):
 		return fmt.Errorf("%q is the own role of %s, not one of roles; %s", role, loaded.Name(), ownFix)
 	}
-	return fmt.Errorf("%s has no role %q: roles has %s; add it there, or name one of these%s", loaded.Name(), role, namesOr(names, "none"), noFile(loaded))
+	return fmt.Errorf("%s has no role %q: roles has %s; add it there, or name one of these%s", loaded.Name(), role, namesOrNone(names), noFile(loaded))
 }
 
 // checkRoleFlag refuses a --role without a name.
@@ -155,11 +170,11 @@ func checkRoleFlag(cmd *cobra.Command, role string) error {
 // maxNames is how many names a message lists.
 const maxNames = 20
 
-// namesOr lists names; without any it is the word none.
-func namesOr(names []string, none string) string {
+// namesOrNone lists names; without any it is the word none.
+func namesOrNone(names []string) string {
 	switch {
 	case len(names) == 0:
-		return none
+		return "none"
 	case len(names) > maxNames:
 		return strings.Join(names[:maxNames], ", ") + fmt.Sprintf(" and %d more", len(names)-maxNames)
 	default:
@@ -206,6 +221,13 @@ func (p rolePlace) ask(ctx context.Context) (problem string, temporary bool) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"v2/credentials/"+p.id, nil)
 	if err != nil {
 		return "the daemon's address is malformed", false
+	}
+	value, err := p.authorization.Read()
+	if err != nil {
+		return err.Error(), false
+	}
+	if value != "" {
+		req.Header.Set("Authorization", value)
 	}
 	// The proxy settings are for the network outside.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -19,8 +19,9 @@ type flags struct {
 	set       []string
 	logLevel  string
 	logFormat string
-	linkLocal bool // of serve only
-	staysRoot bool // of exec only, whose daemon becomes no other user
+	linkLocal bool            // of serve only
+	staysRoot bool            // of exec only, whose daemon becomes no other user
+	also      []config.Option // that a command sets itself
 	control   string
 	version   string
 }
@@ -62,7 +63,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set overrides th
 
 	serveCommand := newServe(f)
 	for _, cmd := range []*cobra.Command{root, serveCommand} {
-		cmd.Flags().BoolVar(&f.linkLocal, "link-local", false, "put 169.254.169.254 on this machine while serving, and listen there too; Linux, root")
+		cmd.Flags().BoolVar(&f.linkLocal, "link-local", false, "put 169.254.169.254 on this machine while serving, and the addresses of ecs and pod_identity if they are enabled, and listen there too; Linux, root")
 	}
 
 	root.AddCommand(
@@ -78,6 +79,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set overrides th
 		newReload(f),
 		newRoute(f),
 		newStatus(f),
+		newToken(f),
 		newVersion(f),
 	)
 	return root
@@ -115,6 +117,7 @@ func (f *flags) sources() config.Sources {
 	if f.logFormat != "" {
 		options = append(options, config.Option{Flag: "--log-format", Path: "log.format", Value: f.logFormat})
 	}
+	options = append(options, f.also...)
 	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options, Profile: f.readProfile, Home: f.home}
 }
 

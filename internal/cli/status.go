@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,6 +35,11 @@ the daemon's control socket, so that it works whatever the daemon listens on. It
 			for i := range s.Identities {
 				s.Identities[i].ID = ""
 			}
+			if s.ECS != nil {
+				for i := range s.ECS.Containers {
+					s.ECS.Containers[i].CredentialsID = ""
+				}
+			}
 			if table {
 				return printStatus(cmd.OutOrStdout(), s)
 			}
@@ -59,7 +65,7 @@ func printStatus(out io.Writer, s *api.Status) error {
 		if id.Credentials.Expiration != nil {
 			until = id.Credentials.Expiration.UTC().Format(time.RFC3339)
 		}
-		row := []string{id.Role, id.Identity, id.InstanceID, id.Credentials.State, until, id.Credentials.LastError}
+		row := []string{id.Role, cmp.Or(id.Identity, id.Pod), id.InstanceID, id.Credentials.State, until, id.Credentials.LastError}
 		for i, cell := range row {
 			if cell = strings.Join(strings.Fields(cell), " "); cell == "" {
 				cell = "-"

@@ -13,7 +13,7 @@ func TestLoad_RefusesWrongRolesClientsAndContainers(t *testing.T) {
 		{"a role called none", "credentials: {mock: true}\nroles: {none: {}}", "f.yaml:2: roles.none: no role can be called none, which is the word for no role; choose another name"},
 		{"a role's name", "credentials: {mock: true}\nroles: {a/b: {}}", `f.yaml:2: roles.a/b: "a/b" is not a name of a role; it has 1 to 64 of letters, digits and _+=,.@-`},
 		{"a role twice", "credentials: {mock: true}\nroles:\n  web: {}\n  web: {}", "f.yaml:4: roles.web: set a second time; the first is in line 3"},
-		{"an unknown key of a role", "roles: {web: {arn: x}}", "f.yaml:1: roles.web.arn: unknown key; allowed in roles.web: source_profile, iam_role, session_name, duration, refresh_before, external_id, source_identity, session_tags, transitive_tag_keys, policy, policy_arns, cache, mfa_serial, mock"},
+		{"an unknown key of a role", "roles: {web: {arn: x}}", "f.yaml:1: roles.web.arn: unknown key; did you mean iam_role? allowed in roles.web: source_profile, iam_role, session_name, duration, refresh_before, external_id, source_identity, session_tags, transitive_tag_keys, policy, policy_arns, cache, mfa_serial, mock"},
 		{"a role's value", "roles: {web: {iam_role: web}}", `f.yaml:1: roles.web.iam_role: "web" is not the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME`},
 		{"a role's duration", "credentials: {mock: true}\nroles: {web: {duration: 1m}}", "f.yaml:2: roles.web.duration: 1m is not from 15m to 12h"},
 		{"a role's refresh_before beyond the inherited duration", "credentials: {mock: true, duration: 15m}\nroles: {web: {refresh_before: 20m}}", "f.yaml:2: roles.web.refresh_before: 20m is not less than credentials.duration, 15m"},

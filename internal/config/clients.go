@@ -100,9 +100,6 @@ func (l *loader) decodeClients(sound bool) {
 		l.within(s, func() { l.decodeClient(e, &keys, &l.config.Clients[i], &file, sound) })
 	}
 	l.config.Instance = file.Instance
-	if sound {
-		l.validateListeners()
-	}
 }
 
 // decodeClient decodes one entry into c, by keys. file is the configuration without clients.

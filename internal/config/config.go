@@ -22,9 +22,12 @@ type Config struct {
 	Roles      map[string]Credentials `yaml:"roles"`
 	Clients    []Client               `yaml:"clients"`
 	Containers Containers             `yaml:"containers"`
-	Server     Server                 `yaml:"server"`
-	Identity   Identity               `yaml:"identity"`
-	Log        Log                    `yaml:"log"`
+	// ECS and PodIdentity are what containers of ECS and pods of EKS ask, instead of the metadata service.
+	ECS         ECS         `yaml:"ecs"`
+	PodIdentity PodIdentity `yaml:"pod_identity"`
+	Server      Server      `yaml:"server"`
+	Identity    Identity    `yaml:"identity"`
+	Log         Log         `yaml:"log"`
 }
 
 // Instance is everything that describes the simulated instance. The rest of Config belongs to the process.

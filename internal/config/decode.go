@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"reflect"
@@ -42,6 +41,7 @@ type loader struct {
 	clientScopes       []*scope
 	files              []string // that the configuration names
 	fileUserData       []byte   // of the file's own instance
+	authorization      Secret   // that clients of ecs must send
 	placeProfile       placeProfile
 }
 
@@ -120,7 +120,11 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 	case reflect.Struct:
 		l.decodeBlock(n, v, path)
 	case reflect.Map:
-		l.decodeMap(n, v, tag, path)
+		if v.Type().Elem().Kind() == reflect.Struct {
+			l.decodeBlocks(n, v, tag, path)
+		} else {
+			l.decodeMap(n, v, tag, path)
+		}
 		l.count(v.Len(), tag, path)
 	case reflect.Slice:
 		l.decodeList(n, v, tag, path)
@@ -273,61 +277,6 @@ func (l *loader) decodeBlock(n *yaml.Node, v reflect.Value, path string) {
 		}
 		l.decode(e.value, v.FieldByIndex(f.index), f.tag, full)
 	}
-}
-
-// decodeMap decodes a map of texts. Null becomes nil in a map of pointers; in other maps the entry is left out.
-func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {
-	pointers := v.Type().Elem().Kind() == reflect.Pointer
-	if l.scope.parent != nil {
-		l.inherit(v)
-	}
-	for e := range l.entries(n, path) {
-		full := join(path, e.key)
-		n := l.resolve(e.value, full)
-		switch {
-		case n == nil:
-			continue
-		case isNull(n) && !pointers && l.scope.parent == nil:
-			continue
-		case isNull(n) && !pointers: // takes away what a client inherits
-			if !v.IsNil() {
-				v.SetMapIndex(reflect.ValueOf(e.key), reflect.Value{})
-			}
-			l.scope.origins.set(full, e.at)
-			continue
-		case n.Kind != yaml.ScalarNode:
-			l.fail(e.at, full, "want a text, but this is %s", kindName(n))
-			continue
-		}
-		text := n.Value // a pointer into the node would keep it in memory
-		value := reflect.ValueOf(&text)
-		if isNull(n) {
-			value = reflect.Zero(v.Type().Elem())
-		} else if !pointers {
-			value = value.Elem()
-		}
-		if v.IsNil() {
-			v.Set(reflect.MakeMap(v.Type()))
-		}
-		v.SetMapIndex(reflect.ValueOf(e.key), value)
-		l.scope.origins.set(full, e.at)
-		if wrong := cmp.Or(check(tag.Get("is"), text), check(tag.Get("key"), e.key)); wrong != "" {
-			l.fail(e.at, full, "%s", wrong)
-		}
-	}
-}
-
-// inherit prepares a map of the file for the keys of an entry: a client adds its own to a copy, a role replaces the map.
-func (l *loader) inherit(v reflect.Value) {
-	if l.scope.block != "" || v.IsNil() {
-		v.SetZero()
-		return
-	}
-	own := reflect.MakeMapWithSize(v.Type(), v.Len())
-	for of := v.MapRange(); of.Next(); {
-		own.SetMapIndex(of.Key(), of.Value())
-	}
-	v.Set(own)
 }
 
 func (l *loader) decodeList(n *yaml.Node, v reflect.Value, tag reflect.StructTag, path string) {

@@ -32,6 +32,17 @@ func defaults() *Config {
 			},
 		},
 		Containers: Containers{Role: []string{"label:mock-ec2-metadata.role", "env:IAM_ROLE"}},
+		ECS: ECS{
+			Listen: []string{"169.254.170.2:80"},
+			Rate:   noRate,
+			Task:   ECSTask{Cluster: "local", Family: "task", Revision: "1", LaunchType: "EC2"},
+		},
+		PodIdentity: PodIdentity{
+			Listen:      []string{"169.254.170.23:80", "[fd00:ec2::23]:80"},
+			ClusterName: "local",
+			Audience:    "pods.eks.amazonaws.com",
+			Verify:      VerifyTokenReview,
+		},
 		Server: Server{
 			Listen: []string{DefaultListen}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},

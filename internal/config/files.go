@@ -17,6 +17,9 @@ const (
 	keyFile      = "identity.key_file"
 	certFile     = "identity.cert_file"
 	stateDir     = "identity.state_dir"
+	authFile     = "ecs.authorization_file"
+	jwksKey      = "pod_identity.jwks"
+	kubeconfig   = "pod_identity.kubeconfig"
 )
 
 // locateFiles makes the paths in the configuration absolute and returns the files to watch. Paths in a file are relative to
@@ -24,7 +27,12 @@ const (
 func (l *loader) locateFiles() []string {
 	c := l.config
 	l.locate(stateDir, &c.Identity.StateDir)
-	return slices.Concat(l.locate(userDataFile, &c.EC2.UserDataFile), l.locate(keyFile, &c.Identity.KeyFile), l.locate(certFile, &c.Identity.CertFile))
+	pods := l.locate(kubeconfig, &c.PodIdentity.Kubeconfig)
+	if !isURL(c.PodIdentity.JWKS) {
+		pods = append(pods, l.locate(jwksKey, &c.PodIdentity.JWKS)...)
+	}
+	return slices.Concat(l.locate(userDataFile, &c.EC2.UserDataFile), l.locate(keyFile, &c.Identity.KeyFile), l.locate(certFile, &c.Identity.CertFile),
+		l.locate(authFile, &c.ECS.AuthorizationFile), pods)
 }
 
 // locate makes the path at a key absolute and returns it, or nothing if the key is not set.

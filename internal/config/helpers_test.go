@@ -75,6 +75,12 @@ func allDefaults() *Config {
 			},
 		},
 		Containers: Containers{Role: []string{"label:mock-ec2-metadata.role", "env:IAM_ROLE"}},
+		ECS: ECS{
+			Listen: []string{"169.254.170.2:80"}, Rate: "off", Task: ECSTask{Cluster: "local", Family: "task", Revision: "1", LaunchType: "EC2"},
+		},
+		PodIdentity: PodIdentity{
+			Listen: []string{"169.254.170.23:80", "[fd00:ec2::23]:80"}, ClusterName: "local", Audience: "pods.eks.amazonaws.com", Verify: "tokenreview",
+		},
 		Server: Server{
 			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},

@@ -13,6 +13,33 @@ func (l *loader) validateListeners() {
 	for _, address := range l.config.Server.Listen {
 		noteListener(ports, address)
 	}
+	seen := map[string]string{} // the key of each address
+	for _, address := range l.config.Server.Listen {
+		seen[address] = "server.listen"
+	}
+	for _, c := range []struct {
+		key     string
+		listen  []string
+		enabled bool
+	}{
+		{"ecs.listen", l.config.ECS.Listen, l.config.ECS.Enabled},
+		{"pod_identity.listen", l.config.PodIdentity.Listen, l.config.PodIdentity.Enabled},
+	} {
+		for j, address := range c.listen {
+			if !c.enabled || isContainerAddress(address) { // one of these may be covered: the address that clients ask says what they get
+				continue
+			}
+			_, port, _ := net.SplitHostPort(address)
+			if first, again := seen[address]; again && port != "0" {
+				l.wrongElement(c.key, j, "%s is in %s, too; choose another port", address, first)
+				continue
+			}
+			seen[address] = c.key
+			if other := noteListener(ports, address); other != "" {
+				l.wrongElement(c.key, j, "%s cannot be opened beside %s, which has the same port on the same interface; choose another port", address, other)
+			}
+		}
+	}
 	for i := range l.config.Clients {
 		for j, address := range l.config.Clients[i].Listen {
 			if other := noteListener(ports, address); other != "" {

@@ -24,6 +24,8 @@ type Loaded struct {
 	Warnings []string // "conf/config.yaml:9: ec2.instance_id: ..." for values that EC2 would never have
 	// UserData is the user data of whichever key has it, or nil. It is a secret, as ec2.user_data is.
 	UserData []byte
+	// Authorization is what clients of ecs must send, of whichever key has it; "" is nothing.
+	Authorization Secret
 	// Empty is true for a file with nothing but comments, such as one that is being written.
 	Empty bool
 
@@ -166,12 +168,13 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	l.validate()
 	l.files = l.locateFiles()
 	l.fileUserData = l.readUserData()
+	l.readAuthorization()
 	l.decodeEntries(inherited)
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
 	return &Loaded{
-		Config: l.config, Files: l.files, Warnings: l.warnings.lines(), UserData: l.fileUserData, Empty: empty && name != embeddedName,
+		Config: l.config, Files: l.files, Warnings: l.warnings.lines(), UserData: l.fileUserData, Authorization: l.authorization, Empty: empty && name != embeddedName,
 		scope: l.scope, roleScopes: l.roleScopes, clientScopes: l.clientScopes, accountSet: l.isSet(accountPath), profile: l.placeProfile,
 	}, nil
 }
@@ -183,7 +186,10 @@ func (l *loader) decodeEntries(inherited Credentials) {
 	sound = sound && len(l.problems) == 0
 	l.decodeClients(sound)
 	if sound {
+		l.validateListeners()
 		l.validateContainers()
+		l.validateByPath()
+		l.validatePodIdentity()
 		l.warnOfUnreachable()
 	}
 }

@@ -80,6 +80,15 @@ var rules = map[string]rule{
 	"IPv6 network":   network(128, " is not an IPv6 CIDR block"),
 	"usual size":     usualSize,
 
+	"authorization":   authorization,
+	"rate":            requestRate,
+	"task ARN":        matches(`arn:aws(-[a-z]+)*:ecs:[a-z0-9-]+:[0-9]{12}:task/[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,64}`, "the ARN of a task; write arn:aws:ecs:REGION:ACCOUNT:task/CLUSTER/ID"),
+	"endpoint id":     matches(`[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`, "an endpoint id; it has up to 128 of letters, digits and _.-, and is the end of the container's ECS_CONTAINER_METADATA_URI_V4"),
+	"cluster name":    matches(`[0-9A-Za-z][0-9A-Za-z_-]{0,99}`, "the name of a cluster; it has 1 to 100 of letters, digits and _-"),
+	"cluster ARN":     matches(`arn:aws(-[a-z]+)*:eks:[a-z0-9-]+:[0-9]{12}:cluster/[0-9A-Za-z][0-9A-Za-z_-]{0,99}`, "the ARN of a cluster; write arn:aws:eks:REGION:ACCOUNT:cluster/NAME"),
+	"Kubernetes name": matches(`[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?`, "a name in Kubernetes; it has lower-case letters, digits, - and ."),
+	"JWKS":            jwksPlace,
+
 	"client network": clientNetwork,
 	"engine":         engineURL,
 	"role source":    roleSource,

@@ -59,6 +59,9 @@ func TestSample_ExamplesLoad(t *testing.T) {
 			t.Errorf("no example of %s", key)
 		}
 	}
+	if c := l.Config; len(c.ECS.Containers) == 0 || len(c.PodIdentity.Associations) == 0 {
+		t.Errorf("no example of ecs.containers or pod_identity.associations: %v, %v", c.ECS, c.PodIdentity)
+	}
 	if c := l.Config; len(c.Roles) == 0 || len(c.Clients) == 0 || c.Containers.Engine == "" || len(c.Containers.Allow) == 0 {
 		t.Errorf("no example of roles, clients or containers: %v, %v, %v", c.Roles, c.Clients, c.Containers)
 	}
@@ -100,6 +103,7 @@ func TestSchema_RulesAndTextsMatch(t *testing.T) {
 				element = f.typ.Elem()
 			}
 			if element.Kind() == reflect.Struct {
+				used[f.tag.Get("key")] = true
 				walk(element)
 				continue
 			}

@@ -60,7 +60,8 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// schemaKeys returns all dotted keys. Those below the elements of a list contain "[]". The blocks that an entry of clients has in
+// schemaKeys returns all dotted keys. Those below the elements of a list, or the entries of a map, contain
+// "[]". The blocks that an entry of clients has in
 // common with the file are left out.
 func schemaKeys() []string {
 	var all []string
@@ -73,6 +74,8 @@ func schemaKeys() []string {
 				walk(f.typ, join(path, f.key))
 			}
 		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+			walk(t.Elem(), path+"[]")
+		case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct && t != rolesType:
 			walk(t.Elem(), path+"[]")
 		default:
 			all = append(all, path)
@@ -91,6 +94,7 @@ var otherNames = map[string]string{
 	"profile":      "source_profile",
 	"role":         "iam_role",
 	"role_arn":     "iam_role",
+	"arn":          "iam_role",
 	"account":      "account_id",
 	"az":           "availability_zone",
 }

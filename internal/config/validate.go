@@ -15,6 +15,7 @@ func (l *loader) validate() {
 	l.validateMetadata()
 	l.validateServer()
 	l.validateIdentity()
+	l.validateECS()
 }
 
 // isSet reports whether a source has set a key.
@@ -50,6 +51,10 @@ const (
 	durationPath      = "credentials.duration"
 	refreshBeforePath = "credentials.refresh_before"
 )
+
+// quietDuration is the least duration that leaves boto3 content for a while: it asks again at each use from 15 minutes before
+// expiry (container-credentials-reference section 7.4).
+const quietDuration = 30 * time.Minute
 
 func (l *loader) validateCredentials() {
 	c := l.config.Credentials
@@ -105,6 +110,8 @@ func (l *loader) validateDurations() {
 		l.wrong(durationPath, "%s is not from 15m to 12h", shortDuration(d))
 	case d%time.Second != 0:
 		l.wrong(durationPath, "%s is not whole seconds", shortDuration(d))
+	case d < quietDuration:
+		l.odd(durationPath, "%s is less than %s; boto3 renews credentials of less than 15m at each use, and asks the daemon each time", shortDuration(d), shortDuration(quietDuration))
 	}
 	switch {
 	case l.scope.broken[durationPath] || l.scope.broken[refreshBeforePath]:

@@ -137,6 +137,35 @@ containers:
   engine: "" # default
   role: [label:mock-ec2-metadata.role, env:IAM_ROLE] # default
   allow: [] # default
+ecs:
+  enabled: false # default
+  listen: [169.254.170.2:80] # default
+  authorization: "" # default
+  authorization_file: "" # default
+  by_path: false # default
+  rate: "off" # default
+  task:
+    cluster: local # default
+    family: task # default
+    revision: "1" # default
+    launch_type: EC2 # default
+    arn: "" # default
+    service_name: "" # default
+    tags: {} # default
+    instance_tags: {} # default
+  containers: {} # default
+pod_identity:
+  enabled: false # default
+  listen: [169.254.170.23:80, "[fd00:ec2::23]:80"] # default
+  cluster_name: local # default
+  cluster_arn: "" # default
+  audience: pods.eks.amazonaws.com # default
+  verify: tokenreview # default
+  jwks: "" # default
+  issuer: "" # default
+  kubeconfig: "" # default
+  session_tags: false # default
+  associations: [] # default
 server:
   listen: [127.0.0.1:80, "[::1]:80"] # f.yaml:22
   allow_clients: [auto] # default

@@ -61,5 +61,8 @@ func newAnswer(status int, fields any) answer {
 }
 
 func (a *answer) write(w http.ResponseWriter) {
+	if a.status == http.StatusServiceUnavailable {
+		w.Header()["Retry-After"] = oneSecond
+	}
 	web.WriteMade(w, a.status, applicationJSON, a.length, a.body)
 }

@@ -50,19 +50,27 @@ func valid() *source {
 		"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2lu+/==", time.Date(2030, 1, 1, 2, 0, 0, 999, time.FixedZone("", 2*60*60)))}
 }
 
-// byID selects the source of an id, and fails or panics if told so.
+// byID finds the source of an id, and fails or panics if told so.
 type byID struct {
 	sources map[string]CredentialSource
 	err     error
 	panics  any
 }
 
-func (s *byID) Select(_ *http.Request, id string) (CredentialSource, error) {
+func (s *byID) Select(*http.Request) (*Service, error) { return &Service{Finder: s}, nil }
+
+func (s *byID) ByID(_ *http.Request, id string) (CredentialSource, error) {
 	if s.panics != nil {
 		panic(s.panics)
 	}
 	return s.sources[id], s.err
 }
+
+func (*byID) Own(*http.Request) (CredentialSource, error) { panic("asked without ByPath") }
+
+func (*byID) ByName(*http.Request, string) (CredentialSource, error) { panic("asked without ByPath") }
+
+func (*byID) ByARN(*http.Request, string) (CredentialSource, error) { panic("asked without ByPath") }
 
 func only(s CredentialSource) *byID { return &byID{sources: map[string]CredentialSource{id: s}} }
 
@@ -108,6 +116,13 @@ func ask(t *testing.T, addr, request string) (status string, header http.Header,
 // jsonOf and pageOf are the headers of the two kinds of answers, all but Date and Connection.
 func jsonOf(body string) http.Header {
 	return http.Header{"Content-Type": {"application/json"}, "Content-Length": {fmt.Sprint(len(body))}}
+}
+
+// retryOf is jsonOf for answers with status 503.
+func retryOf(body string) http.Header {
+	h := jsonOf(body)
+	h["Retry-After"] = []string{"1"}
+	return h
 }
 
 func pageOf(body string) http.Header {
@@ -249,10 +264,14 @@ func TestHandler_SaysWhyThereAreNoCredentials(t *testing.T) {
 			if strings.Contains(tt.want, "%d") {
 				first, second = textOf(1, tt.want), textOf(2, tt.want)
 			}
+			headers := jsonOf
+			if tt.status == away {
+				headers = retryOf
+			}
 			runRequests(t, tt.selector, []requestTest{
-				jsonTest("version 1", "GET /v1/credentials?id="+id, tt.status, first),
-				jsonTest("version 2", "GET /v2/credentials/"+id, tt.status, second),
-				{"HEAD", "HEAD /v2/credentials/" + id, tt.status, jsonOf(second), ""},
+				{"version 1", "GET /v1/credentials?id=" + id, tt.status, headers(first), first},
+				{"version 2", "GET /v2/credentials/" + id, tt.status, headers(second), second},
+				{"HEAD", "HEAD /v2/credentials/" + id, tt.status, headers(second), ""},
 			})
 		})
 	}

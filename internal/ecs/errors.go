@@ -12,6 +12,7 @@ var (
 	applicationJSON = []string{"application/json"}
 	textPlain       = []string{"text/plain; charset=utf-8"}
 	noSniff         = []string{"nosniff"}
+	oneSecond       = []string{"1"} // of Retry-After: 503 means asking again
 )
 
 // version holds the errors of one version of the path: their texts name it (container-credentials-reference section 3.3).
@@ -20,6 +21,8 @@ type version struct{ noID, invalidID, uninitialized answer }
 var (
 	version1 = newVersion(1)
 	version2 = newVersion(2)
+	// byPath has no ids.
+	byPath   = version{uninitialized: newError(http.StatusServiceUnavailable, "CredentialsUninitialized", "Credentials uninitialized")}
 	internal = newError(http.StatusInternalServerError, "InternalServerError", "Internal server error")
 )
 
@@ -50,11 +53,11 @@ func render(w http.ResponseWriter, r *http.Request, e *web.Error) {
 	case http.StatusInternalServerError:
 		internal.write(w)
 	case http.StatusServiceUnavailable:
-		v, _, ok := parse(r.URL)
+		q, ok := parse(r.URL)
 		if !ok {
-			v = &version2
+			q.version = &version2
 		}
-		v.uninitialized.write(w)
+		q.version.uninitialized.write(w)
 	default:
 		if e.Allow != "" {
 			w.Header().Set("Allow", e.Allow)

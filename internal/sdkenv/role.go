@@ -3,12 +3,7 @@ package sdkenv
 import (
 	"net"
 	"net/url"
-	"os"
-	"slices"
 )
-
-// uriVariable tells SDKs where a container's credentials are. Its value is a secret.
-const uriVariable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 // metadataVariables are those that New sets for the metadata service, and nothing else uses.
 func metadataVariables() []string {
@@ -20,25 +15,10 @@ func metadataVariables() []string {
 
 // NewRole makes the changes to environ for clients of the role that has an id. The daemon at a URL must listen at 127.0.0.1.
 // region is the role's; "" leaves the region as it is.
-func NewRole(daemon, id, region string, environ []string) Changes {
+func NewRole(daemon, id, region string, authorization Authorization, environ []string) Changes {
 	address := loopback(daemon)
-	var c Changes
-	c.Set = []Variable{
-		{uriVariable, address + "/v2/credentials/" + id},
-		// A client that does not know the URI must fail: the metadata service would give it another role.
-		{"AWS_EC2_METADATA_DISABLED", "true"},
-		{"AWS_CONFIG_FILE", os.DevNull},
-		{"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
-		{"BOTO_CONFIG", os.DevNull},
-	}
-	if region != "" {
-		c.Set = append(c.Set, Variable{"AWS_REGION", region}, Variable{"AWS_DEFAULT_REGION", region})
-	}
-	c.Unset = slices.DeleteFunc(append(precedingVariables(), metadataVariables()...), func(name string) bool {
-		return slices.ContainsFunc(c.Set, func(v Variable) bool { return v.Name == name })
-	})
-	c.Set = append(c.Set, withoutProxy(address, environ)...)
-	return c
+	set := append([]Variable{{fullURIVariable, address + "/v2/credentials/" + id}}, authorization.variables()...)
+	return containerChanges(address, set, region, environ)
 }
 
 // loopback is the URL of the daemon at 127.0.0.1, without a slash at its end. boto3 before 1.32 refuses all other addresses of this

@@ -39,7 +39,7 @@ func TestNewRole_LeavesOneWayToCredentials(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := NewRole("http://127.0.0.1:5000/", id, tt.region, tt.environ)
+			c := NewRole("http://127.0.0.1:5000/", id, tt.region, Authorization{}, tt.environ)
 			if diff := cmp.Diff(shown(tt.want), shown(c.Set)); diff != "" {
 				t.Errorf("set (-want +got):\n%s", diff)
 			}
@@ -52,6 +52,7 @@ func TestNewRole_LeavesOneWayToCredentials(t *testing.T) {
 				"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 				"AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
 				"CPL_AWS_EC2_API_ROOT_URL", "CPL_AWS_AUTODETECT_EC2",
+				"ECS_CONTAINER_METADATA_URI", "ECS_CONTAINER_METADATA_URI_V4", "ECS_AGENT_URI", "AWS_EXECUTION_ENV",
 			}
 			if diff := cmp.Diff(want, c.Unset); diff != "" {
 				t.Errorf("unset (-want +got):\n%s", diff)
@@ -69,7 +70,7 @@ func TestNewRole_AsksTheDaemonAtTheLoopbackAddress(t *testing.T) {
 		{"http://0.0.0.0/", "http://127.0.0.1/v2/credentials/x"},
 	} {
 		t.Run(tt.daemon, func(t *testing.T) {
-			if got := NewRole(tt.daemon, "x", "", nil).Set[0].Value; got != tt.want {
+			if got := NewRole(tt.daemon, "x", "", Authorization{}, nil).Set[0].Value; got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
@@ -80,7 +81,7 @@ func TestNewRole_AsksTheDaemonAtTheLoopbackAddress(t *testing.T) {
 func TestNewAndNewRole_UndoEachOther(t *testing.T) {
 	const daemon = "http://127.0.0.1:5000/"
 	environ := []string{"PATH=/bin"}
-	role := func(e []string) []string { return NewRole(daemon, id, "", e).Apply(e) }
+	role := func(e []string) []string { return NewRole(daemon, id, "", Authorization{}, e).Apply(e) }
 	instance := func(e []string) []string { return New(daemon, e).Apply(e) }
 	sorted := func(e []string) []string { return slices.Sorted(slices.Values(e)) }
 	if diff := cmp.Diff(sorted(instance(environ)), sorted(instance(role(environ)))); diff != "" {
@@ -92,7 +93,7 @@ func TestNewAndNewRole_UndoEachOther(t *testing.T) {
 }
 
 func TestChanges_RedactTheirValues(t *testing.T) {
-	c := NewRole("http://127.0.0.1:5000/", id, "eu-west-1", nil)
+	c := NewRole("http://127.0.0.1:5000/", id, "eu-west-1", Authorization{}, nil)
 	var out bytes.Buffer
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 		slog.New(h).Info("x", "changes", c, "variable", c.Set[0])

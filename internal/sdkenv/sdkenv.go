@@ -31,9 +31,9 @@ func (v Variable) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.Strin
 // MarshalText redacts in logs, JSON and other encodings.
 func (v Variable) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// precedingVariables are those that SDKs, old ones included, read before they ask the metadata service, or that keep them
-// from asking it.
-func precedingVariables() []string {
+// Preceding are the variables that SDKs, old ones included, read before they ask the metadata service, or that keep them from asking
+// it.
+func Preceding() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION",
 		"AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN",
@@ -48,7 +48,7 @@ func precedingVariables() []string {
 // New makes the changes to environ for clients of the daemon at a URL.
 func New(daemon string, environ []string) Changes {
 	return Changes{
-		Unset: precedingVariables(),
+		Unset: append(Preceding(), taskVariables()...),
 		Set: append([]Variable{
 			{EndpointVariable, daemon},
 			// A first call to STS can take longer than the second that most clients wait.

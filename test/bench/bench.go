@@ -21,9 +21,11 @@ type Case struct {
 	What         string // for the report
 	Method, Path string
 	WithToken    bool
+	// Authorization is that header; "" for none.
+	Authorization string
 }
 
-// Cases returns all requests that are measured; the plain GET comes first.
+// Cases returns all requests of metadata that are measured; the plain GET comes first.
 func Cases() []Case {
 	const leaf = "/latest/meta-data/instance-id"
 	return []Case{
@@ -46,6 +48,9 @@ func (c Case) Header(token string) http.Header {
 	}
 	if c.Method == http.MethodPut {
 		h.Set("X-aws-ec2-metadata-token-ttl-seconds", "21600")
+	}
+	if c.Authorization != "" {
+		h.Set("Authorization", c.Authorization)
 	}
 	return h
 }

@@ -42,6 +42,16 @@ func TestAnswer_BareServerRepeatsItByteForByte(t *testing.T) {
 	}
 }
 
+func TestContainerCases_SendIdAndToken(t *testing.T) {
+	container, pod := ContainerCases("the-id", "the-token")
+	if container.Path != "/v2/credentials/the-id" || len(container.Header("")) != 0 {
+		t.Errorf("a container asks for %s with %v", container.Path, container.Header(""))
+	}
+	if pod.Path != "/v1/credentials" || pod.Header("").Get("Authorization") != "the-token" {
+		t.Errorf("a pod asks for %s with %v", pod.Path, pod.Header(""))
+	}
+}
+
 func TestDiffer(t *testing.T) {
 	const left = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 	a := &Answer{Status: http.StatusOK, Header: http.Header{"Server": {"EC2ws"}, left: {"60"}}, Body: []byte("x")}

@@ -93,7 +93,8 @@ func (b *bench) goBenchmarks(ctx context.Context) error {
 	maps.Copy(all, fleet)
 	found := &found{all: all}
 	of := found.of
-	for _, c := range shared.Cases() {
+	container, pod := shared.ContainerCases("", "")
+	for _, c := range append(shared.Cases(), container, pod) {
 		ours, bare := "Handler/"+c.Name+"/ours", "Handler/"+c.Name+"/bare"
 		r := atMost("own heap allocations, "+c.What, "%.0f", wantedAllocations, of(ours, "allocs/op")-of(bare, "allocs/op"),
 			fmt.Sprintf("the handler alone takes %.1f µs, the bare one %.1f µs", of(ours, "ns/op")/1e3, of(bare, "ns/op")/1e3))

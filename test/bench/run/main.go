@@ -26,6 +26,7 @@ import (
 type bench struct {
 	daemon, bare    string // programs
 	base            string // the older build, "" for none
+	peer            string // ecs-local, "" for none
 	rounds, seconds int
 	connections     []int
 	short           bool
@@ -82,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 
 // The parts in the order of the report: those of a daemon with one identity, and those of one with many.
 const (
-	allParts      = "requests,start,memory,sizes,go,reloads"
+	allParts      = "requests,containers,start,memory,sizes,go,reloads"
 	identityParts = "memory,rate,cold,go"
 )
 
@@ -94,7 +95,7 @@ func (b *bench) measure(part string) func(context.Context) error {
 		}[part]
 	}
 	return map[string]func(context.Context) error{
-		"requests": b.requests, "start": b.start, "memory": b.memory, "sizes": b.sizes, "go": b.goBenchmarks, "reloads": b.reloads,
+		"requests": b.requests, "containers": b.containers, "start": b.start, "memory": b.memory, "sizes": b.sizes, "go": b.goBenchmarks, "reloads": b.reloads,
 	}[part]
 }
 
@@ -103,6 +104,7 @@ func newBench(args []string) (*bench, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&b.daemon, "daemon", "bin/mock-ec2-metadata", "the daemon")
 	flags.StringVar(&b.base, "base", "", "an older build of the daemon to compare with")
+	flags.StringVar(&b.peer, "peer", "", "a build of amazon-ecs-local-container-endpoints to compare with")
 	flags.StringVar(&b.bare, "bare", "bin/bench-bare", "the bare server")
 	flags.IntVar(&b.rounds, "rounds", 0, "how often each request is measured; 0: 11, or 1 if short")
 	flags.IntVar(&b.seconds, "seconds", 1, "how long each time, in s")
@@ -194,8 +196,10 @@ func (b *bench) locate() error {
 	if !b.identities {
 		programs = append(programs, &b.bare)
 	}
-	if b.base != "" {
-		programs = append(programs, &b.base)
+	for _, other := range []*string{&b.base, &b.peer} {
+		if *other != "" {
+			programs = append(programs, other)
+		}
 	}
 	for _, program := range programs {
 		var err error
@@ -203,7 +207,7 @@ func (b *bench) locate() error {
 			return err
 		}
 		if _, err := os.Stat(*program); err != nil {
-			return fmt.Errorf("%w; make bench builds the daemon and the bare server, BASE names an older build", err)
+			return fmt.Errorf("%w; make bench builds the daemon and the bare server, BASE names an older build, PEER one of ecs-local", err)
 		}
 	}
 	if b.identities {

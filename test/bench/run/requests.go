@@ -53,7 +53,7 @@ func (b *bench) requests(ctx context.Context) error {
 	}
 	var latencies []row
 	for _, c := range b.cases {
-		more, err := b.compare(ctx, c, daemons)
+		more, err := b.compare(ctx, c, wantedPerCPU, daemons)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.What, err)
 		}
@@ -65,8 +65,8 @@ func (b *bench) requests(ctx context.Context) error {
 	return nil
 }
 
-// compare measures one case, and returns the rows of the latencies.
-func (b *bench) compare(ctx context.Context, c shared.Case, daemons []*server) (latencies []row, err error) {
+// compare measures one case, and returns the rows of the latencies. wanted is the limit by processor time.
+func (b *bench) compare(ctx context.Context, c shared.Case, wanted float64, daemons []*server) (latencies []row, err error) {
 	answer, file, err := b.capture(c, daemons[0])
 	if err != nil {
 		return nil, err
@@ -84,24 +84,34 @@ func (b *bench) compare(ctx context.Context, c shared.Case, daemons []*server) (
 		return nil, fmt.Errorf("the bare server does not answer the same: %s", differ)
 	}
 	for _, connections := range b.connections {
-		loads, err := b.sample(ctx, c, connections, append([]*server{bare}, daemons...))
+		var targets []target
+		for _, s := range append([]*server{bare}, daemons...) {
+			targets = append(targets, target{s, c})
+		}
+		loads, err := b.sample(ctx, connections, targets)
 		if err != nil {
 			return nil, err
 		}
-		rows, latency := compared(c, connections, loads)
+		rows, latency := compared(c, connections, wanted, loads)
 		b.rows = append(b.rows, rows...)
 		latencies = append(latencies, latency)
 	}
 	return latencies, nil
 }
 
+// target is a server and what it is asked.
+type target struct {
+	server *server
+	asked  shared.Case
+}
+
 // sample loads the servers in turn, in each round beginning with another one. It returns the loads by server, then round.
-func (b *bench) sample(ctx context.Context, c shared.Case, connections int, servers []*server) ([][]load, error) {
-	loads := make([][]load, len(servers))
+func (b *bench) sample(ctx context.Context, connections int, targets []target) ([][]load, error) {
+	loads := make([][]load, len(targets))
 	for round := range b.rounds {
-		for i := range servers {
-			n := (i + round) % len(servers)
-			s := servers[n]
+		for i := range targets {
+			n := (i + round) % len(targets)
+			s, c := targets[n].server, targets[n].asked
 			l, err := b.wrk(ctx, s, connections, b.seconds, c.Method, c.Path, c.Header(s.token))
 			if err != nil {
 				return nil, err
@@ -115,8 +125,9 @@ func (b *bench) sample(ctx context.Context, c shared.Case, connections int, serv
 	return loads, nil
 }
 
-// compared makes the rows of one case. loads are those of the bare server, the new daemon and, if there is one, the old one.
-func compared(c shared.Case, connections int, loads [][]load) (rows []row, latency row) {
+// compared makes the rows of one case. wanted is the limit by processor time. loads are those of the bare server, the new daemon and, if
+// there is one, the old one.
+func compared(c shared.Case, connections int, wanted float64, loads [][]load) (rows []row, latency row) {
 	bare, ours := loads[0], loads[1]
 	what := fmt.Sprintf("%s, %d connections", c.What, connections)
 	times := fmt.Sprintf("%.1f µs a request, bare %.1f µs", medianOf(ours, load.microseconds), medianOf(bare, load.microseconds))
@@ -128,7 +139,7 @@ func compared(c shared.Case, connections int, loads [][]load) (rows []row, laten
 		times += fmt.Sprintf(", old %.1f µs (%.2f)", medianOf(old, load.microseconds), median(ratios(bare, old, load.microseconds)))
 	}
 	perCPU := ratios(bare, ours, load.microseconds)
-	rows = append(rows, atLeast(what+": by processor time, of bare", "%.2f", wantedPerCPU, median(perCPU),
+	rows = append(rows, atLeast(what+": by processor time, of bare", "%.2f", wanted, median(perCPU),
 		fmt.Sprintf("%s; %s; requests a second %.2f of bare", spread("%.2f", perCPU), times, median(ratios(ours, bare, load.rate)))))
 	p99s := ratios(ours, bare, load.p99Milliseconds)
 	latency = atMost(fmt.Sprintf("p99 of the GET, %d connections, of bare", connections), "%.2f", wantedP99, median(p99s),

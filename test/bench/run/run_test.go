@@ -133,7 +133,7 @@ func TestCompared_DividesRoundByRound(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rows, latency := compared(c, 16, tt.loads)
+			rows, latency := compared(c, 16, 0.88, tt.loads)
 			var b strings.Builder
 			printTable(&b, append(rows, latency))
 			_, got, _ := strings.Cut(b.String(), "|---|---|---|---|---|\n")
@@ -145,18 +145,19 @@ func TestCompared_DividesRoundByRound(t *testing.T) {
 }
 
 func TestNewBench_RefusesWhatCannotBeMeasured(t *testing.T) {
-	const builds = ": no such file or directory; make bench builds the daemon and the bare server, BASE names an older build"
+	const builds = ": no such file or directory; make bench builds the daemon and the bare server, BASE names an older build, PEER one of ecs-local"
 	for args, want := range map[string]string{
-		"-connections 16,":                     "-connections 16,: want numbers with commas between, as in 16,256",
-		"-parts start,stop":                    `-parts start,stop: there is no part "stop", but requests,start,memory,sizes,go,reloads`,
-		"-identities -parts requests":          `-parts requests: there is no part "requests", but memory,rate,cold,go`,
-		"-identities -daemon /nowhere/daemon":  "stat /nowhere/daemon" + builds,
-		"-cases leaf":                          "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
-		"-seconds 0":                           "-rounds and -seconds: want at least 1",
-		"-rounds -1":                           "-rounds and -seconds: want at least 1",
-		"-daemon /nowhere/daemon":              "stat /nowhere/daemon" + builds,
-		"-parts start -cases none":             "-cases none: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
-		"-daemon / -bare / -base /nowhere/old": "stat /nowhere/old" + builds,
+		"-connections 16,":                      "-connections 16,: want numbers with commas between, as in 16,256",
+		"-parts start,stop":                     `-parts start,stop: there is no part "stop", but requests,containers,start,memory,sizes,go,reloads`,
+		"-identities -parts requests":           `-parts requests: there is no part "requests", but memory,rate,cold,go`,
+		"-identities -daemon /nowhere/daemon":   "stat /nowhere/daemon" + builds,
+		"-cases leaf":                           "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
+		"-seconds 0":                            "-rounds and -seconds: want at least 1",
+		"-rounds -1":                            "-rounds and -seconds: want at least 1",
+		"-daemon /nowhere/daemon":               "stat /nowhere/daemon" + builds,
+		"-parts start -cases none":              "-cases none: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
+		"-daemon / -bare / -peer /nowhere/peer": "stat /nowhere/peer" + builds,
+		"-daemon / -bare / -base /nowhere/old":  "stat /nowhere/old" + builds,
 	} {
 		t.Run(args, func(t *testing.T) {
 			if _, err := newBench(strings.Fields(args)); text(err) != want {

@@ -18,6 +18,7 @@ import (
 type server struct {
 	addr    string
 	token   string        // a session token of this daemon
+	ready   string        // a path that it answers with 200 as soon as it serves
 	log     string        // the file of its standard output
 	startup time.Duration // from the start of the process to its first 200
 	cmd     *exec.Cmd
@@ -25,6 +26,9 @@ type server struct {
 }
 
 func (s *server) url() string { return "http://" + s.addr }
+
+// leaf is what daemons and the bare server are asked for first.
+const leaf = "/latest/meta-data/instance-id"
 
 // launch starts a program with --listen and a free address before args, and waits for its first 200. cpus are the processors
 // that it may use, "" for all.
@@ -38,16 +42,20 @@ func (b *bench) launchWith(ctx context.Context, env []string, cpus, program stri
 	if err != nil {
 		return nil, err
 	}
+	return b.begin(ctx, &server{addr: addr, ready: leaf}, env, cpus, append([]string{program, "--listen", addr}, args...))
+}
+
+// begin starts the process of s, whose address and path are set, and waits for its first 200.
+func (b *bench) begin(ctx context.Context, s *server, env []string, cpus string, command []string) (*server, error) {
 	b.launched++
 	home := filepath.Join(b.dir, strconv.Itoa(b.launched))
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return nil, err
 	}
-	command := append([]string{program, "--listen", addr}, args...)
 	if cpus != "" {
 		command = append([]string{"taskset", "-c", cpus}, command...)
 	}
-	s := &server{addr: addr, log: filepath.Join(home, "log"), ended: make(chan error, 1)}
+	s.log, s.ended = filepath.Join(home, "log"), make(chan error, 1)
 	s.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
 	// O_APPEND, so that the file can be emptied while it is written to.
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -100,7 +108,7 @@ func (s *server) askOnce(deadline time.Time) (answered bool, err error) {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(deadline)
-	if _, err := fmt.Fprintf(c, "GET /latest/meta-data/instance-id HTTP/1.1\r\nHost: %s\r\n\r\n", s.addr); err != nil {
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", s.ready, s.addr); err != nil {
 		return false, err
 	}
 	answer := make([]byte, 1024)
