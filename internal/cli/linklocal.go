@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"runtime"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/probe"
 	"mock-ec2-metadata/internal/route"
 	"mock-ec2-metadata/internal/sdkenv"
@@ -21,32 +25,47 @@ type linkLocal struct {
 	stop   func() // removes the addresses
 }
 
-// startLinkLocal puts the service's addresses on this machine, under --link-local. It needs root.
-func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, listen []string) (*linkLocal, error) {
+// startLinkLocal puts the addresses of the metadata service, and of containers' services that are on, on this machine, under
+// --link-local. It needs root.
+func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, c *config.Config) (*linkLocal, error) {
 	if !f.linkLocal {
 		return &linkLocal{stop: func() {}}, nil
 	}
 	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("--link-local needs Linux, and this is %s; leave it out, and put the address in place with: %s", runtime.GOOS, route.HowTo(runtime.GOOS))
 	}
-	if err := refuseOccupied(ctx, "--link-local"); err != nil {
+	services := servicesOf(c)
+	if err := refuseOccupied(ctx, "--link-local", services.Addresses()); err != nil {
 		return nil, err
 	}
-	stop, err := route.StartHolder(ctx, log)
+	stop, err := route.StartHolder(ctx, log, services)
 	if err != nil {
 		return nil, err
 	}
-	return &linkLocal{listen: linkLocalListen(listen), stop: stop}, nil
+	return &linkLocal{listen: linkLocalListen(c.Server.Listen), stop: stop}, nil
 }
 
-// refuseOccupied fails if something answers at the service's addresses. doing is the command or flag that needs them.
-func refuseOccupied(ctx context.Context, doing string) error {
-	for _, a := range route.Addresses() {
-		if err := refuseAnswer(ctx, route.URL(a), doing); err != nil {
-			return err
-		}
+// servicesOf returns the services that the configuration has on.
+func servicesOf(c *config.Config) route.Services {
+	return route.Services{ECS: c.ECS.Enabled, PodIdentity: c.PodIdentity.Enabled}
+}
+
+// refuseOccupied fails if something answers at one of the services' addresses. It asks at all of them at once. doing is the
+// command or flag that needs them.
+func refuseOccupied(ctx context.Context, doing string, addresses []netip.Addr) error {
+	errs := make([]error, len(addresses))
+	var asking sync.WaitGroup
+	for i, a := range addresses {
+		asking.Go(func() {
+			if s, ok := containerServiceAt(a); ok {
+				errs[i] = s.refuseAnswer(ctx, route.URL(a), doing)
+			} else {
+				errs[i] = refuseAnswer(ctx, route.URL(a), doing)
+			}
+		})
 	}
-	return nil
+	asking.Wait()
+	return cmp.Or(errs...)
 }
 
 // refuseAnswer fails if something answers at base, and says what.
@@ -69,12 +88,15 @@ func refuseAnswer(ctx context.Context, base *url.URL, doing string) error {
 
 func newRouteHold() *cobra.Command {
 	return &cobra.Command{
-		Use:    "hold",
-		Short:  "Keep the address on this machine until the input ends; serve --link-local runs this",
+		Use:    "hold [SERVICE]...",
+		Short:  "Keep the addresses on this machine until the input ends; serve --link-local runs this",
 		Hidden: true,
-		Args:   noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return route.Hold(cmd.InOrStdin(), cmd.OutOrStdout())
+		RunE: func(cmd *cobra.Command, args []string) error {
+			services, err := route.ParseServices(args)
+			if err != nil {
+				return &usageError{err}
+			}
+			return route.Hold(cmd.InOrStdin(), cmd.OutOrStdout(), services)
 		},
 	}
 }

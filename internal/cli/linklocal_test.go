@@ -58,7 +58,7 @@ func TestLinkLocal_IsRefusedWhereSomethingAnswers(t *testing.T) {
 
 func TestLinkLocal_AddsTheAddressesThatAreMissing(t *testing.T) {
 	all := []string{"169.254.169.254:80"}
-	if slices.Contains(route.Addresses(), route.IPv6()) {
+	if slices.Contains(route.Services{}.Addresses(), route.IPv6()) {
 		all = append(all, "[fd00:ec2::254]:80")
 	}
 	for _, tt := range []struct {

@@ -32,11 +32,14 @@ that runs without serve --link-local: as an ordinary user, in a container, or on
 
 On Linux it makes an interface, ` + route.Interface + `, with that address and, where IPv6 is on, fd00:ec2::254; the daemon must listen there on
 port 80. On macOS and Windows it puts the address on the loopback interface and redirects port 80 to the daemon.
-It adds no iptables rule and changes no rule of other programs.`,
+It adds no iptables rule and changes no rule of other programs.
+
+With ecs.enabled in the configuration it does the same for 169.254.170.2, where ECS has credentials and metadata for containers. With
+pod_identity.enabled, for 169.254.170.23 and, on Linux where IPv6 is on, fd00:ec2::23.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRouteAdd(f), newRouteRemove(), newRouteStatus(f), newRouteHold())
+	cmd.AddCommand(newRouteAdd(f), newRouteRemove(f), newRouteStatus(f), newRouteHold())
 	return cmd
 }
 
@@ -51,9 +54,13 @@ func (d *dryRun) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.os, "os", runtime.GOOS, "`SYSTEM` to show it for: linux, darwin or windows; with --dry-run")
 }
 
-// show prints the commands.
-func (d *dryRun) show(cmd *cobra.Command, undo bool, target netip.AddrPort) error {
-	commands, err := route.Commands(d.os, undo, target, undo)
+// show prints the commands. It does not look at this machine: what is to be removed is there, what is to be added is not.
+func (d *dryRun) show(cmd *cobra.Command, undo bool, target netip.AddrPort, services route.Services) error {
+	change := route.Change{Undo: undo, Addresses: services.Addresses(), Target: target}
+	if undo {
+		change.Present = change.Addresses
+	}
+	commands, err := route.Commands(d.os, change)
 	if err != nil {
 		return err
 	}
@@ -79,7 +86,7 @@ func newRouteAdd(f *flags) *cobra.Command {
 	var dry dryRun
 	cmd := &cobra.Command{
 		Use:     "add",
-		Short:   "Put the address on this machine until remove or a restart (on Windows: until remove)",
+		Short:   "Put the addresses on this machine until remove or a restart (on Windows: until remove)",
 		Args:    noArgs,
 		PreRunE: dry.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -87,18 +94,18 @@ func newRouteAdd(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			listen := loaded.Config.Server.Listen
+			listen, services := loaded.Config.Server.Listen, servicesOf(loaded.Config)
 			target, err := redirectTarget(listen[0])
 			if err != nil && dry.os != "linux" {
 				return err
 			}
 			if dry.on {
-				return dry.show(cmd, false, target)
+				return dry.show(cmd, false, target, services)
 			}
-			if err := addRoute(cmd.Context(), target); err != nil {
+			if err := addRoute(cmd.Context(), target, services); err != nil {
 				return err
 			}
-			return reportRoute(cmd, listen, target)
+			return reportRoute(cmd, listen, target, services)
 		},
 	}
 	dry.flags(cmd)
@@ -106,22 +113,22 @@ func newRouteAdd(f *flags) *cobra.Command {
 }
 
 // addRoute puts the addresses in place unless something else answers there.
-func addRoute(ctx context.Context, target netip.AddrPort) error {
+func addRoute(ctx context.Context, target netip.AddrPort, services route.Services) error {
 	unlock, err := lockRoute(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	places, err := route.Find()
+	places, err := route.Find(services)
 	if err != nil {
 		return err
 	}
-	if !places[0].Ours { // otherwise the answer comes through our own redirect
-		if err := refuseOccupied(ctx, "route add"); err != nil {
-			return err
-		}
+	ours := ourAddresses(places) // what answers there is the daemon itself, or comes through our own redirect
+	free := slices.DeleteFunc(services.Addresses(), func(a netip.Addr) bool { return slices.Contains(ours, a) })
+	if err := refuseOccupied(ctx, "route add", free); err != nil {
+		return err
 	}
-	_, err = route.Add(ctx, target)
+	_, err = route.Add(ctx, target, services)
 	return err
 }
 
@@ -137,15 +144,12 @@ func lockRoute(ctx context.Context) (unlock func(), err error) {
 }
 
 // reportRoute says what add did, and what is left to do.
-func reportRoute(cmd *cobra.Command, listen []string, target netip.AddrPort) error {
-	places, err := route.Find()
+func reportRoute(cmd *cobra.Command, listen []string, target netip.AddrPort, services route.Services) error {
+	places, err := printPlaces(cmd, services)
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	for _, p := range places {
-		fmt.Fprintf(out, "%s is %s\n", p.Address, p)
-	}
 	s, err := probe.Status(cmd.Context(), route.URL(route.IPv4()).JoinPath("status").String())
 	_, isStranger := errors.AsType[*probe.StrangerError](err)
 	switch {
@@ -153,12 +157,28 @@ func reportRoute(cmd *cobra.Command, listen []string, target netip.AddrPort) err
 		return fmt.Errorf("%w; stop it, since clients ask there", err)
 	case err == nil:
 		fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
+		lines, err := askContainerServices(cmd.Context(), services, places)
+		for _, line := range lines {
+			fmt.Fprintln(out, line)
+		}
+		if err != nil {
+			fmt.Fprintln(out, err)
+		}
 	case runtime.GOOS == "linux":
 		fmt.Fprintf(out, "nothing answers there yet. Start the daemon there; port 80 needs root, which it drops, or CAP_NET_BIND_SERVICE:\n  sudo mock-ec2-metadata serve%s\n", listenFlags(listen))
 	default:
 		fmt.Fprintf(out, "nothing answers there yet. It redirects to %s; start the daemon: mock-ec2-metadata serve\n", target)
 	}
 	return nil
+}
+
+// printPlaces prints where each address is.
+func printPlaces(cmd *cobra.Command, services route.Services) ([]route.Place, error) {
+	places, err := wantedPlaces(services)
+	for _, p := range places {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", p.Address, p)
+	}
+	return places, err
 }
 
 // listenFlags are those of a daemon that also listens at the service's addresses.
@@ -174,10 +194,11 @@ func listenFlags(listen []string) string {
 	return b.String()
 }
 
-// linkLocalListen are the service's addresses, with port 80, that these listeners do not cover.
+// linkLocalListen are the metadata service's addresses, with port 80, that these listeners do not cover. For containers' services
+// the daemon has listeners of their own.
 func linkLocalListen(listen []string) []string {
 	var missing []string
-	for _, a := range route.Addresses() {
+	for _, a := range (route.Services{}).Addresses() {
 		address := netip.AddrPortFrom(a, 80)
 		if !slices.ContainsFunc(listen, func(l string) bool { return covers(l, address) }) {
 			missing = append(missing, address.String())
@@ -219,29 +240,39 @@ func redirectTarget(listen string) (netip.AddrPort, error) {
 	return target, nil
 }
 
-func newRouteRemove() *cobra.Command {
+func newRouteRemove(f *flags) *cobra.Command {
 	var dry dryRun
 	cmd := &cobra.Command{
 		Use:     "remove",
-		Short:   "Remove the address from this machine, also after a daemon was killed",
+		Short:   "Remove all the addresses from this machine, also after a daemon was killed",
 		Args:    noArgs,
 		PreRunE: dry.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dry.on {
-				return dry.show(cmd, true, netip.AddrPort{})
+				loaded, err := config.Load(f.sources())
+				if err != nil {
+					return err
+				}
+				return dry.show(cmd, true, netip.AddrPort{}, servicesOf(loaded.Config))
 			}
 			unlock, err := lockRoute(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer unlock()
+			places, err := wantedPlaces(route.Services{})
+			if err != nil {
+				return err
+			}
 			removed, err := route.Remove(cmd.Context())
 			if err != nil {
 				return err
 			}
 			said := "there was nothing to remove"
-			if removed {
-				said = "removed " + route.Names(route.Addresses())
+			if ours := ourAddresses(places); len(ours) > 0 {
+				said = "removed " + route.Names(ours)
+			} else if removed {
+				said = "removed the interface " + route.Interface
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
 			return err
@@ -254,17 +285,18 @@ func newRouteRemove() *cobra.Command {
 func newRouteStatus(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Say where the address is and what answers there; exit 0 if mock-ec2-metadata does",
+		Short: "Say where the addresses are and what answers there; exit 0 if mock-ec2-metadata does",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			places, err := route.Find()
+			var services route.Services
+			if loaded, err := config.Load(f.sources()); err == nil { // the daemon may run with what the file was
+				services = servicesOf(loaded.Config)
+			}
+			places, err := printPlaces(cmd, services)
 			if err != nil {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			for _, p := range places {
-				fmt.Fprintf(out, "%s is %s\n", p.Address, p)
-			}
 			page := route.URL(route.IPv4()).JoinPath("status").String()
 			s, err := probe.Status(cmd.Context(), page)
 			stranger, isStranger := errors.AsType[*probe.StrangerError](err)
@@ -278,7 +310,11 @@ func newRouteStatus(f *flags) *cobra.Command {
 			case err != nil:
 				return fmt.Errorf("%w; %s", err, nextStep(cmd.Context(), f, places[0]))
 			}
-			_, err = fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
+			fmt.Fprintf(out, "mock-ec2-metadata answers there: %s\n", s.Serves())
+			lines, err := askContainerServices(cmd.Context(), services, places)
+			for _, line := range lines {
+				fmt.Fprintln(out, line)
+			}
 			return err
 		},
 	}

@@ -38,7 +38,7 @@ func serve(cmd *cobra.Command, f *flags) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // until the process ends: a late one must not kill it
 
-	local, err := startLinkLocal(ctx, f, logs.Logger, loaded.Config.Server.Listen)
+	local, err := startLinkLocal(ctx, f, logs.Logger, loaded.Config)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"mock-ec2-metadata/internal/api"
-	"mock-ec2-metadata/internal/sdkenv"
 )
 
 // engineTimeout bounds the question to the container engine, which is on this machine.
@@ -82,40 +79,4 @@ func userName() string {
 		return u.Username
 	}
 	return fmt.Sprint(os.Geteuid())
-}
-
-// containerVariables looks at the variables by which containers get credentials. ours says that they lead to the daemon, as env
-// --role sets them. It never shows values: an id is a secret.
-func (d *doctor) containerVariables(environ []string) (lines []string, ours bool) {
-	const variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-	value := sdkenv.Lookup(environ, variable)
-	if u, err := url.Parse(value); err == nil && value != "" {
-		id, isOurs := strings.CutPrefix(u.Path, "/v2/credentials/")
-		_, port, _ := net.SplitHostPort(d.found)
-		if ours = isOurs && d.daemon != nil && u.Hostname() == "127.0.0.1" && u.Port() == port; ours {
-			lines = append(lines, roleLine(variable, d.daemon, id))
-		}
-		if !ours && u.Scheme == "https" {
-			lines = append(lines, variable+" is an https URL, which boto3 before 1.42.5 refuses; unset it, or start clients with: mock-ec2-metadata exec --role NAME -- COMMAND")
-		}
-	}
-	const file = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-	path := sdkenv.Lookup(environ, file)
-	if path == "" || ours {
-		return lines, ours
-	}
-	if token, err := os.ReadFile(path); err == nil && strings.ContainsAny(string(token), "\r\n") { //nolint:gosec // the user's variable
-		lines = append(lines, fmt.Sprintf("%s names a file with the end of a line in it, which SDKs refuse; write it without: printf %%s \"$(cat %s)\" >%[2]s.new && mv %[2]s.new %[2]s", file, quoted(path)))
-	}
-	return lines, ours
-}
-
-// roleLine says which role of the daemon an id is of.
-func roleLine(variable string, daemon *api.Status, id string) string {
-	for _, identity := range daemon.Identities {
-		if identity.ID != "" && identity.ID == id {
-			return "clients that you start from this shell get the role " + identity.Role + " from the daemon (" + variable + ", as env --role sets it)"
-		}
-	}
-	return variable + ` leads to the daemon, but has an id that is none of its roles'; set it again: eval "$(mock-ec2-metadata env --role NAME)"`
 }

@@ -90,7 +90,7 @@ func quietMachine(t *testing.T) machine {
 			}
 			return "", nil
 		},
-		places: func() ([]route.Place, error) {
+		places: func(route.Services) ([]route.Place, error) {
 			return []route.Place{{Address: route.IPv4()}, {Address: route.IPv6()}}, nil
 		},
 		virtual: func() []string { return nil },

@@ -18,13 +18,12 @@ func (d *doctor) examineEnvironment(context.Context) Finding {
 	if u, err := url.Parse(d.service.url); err == nil && u.Hostname() != "" {
 		host = u.Hostname()
 	}
-	var lines []string
-	containers, ours := d.containerVariables(environ)
-	lines = append(lines, containers...)
+	way := d.containerWay(environ)
+	lines := d.containerVariables(environ, way)
 	names := preceding(environ)
-	if ours { // env --role sets these
+	if way.ours { // env sets these for a role, a task or a pod
 		names = slices.DeleteFunc(names, func(name string) bool {
-			return name == "AWS_CONTAINER_CREDENTIALS_FULL_URI" || name == "AWS_EC2_METADATA_DISABLED"
+			return name == way.variable || name == "AWS_EC2_METADATA_DISABLED"
 		})
 	}
 	if len(names) > 0 {
@@ -32,8 +31,14 @@ func (d *doctor) examineEnvironment(context.Context) Finding {
 			"clients that you start from this shell prefer %s to the metadata service; start them with: mock-ec2-metadata exec -- COMMAND",
 			strings.Join(names, ", ")))
 	}
+	exempt := []string{way.host}
 	if swallowed := swallowedBy(environ, host); swallowed != "" {
 		lines = append(lines, swallowed)
+		exempt = []string{host, way.host} // the next line's command must not undo this one's
+	}
+	if way.swallowedInGo(environ) {
+		lines = append(lines, fmt.Sprintf("%s: Go clients that you start from this shell send requests for %s to that proxy; exempt it: %s",
+			goProxy(environ), way.host, exempting(environ, exempt...)))
 	}
 	if len(lines) == 0 {
 		return Finding{Mark: OK, Text: "no variable of this shell keeps clients from " + host}
@@ -45,7 +50,7 @@ func (d *doctor) examineEnvironment(context.Context) Finding {
 // values: some are secrets.
 func preceding(environ []string) []string {
 	var names []string
-	for _, name := range sdkenv.New("", environ).Unset {
+	for _, name := range sdkenv.Preceding() {
 		value := sdkenv.Lookup(environ, name)
 		switch name {
 		case "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
@@ -74,20 +79,27 @@ func swallowedBy(environ []string, host string) string {
 	if len(proxies) == 0 {
 		return ""
 	}
-	direct, byNetwork := exempts(environ, host)
-	switch remedy := "export no_proxy=" + host + " NO_PROXY=" + host; {
+	switch direct, byNetwork := exempts(noProxy(environ), host); {
 	case direct:
 		return ""
 	case byNetwork != "":
 		return fmt.Sprintf("%s: some clients know no networks in no_proxy (boto3, curl before 7.86), so %s does not keep their requests to %s from that proxy; add the address itself to no_proxy and NO_PROXY",
 			strings.Join(proxies, ", "), byNetwork, host)
 	default:
-		if current := noProxy(environ); current != "" {
-			remedy = "export no_proxy=" + quoted(current+","+host) + " NO_PROXY=" + quoted(current+","+host)
-		}
 		return fmt.Sprintf("%s: clients that you start from this shell send requests for %s to that proxy; exempt it: %s",
-			strings.Join(proxies, ", "), host, remedy)
+			strings.Join(proxies, ", "), host, exempting(environ, host))
 	}
+}
+
+// exempting is the command that exempts hosts from the proxy, besides those that are.
+func exempting(environ []string, hosts ...string) string {
+	list := noProxy(environ)
+	for _, host := range hosts {
+		if direct, _ := exempts(list, host); !direct {
+			list = strings.TrimPrefix(list+","+host, ",")
+		}
+	}
+	return "export no_proxy=" + quoted(list) + " NO_PROXY=" + quoted(list)
 }
 
 // noProxy is the list of hosts without a proxy. Clients that know both spellings prefer the lower-case one.
@@ -98,10 +110,10 @@ func noProxy(environ []string) string {
 	return sdkenv.Lookup(environ, "NO_PROXY")
 }
 
-// exempts tells whether requests for a host go past the proxy; network is the entry that says so to some clients only.
-func exempts(environ []string, host string) (direct bool, network string) {
+// exempts tells whether a list of hosts without a proxy has a host; network is the entry that says so to some clients only.
+func exempts(list, host string) (direct bool, network string) {
 	ip, _ := netip.ParseAddr(host)
-	entries := strings.FieldsFunc(noProxy(environ), func(r rune) bool { return r == ',' || r == ' ' })
+	entries := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 	for _, entry := range entries {
 		bare := strings.Trim(strings.TrimSuffix(entry, ":80"), "[]")
 		a, err := netip.ParseAddr(bare)

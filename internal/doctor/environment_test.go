@@ -26,7 +26,7 @@ func TestExamineEnvironment_NamesWhatKeepsClientsAway(t *testing.T) {
 		{name: "a profile", environ: []string{"AWS_PROFILE=work"}, mark: Note, want: prefer + "AWS_PROFILE" + exec},
 		{name: "a web identity", environ: []string{"AWS_ROLE_ARN=arn", "AWS_WEB_IDENTITY_TOKEN_FILE=/token"}, mark: Note, want: prefer + "AWS_WEB_IDENTITY_TOKEN_FILE" + exec},
 		{name: "a role alone", environ: []string{"AWS_ROLE_ARN=arn", "AWS_ROLE_SESSION_NAME=x", "AWS_CONTAINER_AUTHORIZATION_TOKEN=t"}, mark: OK, want: fine},
-		{name: "a container", environ: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1/", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/x"}, mark: Note, want: prefer + "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_CREDENTIALS_FULL_URI" + exec},
+		{name: "a container", environ: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1/"}, mark: Note, want: prefer + "AWS_CONTAINER_CREDENTIALS_FULL_URI" + exec},
 		{name: "switched off", environ: []string{"AWS_EC2_METADATA_DISABLED=TRUE"}, mark: Note, want: prefer + "AWS_EC2_METADATA_DISABLED" + exec},
 		{name: "switched on", environ: []string{"AWS_EC2_METADATA_DISABLED=false"}, mark: OK, want: fine},
 		{name: "empty", environ: []string{"AWS_PROFILE=", "http_proxy="}, mark: OK, want: fine},

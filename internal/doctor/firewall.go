@@ -19,7 +19,7 @@ func (d *doctor) examineFirewall(ctx context.Context) Finding {
 	if d.filters == nil {
 		return Finding{Mark: Skip, Text: "not tried: only Linux's packet filters are known"}
 	}
-	places, err := d.machine.places()
+	places, err := d.machine.places(d.services())
 	if err != nil {
 		return failure(err)
 	}
@@ -51,6 +51,14 @@ func (d *doctor) examineFirewall(ctx context.Context) Finding {
 	default:
 		return Finding{Mark: OK, Text: "no rule of nft or iptables takes the service's addresses away"}
 	}
+}
+
+// services are those whose addresses clients ask, by the configuration.
+func (d *doctor) services() route.Services {
+	if d.loaded == nil {
+		return route.Services{}
+	}
+	return route.Services{ECS: d.loaded.Config.ECS.Enabled, PodIdentity: d.loaded.Config.PodIdentity.Enabled}
 }
 
 // netfilter describes this machine to the walk through its rules.

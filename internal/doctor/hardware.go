@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/route"
 )
 
 // hardware is what clients look at to tell EC2 before they ask the metadata service: SMBIOS values, and Xen's.
@@ -90,7 +91,7 @@ func (d *doctor) examineHardware(context.Context) Finding {
 // foreignMAC says that no interface of this machine has the instance's MAC address. That matters where this machine itself is
 // the instance, so that it has the service's address; elsewhere clients see their own interfaces.
 func (d *doctor) foreignMAC() string {
-	places, err := d.machine.places()
+	places, err := d.machine.places(route.Services{})
 	if err != nil || d.loaded == nil || places[0].Interface == "" {
 		return ""
 	}

@@ -89,7 +89,7 @@ func TestForeignMAC_IsNamedWhereTheMachineIsTheInstance(t *testing.T) {
 			m := quietMachine(t)
 			m.links = func() []net.Interface { return tt.links }
 			if tt.local {
-				m.places = func() ([]route.Place, error) {
+				m.places = func(route.Services) ([]route.Place, error) {
 					return []route.Place{{Address: route.IPv4(), Interface: route.Interface}}, nil
 				}
 			}

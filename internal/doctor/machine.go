@@ -26,8 +26,8 @@ type machine struct {
 	root string // prefix of the paths of the kernel's files
 	// list runs a program that lists something and changes nothing. It fails with exec.ErrNotFound if there is no such program.
 	list    func(ctx context.Context, program string, args ...string) (string, error)
-	places  func() ([]route.Place, error) // of the service's addresses
-	virtual func() []string               // names of virtual interfaces
+	places  func(route.Services) ([]route.Place, error)
+	virtual func() []string // names of virtual interfaces
 	links   func() []net.Interface
 	has     func(netip.Addr) bool // whether it is an address of this machine
 }

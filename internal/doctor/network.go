@@ -166,6 +166,6 @@ func (d *doctor) examineRedirect(ctx context.Context) Finding {
 
 // inPlace tells whether this machine has the service's address.
 func (d *doctor) inPlace() bool {
-	places, err := d.machine.places()
+	places, err := d.machine.places(route.Services{})
 	return err == nil && places[0].Ours
 }

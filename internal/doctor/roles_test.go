@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/testutil"
 	"mock-ec2-metadata/test/stsfake"
@@ -170,54 +169,5 @@ func serveEngine(body string) func(t *testing.T, socket string) {
 		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, body) })}
 		go func() { _ = s.Serve(l) }()
 		t.Cleanup(func() { _ = s.Close() })
-	}
-}
-
-func TestEnvironment_KnowsTheVariablesOfContainers(t *testing.T) {
-	const id = "0e9ad779-e05a-4336-9dfa-8f75a743b5ac"
-	file := testutil.WriteTemp(t, "token", "secret\n")
-	const fine = "no variable of this shell keeps clients from 169.254.169.254"
-	const prefer = "clients that you start from this shell prefer AWS_CONTAINER_CREDENTIALS_FULL_URI to the metadata service; start them with: mock-ec2-metadata exec -- COMMAND"
-	for _, tt := range []struct {
-		name    string
-		environ []string
-		mark    Mark
-		want    string
-	}{
-		{
-			name: "of env --role", mark: Note,
-			environ: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:5000/v2/credentials/" + id, "AWS_EC2_METADATA_DISABLED=true"},
-			want:    "clients that you start from this shell get the role web from the daemon (AWS_CONTAINER_CREDENTIALS_FULL_URI, as env --role sets it)",
-		},
-		{
-			name: "of an old id", mark: Note,
-			environ: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:5000/v2/credentials/old"},
-			want:    `AWS_CONTAINER_CREDENTIALS_FULL_URI leads to the daemon, but has an id that is none of its roles'; set it again: eval "$(mock-ec2-metadata env --role NAME)"`,
-		},
-		{name: "of another daemon", environ: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:5001/v2/credentials/" + id}, mark: Note, want: prefer},
-		{
-			name: "https", environ: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=https://localhost/x"}, mark: Note,
-			want: "AWS_CONTAINER_CREDENTIALS_FULL_URI is an https URL, which boto3 before 1.42.5 refuses; unset it, or start clients with: mock-ec2-metadata exec --role NAME -- COMMAND\n" + prefer,
-		},
-		{
-			name: "a token file with a line's end", environ: []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=" + file}, mark: Note,
-			want: `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file with the end of a line in it, which SDKs refuse; write it without: printf %s "$(cat ` +
-				file + `)" >` + file + `.new && mv ` + file + `.new ` + file,
-		},
-		{name: "a missing token file", environ: []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/none"}, mark: OK, want: fine},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			d := &doctor{
-				opt: Options{Sources: config.Sources{Environ: tt.environ}}, service: serviceOf(tt.environ), found: "0.0.0.0:5000",
-				daemon: &api.Status{Identities: []api.Identity{{Identity: "clients[0]", Role: "x"}, {Role: "web", ID: id}}},
-			}
-			got := d.examineEnvironment(t.Context())
-			if diff := cmp.Diff(Finding{Mark: tt.mark, Text: tt.want}, got, cmp.AllowUnexported(Finding{})); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			if strings.Contains(got.Text, id) {
-				t.Error("the id shows")
-			}
-		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mock-ec2-metadata/internal/api"
+	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/route"
 	"mock-ec2-metadata/internal/testutil"
 )
@@ -145,7 +146,7 @@ func TestExamineFirewall_NamesTableChainAndRule(t *testing.T) {
 				testutil.Write(t, m.root+"/"+name, text)
 			}
 			if tt.local {
-				m.places = func() ([]route.Place, error) {
+				m.places = func(route.Services) ([]route.Place, error) {
 					return []route.Place{{Address: route.IPv4(), Interface: route.Interface}, {Address: route.IPv6(), Interface: route.Interface}}, nil
 				}
 			}
@@ -186,5 +187,27 @@ func TestExamineFirewall_AsksTheTarget(t *testing.T) {
 				t.Errorf("%+v, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestExamineFirewall_LooksAtEnabledServices has the rule of an ECS agent, which matters only to those who want ECS.
+func TestExamineFirewall_LooksAtEnabledServices(t *testing.T) {
+	const agent = "*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -d 169.254.170.2/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 51679\nCOMMIT\n"
+	m := quietMachine(t)
+	m.list = programs(map[string]string{"nft -j list ruleset": `{"nftables": []}`, "nft -a list ruleset": "", "iptables-legacy-save": agent})
+	m.places = func(s route.Services) (places []route.Place, err error) {
+		for _, a := range s.Addresses() {
+			places = append(places, route.Place{Address: a})
+		}
+		return places, nil
+	}
+	for _, enabled := range []bool{false, true} {
+		c := &config.Config{}
+		c.ECS.Enabled = enabled
+		d := &doctor{machine: m, filters: m.filters(t.Context()), loaded: &config.Loaded{Config: c}}
+		got := d.examineFirewall(t.Context())
+		if named := strings.Contains(got.Text, "to 169.254.170.2;"); named != enabled || (got.Mark == Fail) != enabled {
+			t.Errorf("enabled %v: %s %s", enabled, got.Mark, got.Text)
+		}
 	}
 }

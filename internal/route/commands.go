@@ -3,6 +3,7 @@ package route
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -30,27 +31,38 @@ type Command struct {
 	MayFail bool
 }
 
-// Commands returns what Add runs on the system goos, or what undoes it. present says whether the loopback interface has the
-// address. On Linux the commands are for display only: Add uses netlink.
-func Commands(goos string, undo bool, target netip.AddrPort, present bool) ([]Command, error) {
+// Change is what Commands makes commands for.
+type Change struct {
+	Undo      bool
+	Addresses []netip.Addr   // to add, or all that may be there to remove
+	Target    netip.AddrPort // where their port 80 leads, but for Linux
+	// Present are those that the loopback interface has already; Linux does not need them.
+	Present []netip.Addr
+}
+
+// Commands returns what Add runs on the system goos, or what undoes it. On Linux the commands are for display only: Add uses
+// netlink. The other systems' tools redirect no IPv6, so those addresses are left out there.
+func Commands(goos string, c Change) ([]Command, error) {
+	if goos == "linux" {
+		return c.linux(), nil
+	}
+	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), netip.Addr.Is6)
 	switch goos {
-	case "linux":
-		return linuxCommands(undo), nil
 	case "darwin":
-		return darwinCommands(undo, target, present), nil
+		return c.darwin(), nil
 	case "windows":
-		return windowsCommands(undo, target, present), nil
+		return c.windows(), nil
 	default:
-		return nil, fmt.Errorf("cannot add %s on %s; supported are linux, darwin and windows", IPv4(), goos)
+		return nil, fmt.Errorf("cannot add %s on %s; supported are linux, darwin and windows", Names(c.Addresses), goos)
 	}
 }
 
-func linuxCommands(undo bool) []Command {
-	if undo {
+func (c *Change) linux() []Command {
+	if c.Undo {
 		return lines("ip link delete " + Interface)
 	}
 	commands := lines("ip link add "+Interface+" type dummy", "ip link set "+Interface+" addrgenmode none", "ip link set "+Interface+" up")
-	for _, a := range Addresses() {
+	for _, a := range c.Addresses {
 		add := fmt.Sprintf("ip address add %s/%d dev %s", a, a.BitLen(), Interface)
 		if a.Is6() {
 			add += " nodad"
@@ -60,48 +72,55 @@ func linuxCommands(undo bool) []Command {
 	return commands
 }
 
-func darwinCommands(undo bool, target netip.AddrPort, present bool) []Command {
-	var alias []Command
-	switch {
-	case undo && present:
-		alias = lines("ifconfig lo0 -alias " + IPv4().String())
-	case !undo && !present:
-		alias = lines("ifconfig lo0 alias " + IPv4().String() + " 255.255.255.255")
+// darwin loads the rules of all addresses at once: they replace those that the anchor has.
+func (c *Change) darwin() []Command {
+	var aliases []Command
+	var rules strings.Builder
+	for _, a := range c.Addresses {
+		present := slices.Contains(c.Present, a)
+		switch {
+		case c.Undo && present:
+			aliases = append(aliases, lines("ifconfig lo0 -alias "+a.String())...)
+		case !c.Undo && !present:
+			aliases = append(aliases, lines("ifconfig lo0 alias "+a.String()+" 255.255.255.255")...)
+		}
+		fmt.Fprintf(&rules, "rdr pass on lo0 inet proto tcp from any to %s port 80 -> %s port %d\n", a, c.Target.Addr(), c.Target.Port())
 	}
 	pf := []string{"pfctl", "-a", anchor}
-	if undo {
+	if c.Undo {
 		return append([]Command{
 			{Args: append(pf, "-F", "all")},
 			{Args: []string{"pfctl", "-X"}, TokenFile: referenceFile},
-		}, alias...)
+		}, aliases...)
 	}
-	rule := fmt.Sprintf("rdr pass on lo0 inet proto tcp from any to %s port 80 -> %s port %d\n", IPv4(), target.Addr(), target.Port())
-	return append(alias,
-		Command{Args: append(pf, "-f", "-"), Input: rule},
+	return append(aliases,
+		Command{Args: append(pf, "-f", "-"), Input: rules.String()},
 		Command{Args: []string{"pfctl", "-E"}, SaveTo: referenceFile},
 	)
 }
 
-func windowsCommands(undo bool, target netip.AddrPort, present bool) []Command {
-	address := func(action string) Command {
-		return Command{Args: []string{"netsh", "interface", "ipv4", action, "address", windowsLoopback, IPv4().String(), "255.255.255.255"}}
-	}
-	listen := "listenaddress=" + IPv4().String() + " listenport=80"
-	if undo {
-		proxy := lines("netsh interface portproxy delete v4tov4 " + listen)
-		proxy[0].MayFail = !present
-		if present {
-			del := address("delete")
-			del.Args = del.Args[:len(del.Args)-1] // delete takes no mask
-			return append(proxy, del)
+func (c *Change) windows() []Command {
+	var commands []Command
+	for _, a := range c.Addresses {
+		address := []string{"netsh", "interface", "ipv4", "add", "address", windowsLoopback, a.String(), "255.255.255.255"}
+		listen := "listenaddress=" + a.String() + " listenport=80"
+		present := slices.Contains(c.Present, a)
+		if c.Undo {
+			proxy := lines("netsh interface portproxy delete v4tov4 " + listen)
+			proxy[0].MayFail = !present
+			commands = append(commands, proxy...)
+			if present {
+				address[3] = "delete"
+				commands = append(commands, Command{Args: address[:len(address)-1]}) // delete takes no mask
+			}
+			continue
 		}
-		return proxy
+		if !present {
+			commands = append(commands, Command{Args: address})
+		}
+		commands = append(commands, lines(fmt.Sprintf("netsh interface portproxy add v4tov4 %s connectaddress=%s connectport=%d", listen, c.Target.Addr(), c.Target.Port()))...)
 	}
-	proxy := lines(fmt.Sprintf("netsh interface portproxy add v4tov4 %s connectaddress=%s connectport=%d", listen, target.Addr(), target.Port()))
-	if present {
-		return proxy
-	}
-	return append([]Command{address("add")}, proxy...)
+	return commands
 }
 
 // lines splits lines without quotes into commands.

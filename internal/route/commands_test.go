@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +16,11 @@ import (
 )
 
 var target = netip.MustParseAddrPort("127.0.0.1:5001")
+
+var (
+	imds       = []netip.Addr{IPv4()}
+	containers = []netip.Addr{IPv4(), ECS(), PodIdentityIPv4(), PodIdentityIPv6()}
+)
 
 func TestCommands_DependOnSystemAndPresence(t *testing.T) {
 	const alias, unalias = "ifconfig lo0 alias 169.254.169.254 255.255.255.255\n", "ifconfig lo0 -alias 169.254.169.254\n"
@@ -48,7 +52,11 @@ func TestCommands_DependOnSystemAndPresence(t *testing.T) {
 		{goos: "linux", undo: true, present: true, want: "ip link delete mock-imds\n"},
 	} {
 		t.Run(fmt.Sprintf("%s, undo %v, present %v", tt.goos, tt.undo, tt.present), func(t *testing.T) {
-			commands, err := Commands(tt.goos, tt.undo, target, tt.present)
+			change := Change{Undo: tt.undo, Addresses: imds, Target: target}
+			if tt.present {
+				change.Present = imds
+			}
+			commands, err := Commands(tt.goos, change)
 			if diff := cmp.Diff(tt.want, text(commands)); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
@@ -56,21 +64,63 @@ func TestCommands_DependOnSystemAndPresence(t *testing.T) {
 	}
 }
 
-func TestCommands_RefuseOtherSystems(t *testing.T) {
-	_, err := Commands("plan9", false, target, false)
-	if want := "cannot add 169.254.169.254 on plan9; supported are linux, darwin and windows"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
+// TestCommands_AddAndRemoveEachService has the metadata service's address in place, and containers' not yet.
+func TestCommands_AddAndRemoveEachService(t *testing.T) {
+	for _, tt := range []struct {
+		goos string
+		undo bool
+		want string
+	}{
+		{goos: "darwin", want: `ifconfig lo0 alias 169.254.170.2 255.255.255.255
+ifconfig lo0 alias 169.254.170.23 255.255.255.255
+echo 'rdr pass on lo0 inet proto tcp from any to 169.254.169.254 port 80 -> 127.0.0.1 port 5001
+rdr pass on lo0 inet proto tcp from any to 169.254.170.2 port 80 -> 127.0.0.1 port 5001
+rdr pass on lo0 inet proto tcp from any to 169.254.170.23 port 80 -> 127.0.0.1 port 5001' | pfctl -a com.apple/mock-ec2-metadata -f -
+[ -e /var/run/mock-ec2-metadata.pf ] || pfctl -E >/var/run/mock-ec2-metadata.pf 2>&1
+`},
+		{goos: "darwin", undo: true, want: `pfctl -a com.apple/mock-ec2-metadata -F all
+[ ! -e /var/run/mock-ec2-metadata.pf ] || { pfctl -X "$(sed -n 's/^Token : //p' /var/run/mock-ec2-metadata.pf)" && rm /var/run/mock-ec2-metadata.pf; }
+ifconfig lo0 -alias 169.254.169.254
+`},
+		{goos: "windows", want: `netsh interface portproxy add v4tov4 listenaddress=169.254.169.254 listenport=80 connectaddress=127.0.0.1 connectport=5001
+netsh interface ipv4 add address "Loopback Pseudo-Interface 1" 169.254.170.2 255.255.255.255
+netsh interface portproxy add v4tov4 listenaddress=169.254.170.2 listenport=80 connectaddress=127.0.0.1 connectport=5001
+netsh interface ipv4 add address "Loopback Pseudo-Interface 1" 169.254.170.23 255.255.255.255
+netsh interface portproxy add v4tov4 listenaddress=169.254.170.23 listenport=80 connectaddress=127.0.0.1 connectport=5001
+`},
+		{goos: "windows", undo: true, want: `netsh interface portproxy delete v4tov4 listenaddress=169.254.169.254 listenport=80
+netsh interface ipv4 delete address "Loopback Pseudo-Interface 1" 169.254.169.254
+netsh interface portproxy delete v4tov4 listenaddress=169.254.170.2 listenport=80
+netsh interface portproxy delete v4tov4 listenaddress=169.254.170.23 listenport=80
+`},
+		{goos: "linux", want: `ip link add mock-imds type dummy
+ip link set mock-imds addrgenmode none
+ip link set mock-imds up
+ip address add 169.254.169.254/32 dev mock-imds
+ip address add 169.254.170.2/32 dev mock-imds
+ip address add 169.254.170.23/32 dev mock-imds
+ip address add fd00:ec2::23/128 dev mock-imds nodad
+`},
+	} {
+		t.Run(fmt.Sprintf("%s, undo %v", tt.goos, tt.undo), func(t *testing.T) {
+			commands, err := Commands(tt.goos, Change{Undo: tt.undo, Addresses: containers, Target: target, Present: imds})
+			if diff := cmp.Diff(tt.want, text(commands)); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+			for _, c := range commands {
+				if may := strings.Contains(c.String(), "delete v4tov4 listenaddress=169.254.170."); c.MayFail != may {
+					t.Errorf("%s may fail: %v", c, c.MayFail)
+				}
+			}
+		})
 	}
 }
 
-func TestCommands_LinuxAddsIPv6WhereEnabled(t *testing.T) {
-	commands, err := Commands("linux", false, target, false)
-	want := "ip link add mock-imds type dummy\nip link set mock-imds addrgenmode none\nip link set mock-imds up\nip address add 169.254.169.254/32 dev mock-imds\n"
-	if slices.Contains(Addresses(), IPv6()) {
-		want += "ip address add fd00:ec2::254/128 dev mock-imds nodad\n"
-	}
-	if diff := cmp.Diff(want, text(commands)); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+func TestCommands_RefuseOtherSystems(t *testing.T) {
+	_, err := Commands("plan9", Change{Addresses: containers})
+	want := "cannot add 169.254.169.254, 169.254.170.2 and 169.254.170.23 on plan9; supported are linux, darwin and windows"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -108,7 +158,11 @@ func (m *fakeMac) runner(t *testing.T) *runner {
 
 func macCommands(t *testing.T, undo, present bool) []Command {
 	t.Helper()
-	c, err := Commands("darwin", undo, target, present)
+	change := Change{Undo: undo, Addresses: imds, Target: target}
+	if present {
+		change.Present = imds
+	}
+	c, err := Commands("darwin", change)
 	if err != nil {
 		t.Fatal(err)
 	}

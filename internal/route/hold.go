@@ -18,21 +18,22 @@ const (
 	holdReady = "ready"
 )
 
-// Hold is the whole work of the process that StartHolder starts. It adds the service's addresses, writes "ready" to out, and
+// Hold is the whole work of the process that StartHolder starts. It adds the services' addresses, writes "ready" to out, and
 // removes them when in ends. It cannot tell whether the daemon, which has the other end of in, has stopped or was killed. The
 // daemon has dropped root by then; this process has not. Hold makes the process ignore the signals that end a daemon.
-func Hold(in io.Reader, out io.Writer) error {
+func Hold(in io.Reader, out io.Writer, s Services) error {
 	// A terminal or a service manager signals all processes; SIGPIPE comes of a daemon that has closed out.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	h := &holding{lock: Lock, add: Add, remove: Remove}
+	h := &holding{services: s, lock: Lock, add: Add, remove: Remove}
 	return h.until(in, out)
 }
 
 // holding has the package's functions as fields, which tests replace.
 type holding struct {
-	lock   func(ctx context.Context) (io.Closer, error)
-	add    func(ctx context.Context, target netip.AddrPort) (bool, error)
-	remove func(ctx context.Context) (bool, error)
+	services Services
+	lock     func(ctx context.Context) (io.Closer, error)
+	add      func(ctx context.Context, target netip.AddrPort, s Services) (bool, error)
+	remove   func(ctx context.Context) (bool, error)
 }
 
 func (h *holding) until(in io.Reader, out io.Writer) error {
@@ -50,7 +51,7 @@ func (h *holding) until(in io.Reader, out io.Writer) error {
 	}
 	// Held until the addresses are removed: else this process could remove what the next daemon has added.
 	defer func() { _ = lock.Close() }()
-	if _, err := h.add(ctx, netip.AddrPort{}); err != nil {
+	if _, err := h.add(ctx, netip.AddrPort{}, h.services); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, holdReady)

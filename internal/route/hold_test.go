@@ -15,18 +15,20 @@ import (
 // recorder records what a holding does, in order.
 type recorder struct {
 	done   []string
+	added  Services
 	addErr error
 	ready  func() // called after "ready" has been written
 }
 
 func (r *recorder) holding() *holding {
 	return &holding{
+		services: Services{ECS: true},
 		lock: func(context.Context) (io.Closer, error) {
 			r.done = append(r.done, "lock")
 			return r, nil
 		},
-		add: func(context.Context, netip.AddrPort) (bool, error) {
-			r.done = append(r.done, "add")
+		add: func(_ context.Context, _ netip.AddrPort, s Services) (bool, error) {
+			r.done, r.added = append(r.done, "add"), s
 			return true, r.addErr
 		},
 		remove: func(ctx context.Context) (bool, error) {
@@ -53,8 +55,8 @@ func TestHold_RemovesAddressesWhenInputEnds(t *testing.T) {
 	if err := r.holding().until(in, r); err != nil {
 		t.Error(err)
 	}
-	if want := []string{"lock", "add", "ready", "remove", "unlock"}; !slices.Equal(r.done, want) {
-		t.Errorf("done %q, want %q", r.done, want)
+	if want := []string{"lock", "add", "ready", "remove", "unlock"}; !slices.Equal(r.done, want) || r.added != (Services{ECS: true}) {
+		t.Errorf("done %q with %+v, want %q", r.done, r.added, want)
 	}
 }
 

@@ -21,11 +21,12 @@ const (
 )
 
 // StartHolder starts a process that runs Hold, and waits until the addresses are in place or ctx is done. The process is this
-// program with the arguments "route hold"; it stays root when this process drops root. The caller must call stop, which has the
+// program with the arguments "route hold" and the services' names; it stays root when this process drops root. The caller must call stop, which has the
 // process remove the addresses, and waits for that up to 3 seconds.
-func StartHolder(ctx context.Context, log *slog.Logger) (stop func(), err error) {
+func StartHolder(ctx context.Context, log *slog.Logger, s Services) (stop func(), err error) {
 	// The link leads to this program even if its file has been replaced.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", "route", "hold")
+	args := append([]string{"route", "hold"}, s.Names()...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", args...) //nolint:gosec // this program
 	cmd.Args[0] = "mock-ec2-metadata"
 	return startHolder(ctx, log, cmd, releaseTimeout)
 }

@@ -9,6 +9,6 @@ import (
 )
 
 // StartHolder needs Linux.
-func StartHolder(context.Context, *slog.Logger) (stop func(), err error) {
+func StartHolder(context.Context, *slog.Logger, Services) (stop func(), err error) {
 	return nil, errors.ErrUnsupported
 }

@@ -29,28 +29,29 @@ type links interface {
 	AddrAdd(link netlink.Link, addr *netlink.Addr) error
 }
 
-// Addresses returns the addresses that Add adds to this machine: IPv4 and, if it is enabled, IPv6.
-func Addresses() []netip.Addr { return addresses("/proc") }
+// hasIPv6 tells whether IPv6 is enabled for new interfaces.
+func hasIPv6() bool { return ipv6Enabled("/proc") }
 
-func addresses(proc string) []netip.Addr {
+func ipv6Enabled(proc string) bool {
 	for _, scope := range []string{"all", "default"} { // default is for new interfaces
 		disabled, err := os.ReadFile(filepath.Join(proc, "sys/net/ipv6/conf", scope, "disable_ipv6")) //nolint:gosec // a file of the kernel
 		if err != nil || strings.TrimSpace(string(disabled)) != "0" {
-			return []netip.Addr{IPv4()}
+			return false
 		}
 	}
-	return []netip.Addr{IPv4(), IPv6()}
+	return true
 }
 
-// Add creates the interface with the addresses, or adds what is missing, and reports whether anything was missing. It
-// ignores the target, which other systems need.
-func Add(context.Context, netip.AddrPort) (bool, error) { return add(&netlink.Handle{}, Addresses()) }
+// Add creates the interface with the services' addresses, or adds what is missing, and reports whether anything was missing. It
+// removes none. It ignores the target, which other systems need.
+func Add(_ context.Context, _ netip.AddrPort, s Services) (bool, error) {
+	return add(&netlink.Handle{}, s.Addresses())
+}
 
-// Remove deletes the interface with its addresses and reports whether it existed.
+// Remove deletes the interface with the addresses of all services and reports whether it existed.
 func Remove(context.Context) (bool, error) { return remove(&netlink.Handle{}) }
 
-// Find returns the places of the addresses.
-func Find() ([]Place, error) { return find(&netlink.Handle{}, Addresses()) }
+func places(wanted []netip.Addr) ([]Place, error) { return find(&netlink.Handle{}, wanted) }
 
 func add(l links, wanted []netip.Addr) (bool, error) {
 	m, err := inspect(l)

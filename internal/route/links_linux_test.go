@@ -111,6 +111,10 @@ var both = []netip.Addr{IPv4(), IPv6()}
 const (
 	addIPv4 = "add 169.254.169.254/32 flags 0x0"
 	addIPv6 = "add fd00:ec2::254/128 flags 0x2"
+
+	addECS     = "add 169.254.170.2/32 flags 0x0"
+	addPod     = "add 169.254.170.23/32 flags 0x0"
+	addPodIPv6 = "add fd00:ec2::23/128 flags 0x2"
 )
 
 // withOurs returns a machine with our interface and both addresses.
@@ -143,6 +147,14 @@ func TestAdd_AddsWhatIsMissing(t *testing.T) {
 			name:    "bridge left by a crash",
 			kernel:  otherLinks().with(&netlink.Bridge{LinkAttrs: named(Interface)}, "169.254.169.254/32", "fd00:ec2::254/128"),
 			changes: []string{"up mock-imds"},
+		},
+		{
+			name: "containers' services", kernel: otherLinks(), wanted: known().addresses(true),
+			changes: []string{"add dummy", "addrgenmode 1", "up mock-imds", addIPv4, addIPv6, addECS, addPod, addPodIPv6},
+		},
+		{
+			name: "ECS enabled later", kernel: withOurs(), wanted: Services{ECS: true}.addresses(true),
+			changes: []string{"up mock-imds", addECS},
 		},
 		{
 			name: "one address left", kernel: otherLinks().with(&netlink.Dummy{LinkAttrs: named(Interface)}, "169.254.169.254/32"),
@@ -183,6 +195,7 @@ func TestAdd_ErrorLeavesNoInterface(t *testing.T) {
 		name    string
 		kernel  *fakeKernel
 		refuse  map[string]error
+		wanted  []netip.Addr // nil: both
 		changes []string
 		want    string
 	}{
@@ -207,6 +220,11 @@ func TestAdd_ErrorLeavesNoInterface(t *testing.T) {
 			want: "fd00:ec2::254 is already on the interface dummy0; remove it there first: ip address delete fd00:ec2::254/128 dev dummy0",
 		},
 		{
+			name: "address of an EKS agent", kernel: otherLinks().with(&netlink.Dummy{LinkAttrs: named("pod-id-link0")}, "169.254.170.23/32"),
+			wanted: Services{PodIdentity: true}.addresses(true),
+			want:   "169.254.170.23 is already on the interface pod-id-link0; remove it there first: ip address delete 169.254.170.23/32 dev pod-id-link0",
+		},
+		{
 			name: "not root", kernel: otherLinks(), refuse: map[string]error{"add dummy": unix.EPERM},
 			want: "cannot create the interface mock-imds: " + notRoot,
 		},
@@ -228,7 +246,11 @@ func TestAdd_ErrorLeavesNoInterface(t *testing.T) {
 			k := tt.kernel
 			before := len(k.links)
 			k.refuse = tt.refuse
-			if _, err := add(k, both); err == nil || err.Error() != tt.want {
+			wanted := tt.wanted
+			if wanted == nil {
+				wanted = both
+			}
+			if _, err := add(k, wanted); err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 			if diff := cmp.Diff(tt.changes, k.changes, cmpopts.EquateEmpty()); diff != "" {
@@ -306,16 +328,16 @@ func TestFind_RetriesInterruptedListFiveTimes(t *testing.T) {
 	}
 }
 
-func TestAddresses_HaveIPv6WhereEnabled(t *testing.T) {
+func TestIPv6Enabled_FollowsTheKernel(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
 		all, fresh string // disable_ipv6 for all and for new interfaces; "": no file
-		want       []netip.Addr
+		want       bool
 	}{
-		{name: "enabled", all: "0\n", fresh: "0\n", want: both},
-		{name: "disabled", all: "1\n", fresh: "1\n", want: both[:1]},
-		{name: "disabled for new interfaces", all: "0\n", fresh: "1\n", want: both[:1]},
-		{name: "kernel without IPv6", want: both[:1]},
+		{name: "enabled", all: "0\n", fresh: "0\n", want: true},
+		{name: "disabled", all: "1\n", fresh: "1\n"},
+		{name: "disabled for new interfaces", all: "0\n", fresh: "1\n"},
+		{name: "kernel without IPv6"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			proc := t.TempDir()
@@ -324,7 +346,7 @@ func TestAddresses_HaveIPv6WhereEnabled(t *testing.T) {
 					testutil.Write(t, filepath.Join(proc, "sys/net/ipv6/conf", scope, "disable_ipv6"), content)
 				}
 			}
-			if got := addresses(proc); !slices.Equal(got, tt.want) {
+			if got := ipv6Enabled(proc); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -3,6 +3,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,46 +13,46 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 )
 
-// Addresses returns the addresses that Add adds to this machine.
-func Addresses() []netip.Addr { return []netip.Addr{IPv4()} }
+// hasIPv6 returns false: the systems' tools redirect IPv4 only.
+func hasIPv6() bool { return false }
 
-// Add adds the address to the loopback interface and redirects its port 80 to target. It reports whether the address was
+// Add adds the services' addresses to the loopback interface and redirects their port 80 to target. It reports whether one was
 // missing.
-func Add(ctx context.Context, target netip.AddrPort) (bool, error) {
-	place, err := locate()
-	if err != nil {
+func Add(ctx context.Context, target netip.AddrPort, s Services) (bool, error) {
+	wanted := s.Addresses()
+	there, elsewhere, err := present(wanted)
+	if err = cmp.Or(err, elsewhere); err != nil {
 		return false, err
 	}
-	if place.Interface != "" && !place.Ours {
-		return false, occupied(IPv4(), place.Interface, "in the system's network settings")
-	}
-	commands, err := Commands(runtime.GOOS, false, target, place.Ours)
+	commands, err := Commands(runtime.GOOS, Change{Addresses: wanted, Target: target, Present: there})
 	if err != nil {
 		return false, err
 	}
 	r := &runner{exec: execute}
-	if err = r.untilError(ctx, commands); err != nil && !place.Ours { // all or nothing
-		if undo, undoErr := Commands(runtime.GOOS, true, target, true); undoErr == nil {
+	if err = r.untilError(ctx, commands); err != nil && len(there) == 0 { // all or nothing
+		if undo, undoErr := Commands(runtime.GOOS, Change{Undo: true, Addresses: wanted, Present: wanted}); undoErr == nil {
 			_ = r.all(ctx, undo)
 		}
 	}
-	return err == nil && !place.Ours, explain(err)
+	return err == nil && len(there) < len(wanted), explain(err)
 }
 
-// Remove undoes Add and reports whether the address was present.
+// Remove undoes Add for all services and reports whether any address was present.
 func Remove(ctx context.Context) (bool, error) {
-	place, err := locate()
+	all := known().Addresses()
+	ours, _, err := present(all)
 	if err != nil {
 		return false, err
 	}
-	commands, err := Commands(runtime.GOOS, true, netip.AddrPort{}, place.Ours)
+	commands, err := Commands(runtime.GOOS, Change{Undo: true, Addresses: all, Present: ours})
 	if err != nil {
 		return false, err
 	}
-	return place.Ours, explain((&runner{exec: execute}).all(ctx, commands))
+	return len(ours) > 0, explain((&runner{exec: execute}).all(ctx, commands))
 }
 
 func execute(ctx context.Context, input string, args ...string) ([]byte, error) {
@@ -60,16 +61,22 @@ func execute(ctx context.Context, input string, args ...string) ([]byte, error) 
 	return cmd.CombinedOutput()
 }
 
-// locate returns the place of the address. It fails if this process may not change the network.
-func locate() (Place, error) {
+// present returns those of the addresses that the loopback interface has, and an error for the first that another one has. It
+// returns nothing else if this process may not change the network.
+func present(wanted []netip.Addr) (ours []netip.Addr, elsewhere, err error) {
 	if os.Geteuid() > 0 { // -1 on Windows
-		return Place{}, errors.New("cannot change the network of this machine: not root; run it with sudo")
+		return nil, nil, errors.New("cannot change the network of this machine: not root; run it with sudo")
 	}
-	places, err := Find()
-	if err != nil {
-		return Place{}, err
+	all, err := places(wanted)
+	for _, p := range all {
+		switch {
+		case p.Ours:
+			ours = append(ours, p.Address)
+		case p.Interface != "" && elsewhere == nil:
+			elsewhere = occupied(p.Address, p.Interface, "in the system's network settings")
+		}
 	}
-	return places[0], nil
+	return ours, elsewhere, err
 }
 
 // explain adds the remedy to an error on Windows, where missing rights are not known before.
@@ -80,25 +87,31 @@ func explain(err error) error {
 	return err
 }
 
-// Find returns the places of the addresses.
-func Find() ([]Place, error) {
+func places(wanted []netip.Addr) ([]Place, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return nil, err
 	}
-	places := []Place{{Address: IPv4()}}
+	all := make([]Place, len(wanted))
+	for i, address := range wanted {
+		all[i].Address = address
+	}
 	for _, i := range interfaces {
 		addrs, err := i.Addrs()
 		if err != nil {
 			continue // the interface has just been removed
 		}
 		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == IPv4() {
-				places[0] = Place{Address: IPv4(), Interface: i.Name, Ours: i.Flags&net.FlagLoopback != 0}
+			p, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				continue
+			}
+			if n := slices.Index(wanted, p.Addr().Unmap()); n >= 0 {
+				all[n] = Place{Address: wanted[n], Interface: i.Name, Ours: i.Flags&net.FlagLoopback != 0}
 			}
 		}
 	}
-	return places, nil
+	return all, nil
 }
 
 // Lock does nothing: only on Linux does a daemon remove the address itself.
