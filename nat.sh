@@ -1,7 +1,8 @@
 #!/bin/sh
 # Run this inside a virtual machine, as root. It redirects the machine's own requests to 169.254.169.254:80 (the EC2 metadata
-# service) to the mock-ec2-metadata daemon on the host. It adds one redirect of its own, once; all other rules stay. The redirect
-# is a rule of iptables where iptables works, else a table of nft, "ip mock_ec2_metadata".
+# service) to the mock-ec2-metadata daemon on the host. With METADATA_SERVICES it does the same for the addresses that containers
+# of ECS and pods of EKS ask. It adds redirects of its own, each once; all other rules stay. They are rules of iptables where
+# iptables works, else a table of nft, "ip mock_ec2_metadata".
 #
 # --install makes every boot redirect before cloud-init asks. cloud-init's network stage (cloud-init.service, in newer versions
 # cloud-init-network.service) asks once the network is up. Where the hardware says EC2, its local stage asks before that, with a
@@ -17,7 +18,10 @@ LC_ALL=C
 export LC_ALL
 
 service=169.254.169.254
-comment='-m comment --comment mock-ec2-metadata' # marks our rule of iptables
+ecs=169.254.170.2
+pod_identity=169.254.170.23
+known="$service $ecs $pod_identity"
+comment='-m comment --comment mock-ec2-metadata' # marks our rules of iptables
 table='ip mock_ec2_metadata'                     # our table of nft
 name=mock-ec2-metadata-nat                       # the installed service
 program=/usr/local/sbin/$name
@@ -29,19 +33,21 @@ initd_link=/etc/runlevels/boot/$name
 usage() {
 	cat <<'EOT'
 Usage: nat.sh              redirect 169.254.169.254:80 to the mock-ec2-metadata daemon
-       nat.sh --remove     remove the redirect
+       nat.sh --remove     remove the redirect, and those of METADATA_SERVICES
        nat.sh --install    redirect at every boot, before cloud-init asks: a systemd unit, or a service of OpenRC,
-                           mock-ec2-metadata-nat. It keeps METADATA_HOST, METADATA_PORT and METADATA_WAIT as they are now
+                           mock-ec2-metadata-nat. It keeps the METADATA_ variables below as they are now
        nat.sh --uninstall  undo that, and remove the redirect
        nat.sh --boot       the installed service runs this: wait for the default gateway, then redirect; with an address in
                            METADATA_HOST redirect at once, before there is a network
        nat.sh --help       show this
 
 Environment:
-  METADATA_HOST   where the daemon runs, an IPv4 address or a name (default: the default gateway)
-  METADATA_PORT   the port it listens on (default: 5000)
-  METADATA_WAIT   how many seconds --boot waits for a default gateway (default: 120)
-  NAT_ROOT        the root directory of an image, for --install and --uninstall (default: this machine itself)
+  METADATA_HOST      where the daemon runs, an IPv4 address or a name (default: the default gateway)
+  METADATA_PORT      the port it listens on (default: 5000)
+  METADATA_WAIT      how many seconds --boot waits for a default gateway (default: 120)
+  METADATA_SERVICES  what else to redirect: ecs (169.254.170.2:80, credentials and metadata of containers of ECS),
+                     pod-identity (169.254.170.23:80, EKS Pod Identity), or ecs,pod-identity (default: nothing else)
+  NAT_ROOT           the root directory of an image, for --install and --uninstall (default: this machine itself)
 
 For an image whose first boot must find EC2, also put this into its /etc/cloud/cloud.cfg.d/99-ec2.cfg. Without it,
 cloud-init looks for EC2 only on EC2's hardware:
@@ -67,36 +73,48 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# rule ACTION TARGET: our rule in its only spelling, to find it (-C), insert it first (-I) or delete it (-D).
+# A redirect is written SERVICE=TARGET below: 169.254.169.254=192.0.2.1:5000.
+
+# has LIST REDIRECT: succeeds if a list, one a line, has the redirect.
+has() { printf '%s\n' "$1" | grep -Fqx "$2"; }
+
+# rule ACTION REDIRECT: our rule in its only spelling, to find it (-C), insert it first (-I) or delete it (-D).
 rule() {
 	# shellcheck disable=SC2086 # $comment is several words, or none
-	"$iptables" -w -t nat "$1" OUTPUT -d "$service" -p tcp --dport 80 $comment -j DNAT --to-destination "$2"
+	"$iptables" -w -t nat "$1" OUTPUT -d "${2%=*}" -p tcp --dport 80 $comment -j DNAT --to-destination "${2#*=}"
 }
 
-# Prints the target of each rule of ours, one a line. Without comments, only the exact rule for $target is known to be ours.
-iptables_targets() {
+# Prints each redirect of ours, one a line. Without comments, only the exact rules for $target are known to be ours.
+iptables_redirects() {
 	if [ -z "$comment" ]; then
-		if rule -C "$target" 2>/dev/null; then echo "$target"; fi
+		for each in $known; do
+			if rule -C "$each=$target" 2>/dev/null; then echo "$each=$target"; fi
+		done
 		return
 	fi
 	"$iptables" -w -t nat -S OUTPUT 2>/dev/null |
-		sed -n 's/.* --comment "\{0,1\}mock-ec2-metadata"\{0,1\} .*--to-destination \([0-9.:]*\)$/\1/p' |
-		while read -r to; do
-			if rule -C "$to" 2>/dev/null; then echo "$to"; fi
+		sed -n 's/^-A OUTPUT -d \([0-9.]*\)\/32 .*--comment "\{0,1\}mock-ec2-metadata"\{0,1\} .*--to-destination \([0-9.:]*\)$/\1=\2/p' |
+		while read -r each; do
+			case " $known " in
+			*" ${each%=*} "*) if rule -C "$each" 2>/dev/null; then echo "$each"; fi ;;
+			esac
 		done
 }
 
-# Prints the target of our table.
-nft_targets() {
+# Prints each redirect of our table.
+nft_redirects() {
 	# shellcheck disable=SC2086 # $table is two words
-	nft list table $table 2>/dev/null | sed -n "s/.*ip daddr $service tcp dport 80 dnat to \([0-9.:]*\).*/\1/p"
+	nft list table $table 2>/dev/null | sed -n 's/.*ip daddr \([0-9.]*\) tcp dport 80 dnat to \([0-9.:]*\).*/\1=\2/p'
 }
 
-# Replaces our table in one transaction. Its chain runs before those of iptables, which have priority -100.
+# nft_redirect REDIRECT…: replaces our table in one transaction. Its chain runs before those of iptables, which have priority -100.
 nft_redirect() {
-	nft "add table $table; delete table $table; add table $table; \
-add chain $table output { type nat hook output priority -101; policy accept; }; \
-add rule $table output ip daddr $service tcp dport 80 dnat to $1"
+	commands="add table $table; delete table $table; add table $table; \
+add chain $table output { type nat hook output priority -101; policy accept; }"
+	for each in "$@"; do
+		commands="$commands; add rule $table output ip daddr ${each%=*} tcp dport 80 dnat to ${each#*=}"
+	done
+	nft "$commands"
 }
 
 # Sets tool, which makes the redirect, and others, which may hold a redirect of an earlier run.
@@ -163,8 +181,15 @@ address() {
 	esac
 }
 
-# Sets port, patience (seconds) and given, the kind of METADATA_HOST: address, name or nothing.
+# Sets services (addresses), port, patience (seconds) and given, the kind of METADATA_HOST: address, name or nothing.
 read_settings() {
+	case ${METADATA_SERVICES:-} in
+	'') services=$service ;;
+	ecs) services="$service $ecs" ;;
+	pod-identity) services="$service $pod_identity" ;;
+	ecs,pod-identity | pod-identity,ecs) services=$known ;;
+	*) die "METADATA_SERVICES is \"$METADATA_SERVICES\", but must be ecs, pod-identity or ecs,pod-identity" ;;
+	esac
 	port=${METADATA_PORT:-5000}
 	case $port in
 	0* | *[!0-9]* | ??????*) port=65536 ;;
@@ -211,24 +236,33 @@ find_target() {
 	target=$host:$port
 }
 
-# Asks the daemon through the redirect, without any proxy.
-check() {
+# find_client SECONDS: sets get, the words before a file and a URL, to ask without any proxy. Fails if there is no client.
+find_client() {
 	if have curl; then
-		get='curl -q -fsS --max-time 5 -o'
+		get="curl -q -fsS --max-time $1 -o"
 	elif have wget; then
-		get='timeout 5 wget -O' # not every wget has a time-out option
+		get="timeout $1 wget -O" # not every wget has a time-out option
 	else
+		return 1
+	fi
+	unset http_proxy all_proxy ALL_PROXY
+	no_proxy=$service,$ecs,$pod_identity
+	export no_proxy
+}
+
+# Asks the daemon through each redirect.
+check() {
+	if ! find_client 5; then
 		say "could not check that the daemon answers: there is neither curl nor wget"
 		return
 	fi
-	unset http_proxy all_proxy ALL_PROXY
-	no_proxy=$service
-	export no_proxy
+	for each in $services; do ask_daemon "$each"; done
+	say "the daemon answers at $target"
+}
+
+ask_daemon() {
 	# shellcheck disable=SC2086 # $get is several words
-	if said=$($get /dev/null "http://$service/status" 2>&1); then
-		say "the daemon answers at $target"
-		return
-	fi
+	if said=$($get /dev/null "http://$1/status" 2>&1); then return; fi
 	case $said in
 	*403*)
 		die "the redirect is in place and the daemon answers at $target, but it denies this machine (403); its log names the" \
@@ -241,22 +275,87 @@ check() {
 	esac
 }
 
-# Makes the redirect to $target and removes all other redirects of ours, those of other tools too.
-redirect() {
-	own=$("${tool}_targets")
-	keep=
-	if [ "$tool" = nft ] && [ "$own" != "$target" ]; then
-		nft_redirect "$target" || die "nft refused the table (see above)"
-		say "redirected $service:80 to $target"
-		for to in $own; do removed "$to"; done
-	elif printf '%s\n' "$own" | grep -Fqx "$target"; then
-		keep=$target
-		say "$service:80 is already redirected to $target"
+# Refuses to hide what is at the address of a service for containers already, as on a real node of ECS or EKS. A redirect of ours
+# leads to the daemon, not to that.
+refuse_occupied() {
+	present=
+	for each in $tool $others; do
+		case $each in
+		nft) found=$(nft_redirects) ;;
+		*)
+			iptables=$each
+			found=$(iptables_redirects)
+			;;
+		esac
+		present="$present $found"
+	done
+	iptables=iptables
+	for each in $services; do
+		case $each in
+		"$service") continue ;;
+		"$ecs") leave="leave ecs out of METADATA_SERVICES" ;;
+		*) leave="leave pod-identity out of METADATA_SERVICES" ;;
+		esac
+		case $present in
+		*"$each="*) continue ;;
+		esac
+		case $(ip -4 route get "$each" 2>/dev/null) in
+		local*) die "$each is an address of this machine itself, as on a node of EKS, so nothing is redirected; $leave" ;;
+		esac
+		if taken "$each"; then
+			die "another program has a rule for $each, as on a node of ECS, so nothing is redirected; $leave"
+		fi
+		find_client 2 || die "there is neither curl nor wget to see that nothing answers at $each:80 yet; install curl, or $leave"
+		if answers "$each"; then
+			die "something answers at $each:80 already, as on a node of ECS or EKS, so nothing is redirected; stop it, or $leave"
+		fi
+	done
+}
+
+# taken SERVICE: succeeds if a rule for requests of this machine names the address.
+taken() {
+	if [ "$tool" = nft ]; then
+		nft list ruleset 2>/dev/null | grep -q "ip daddr $1 "
 	else
-		rule -I "$target" || die "iptables refused the rule (see above)"
-		say "redirected $service:80 to $target"
+		"$iptables" -w -t nat -S OUTPUT | grep -q -e "-d $1/32 "
 	fi
-	if [ "$tool" = iptables ]; then delete_rules "$keep"; fi
+}
+
+# answers SERVICE: succeeds if something takes the connection. The patterns are of curl, GNU's wget and BusyBox's.
+answers() {
+	# shellcheck disable=SC2086 # $get is several words
+	if said=$({ $get /dev/null "http://$1/" || false; } 2>&1); then return 0; fi # the shell, too, may say how it ended
+	case $said in
+	*'returned error'* | *'curl: (52)'* | *'curl: (56)'* | *'Operation timed out'*) return 0 ;;
+	*' connected.'* | *'error getting response'*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# Redirects each of $services to $target and removes all other redirects of ours, those of other tools too.
+redirect() {
+	refuse_occupied
+	wanted=$(for each in $services; do echo "$each=$target"; done)
+	own=$("${tool}_redirects")
+	if [ "$tool" = nft ] && [ "$own" != "$wanted" ]; then
+		# shellcheck disable=SC2086 # one word for each redirect
+		nft_redirect $wanted || die "nft refused the table (see above)"
+	fi
+	for each in $wanted; do
+		if has "$own" "$each"; then
+			say "${each%=*}:80 is already redirected to $target"
+			continue
+		fi
+		if [ "$tool" = iptables ]; then rule -I "$each" || die "iptables refused the rule (see above)"; fi
+		say "redirected ${each%=*}:80 to $target"
+	done
+	if [ "$tool" = iptables ]; then
+		delete_rules "$wanted"
+	else
+		for each in $own; do
+			if ! has "$wanted" "$each"; then removed "$each"; fi
+		done
+	fi
 	for other in $others; do drop "$other"; done
 }
 
@@ -268,46 +367,52 @@ drop() {
 	nft)
 		# shellcheck disable=SC2086 # $table is two words
 		nft list table $table >/dev/null 2>&1 || return 0
-		own=$(nft_targets)
+		own=$(nft_redirects)
 		# shellcheck disable=SC2086
 		nft delete table $table || die "nft did not delete its table (see above)"
-		for to in ${own:-nowhere}; do removed "$to"; done
+		for each in ${own:-"$service=nowhere"}; do removed "$each"; done
 		;;
 	*)
 		iptables=$1
-		own=$(iptables_targets)
+		own=$(iptables_redirects)
 		delete_rules ''
 		;;
 	esac
 }
 
-# delete_rules KEEP: deletes each rule of $own except the first one to KEEP.
+# delete_rules KEEP: deletes each rule of $own except the first one for each redirect of KEEP.
 delete_rules() {
-	keep=$1
-	for to in $own; do
-		if [ "$to" = "$keep" ]; then
-			keep=
+	keep=' '
+	for each in $1; do keep="$keep$each "; done
+	for each in $own; do
+		case $keep in
+		*" $each "*)
+			keep="${keep%%" $each "*} ${keep#*" $each "}"
 			continue
-		fi
-		rule -D "$to" || die "iptables did not delete the rule (see above)"
-		removed "$to"
+			;;
+		esac
+		rule -D "$each" || die "iptables did not delete the rule (see above)"
+		removed "$each"
 	done
 }
 
+# removed REDIRECT
 removed() {
 	any=yes
-	say "removed the redirect of $service:80 to $1$suffix"
+	say "removed the redirect of ${1%=*}:80 to ${1#*=}$suffix"
 }
 
 # nft shows the rules of an iptables that is not installed, but not their comments.
 mention_rules_of_unknown_origin() {
 	if [ "$tool" != nft ] || have iptables-nft; then return; fi
-	nft list chain ip nat OUTPUT 2>/dev/null |
-		sed -n "s/.*ip daddr $service tcp dport 80 .*dnat to \([0-9.:]*\).*/\1/p" |
-		while read -r to; do
-			say "iptables redirects $service:80 to $to; nft cannot see who made that rule, so it stays; if nat.sh did," \
-				"install iptables and run nat.sh again"
-		done
+	for each in $known; do
+		nft list chain ip nat OUTPUT 2>/dev/null |
+			sed -n "s/.*ip daddr $each tcp dport 80 .*dnat to \([0-9.:]*\).*/\1/p" |
+			while read -r to; do
+				say "iptables redirects $each:80 to $to; nft cannot see who made that rule, so it stays; if nat.sh did," \
+					"install iptables and run nat.sh again"
+			done
+	done
 }
 
 # Runs every action except --install and --uninstall.
@@ -319,7 +424,7 @@ run() {
 	if [ "$tool" = iptables ]; then
 		# 2: this iptables knows no comments (1: it does, and there is no such rule).
 		status=0
-		rule -C 192.0.2.0:1 2>/dev/null || status=$?
+		rule -C "$service=192.0.2.0:1" 2>/dev/null || status=$?
 		[ "$status" != 2 ] || comment=
 	fi
 	if [ "$action" != remove ] || [ -z "$comment" ]; then find_target; fi
@@ -334,8 +439,10 @@ run() {
 		redirect # no network yet, so no check
 		return
 	fi
-	ip -4 route get "$service" >/dev/null 2>&1 || die "there is no route to $service, so nothing sent there could be" \
-		"redirected; add one, for example: ip route add $service dev eth0"
+	for each in $services; do
+		ip -4 route get "$each" >/dev/null 2>&1 || die "there is no route to $each, so nothing sent there could be" \
+			"redirected; add one, for example: ip route add $each dev eth0"
+	done
 	redirect
 	mention_rules_of_unknown_origin
 	check
@@ -367,7 +474,8 @@ put() {
 
 # settings FORMAT: prints a line for each variable to keep.
 settings() {
-	for setting in "METADATA_HOST=${METADATA_HOST:-}" "METADATA_PORT=${METADATA_PORT:-}" "METADATA_WAIT=${METADATA_WAIT:-}"; do
+	for setting in "METADATA_HOST=${METADATA_HOST:-}" "METADATA_PORT=${METADATA_PORT:-}" "METADATA_WAIT=${METADATA_WAIT:-}" \
+		"METADATA_SERVICES=${METADATA_SERVICES:-}"; do
 		# shellcheck disable=SC2059 # the format is ours; none of the values needs quoting
 		if [ -n "${setting#*=}" ]; then printf "$1\n" "$setting"; fi
 	done
@@ -465,10 +573,12 @@ install() {
 		die "there is neither systemd nor OpenRC; have this machine run nat.sh at every boot, before cloud-init, by other means"
 	fi
 	put 755 "$root$program" <"$0"
+	ports=$service:80
+	for each in ${services#"$service"}; do ports="$ports, $each:80"; done
 	if [ -n "$root" ]; then
-		say "installed $name in $root: every boot of that image redirects $service:80"
+		say "installed $name in $root: every boot of that image redirects $ports"
 	else
-		say "installed $name: every boot redirects $service:80; to do it now: $now"
+		say "installed $name: every boot redirects $ports; to do it now: $now"
 	fi
 }
 

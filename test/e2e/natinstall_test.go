@@ -142,6 +142,7 @@ func TestNAT_InstallsIntoAnImage(t *testing.T) {
 		env   []string
 		file  string
 		want  string
+		ports string // what is redirected besides
 	}{
 		{
 			name: "systemd", shell: []string{"dash"}, image: systemd, files: unit,
@@ -158,6 +159,12 @@ func TestNAT_InstallsIntoAnImage(t *testing.T) {
 			file: natUnit, want: wantUnit(early, "Environment=METADATA_HOST=192.0.2.1\nEnvironment=METADATA_PORT=5001\n"),
 		},
 		{
+			name: "systemd, more services", shell: []string{"dash"}, image: systemd, files: unit,
+			env:  []string{"METADATA_SERVICES=ecs,pod-identity"},
+			file: natUnit, want: wantUnit("", "Environment=METADATA_SERVICES=ecs,pod-identity\n"),
+			ports: ", 169.254.170.2:80, 169.254.170.23:80",
+		},
+		{
 			name: "OpenRC", shell: []string{"busybox", "ash"}, image: openrc, files: initd,
 			file: natInitd, want: wantInitd("", "\tuse net\n\tafter cloud-init-local\n"),
 		},
@@ -172,11 +179,11 @@ func TestNAT_InstallsIntoAnImage(t *testing.T) {
 			before := tree(t, root)
 			b := natBox{t: t, box: newNamespace(t, "build"), path: systemPath, shell: tt.shell}
 			inImage := []string{"NAT_ROOT=" + root}
-			installed := "nat.sh: installed mock-ec2-metadata-nat in " + root + ": every boot of that image redirects 169.254.169.254:80\n"
+			installed := "nat.sh: installed mock-ec2-metadata-nat in " + root + ": every boot of that image redirects 169.254.169.254:80"
 
-			b.nat(append(inImage, "METADATA_HOST=198.51.100.9"), 0, installed, "", "--install")
+			b.nat(append(inImage, "METADATA_HOST=198.51.100.9"), 0, installed+"\n", "", "--install")
 			for range 2 { // the second time, nothing changes
-				b.nat(append(inImage, tt.env...), 0, installed, "", "--install")
+				b.nat(append(inImage, tt.env...), 0, installed+tt.ports+"\n", "", "--install")
 				want := map[string]string{tt.file: tt.want}
 				maps.Copy(want, before)
 				maps.Copy(want, tt.files)
@@ -220,6 +227,10 @@ func TestNAT_RefusedInstallLeavesNoFile(t *testing.T) {
 		},
 		{name: "bad address", env: "METADATA_HOST=192.0.2.256", want: strings.ReplaceAll(badHost, "VALUE", "192.0.2.256")},
 		{name: "bad name", env: "METADATA_HOST=a name", want: strings.ReplaceAll(badHost, "VALUE", "a name")},
+		{
+			name: "bad services", env: "METADATA_SERVICES=ecs eks",
+			want: `nat.sh: METADATA_SERVICES is "ecs eks", but must be ecs, pod-identity or ecs,pod-identity` + "\n",
+		},
 		{
 			name: "bad port", env: "METADATA_PORT=0",
 			want: `nat.sh: METADATA_PORT is "0", but must be a port number from 1 to 65535` + "\n",
