@@ -22,6 +22,7 @@ type place struct {
 	store      *store
 	plain, tls string // ports of the store
 	home       string // the client's
+	env        []string
 	by         []string
 }
 
@@ -54,10 +55,10 @@ func (p place) forClient(t *testing.T) place {
 // grid is an object that GDAL takes for a map.
 const grid = "ncols 3\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2 3\n4 5 6\n"
 
-// run is what a client prints. It has no environment but env, and must succeed.
+// run is what a client prints. It has no environment but that of the place and env, and must succeed.
 func (p place) run(t *testing.T, env []string, command ...string) string {
 	t.Helper()
-	return p.site.output(t, append([]string{"HOME=" + p.home}, env...), append(slices.Clone(p.by), command...)...)
+	return p.site.output(t, slices.Concat([]string{"HOME=" + p.home}, p.env, env), append(slices.Clone(p.by), command...)...)
 }
 
 // storeClient is an unmodified client of S3 or EC2.

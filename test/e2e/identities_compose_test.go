@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,7 +115,7 @@ func testComposeRoles(t *testing.T, docker dockerCLI, files []string) {
 			continue
 		}
 		credentials, _ := json.Marshal(got.Credentials)
-		if who := ownerOf(t, fake, string(credentials)); who != sessionOf(role, instanceID) || !strings.HasSuffix(got.Profile, ":instance-profile/"+role) {
+		if who := ownerOf(t, fake, http.DefaultClient, string(credentials)); who != sessionOf(role, instanceID) || !strings.HasSuffix(got.Profile, ":instance-profile/"+role) {
 			t.Errorf("%s is %s with the profile %s, want %s", service, who, got.Profile, role)
 		}
 	}

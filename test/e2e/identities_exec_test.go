@@ -4,8 +4,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,38 +56,11 @@ func TestIdentities_ExecAndEnvGiveTheRoleThatTheyName(t *testing.T) {
 		"NO_PROXY=" + strings.TrimPrefix(fake.URL(), "http://"),
 		"AWS_ACCESS_KEY_ID=" + own.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + own.SecretAccessKey, "AWS_PROFILE=default",
 	}}
-	javaScript := installJavaScript(t, "js-others")
-	javaScript[1] = filepath.Join(filepath.Dir(javaScript[1]), "credentials.mjs")
-	copyFile(t, "testdata/credentials.mjs", javaScript[1], 0o644)
-	whoami := filepath.Join(t.TempDir(), "whoami")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", whoami, ".")
-	build.Dir = "testdata/whoami"
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	// Each prints the ARN of its credentials, after who.
-	programs := map[string]struct {
-		command []string
-		who     func(t *testing.T, printed string) string
-	}{
-		"aws-cli":       {whoByCLI(fake.URL()), nil},
-		"boto3":         {[]string{python, "-c", roleProgram, fake.URL(), region}, nil},
-		"aws-sdk-go v2": {[]string{whoami}, nil},
-		"aws-sdk-js v3": {javaScript, func(t *testing.T, printed string) string { return ownerOf(t, fake, printed) }},
-	}
+	programs := containerSDKs(t, fake, http.DefaultClient)
 	bin := buildDaemon(t)
-	want := func(t *testing.T, program, role, printed string) {
-		t.Helper()
-		if who := programs[program].who; who != nil {
-			printed = who(t, printed)
-		}
-		if got, source, _ := strings.Cut(printed, " "); got != sessionOf(role, instanceID) || source != "" && source != "CredentialsEndpointProvider" {
-			t.Errorf("it is %q, want %s", printed, sessionOf(role, instanceID))
-		}
-	}
 	for name, program := range programs {
 		t.Run(name+" without a daemon", func(t *testing.T) {
-			want(t, name, "web", s.run(t, append([]string{bin, "exec", "--role", "web", "--"}, program.command...)...))
+			program.want(t, "web", s.run(t, append([]string{bin, "exec", "--role", "web", "--"}, program.command...)...))
 		})
 	}
 
@@ -96,11 +69,11 @@ func TestIdentities_ExecAndEnvGiveTheRoleThatTheyName(t *testing.T) {
 	web := callsFor(fake, "web")
 	for name, program := range programs {
 		t.Run(name+" with a daemon", func(t *testing.T) {
-			want(t, name, "jobs", s.run(t, append([]string{bin, "exec", "--listen", d.address(), "--role", "jobs", "--"}, program.command...)...))
+			program.want(t, "jobs", s.run(t, append([]string{bin, "exec", "--listen", d.address(), "--role", "jobs", "--"}, program.command...)...))
 		})
 		t.Run(name+" after env", func(t *testing.T) {
 			script := `changes=$("$0" env --listen "$1" --role web) || exit; eval "$changes"; shift; exec "$@"`
-			want(t, name, "web", s.run(t, append([]string{"sh", "-c", script, bin, d.address()}, program.command...)...))
+			program.want(t, "web", s.run(t, append([]string{"sh", "-c", script, bin, d.address()}, program.command...)...))
 		})
 	}
 	if got := []int{callsFor(fake, "web") - web, callsFor(fake, "jobs")}; got[0] != 1 || got[1] != 1 {
@@ -115,8 +88,8 @@ func TestIdentities_ExecAndEnvGiveTheRoleThatTheyName(t *testing.T) {
 	})
 }
 
-// ownerOf asks STS for the ARN of credentials, a JSON list of key id, secret and token.
-func ownerOf(t *testing.T, fake *stsfake.Server, printed string) string {
+// ownerOf asks STS, by a client that reaches it, for the ARN of credentials: a JSON list of key id, secret and token.
+func ownerOf(t *testing.T, fake *stsfake.Server, client *http.Client, printed string) string {
 	t.Helper()
 	var c []string
 	if err := json.Unmarshal([]byte(printed), &c); err != nil || len(c) != 3 {
@@ -124,7 +97,7 @@ func ownerOf(t *testing.T, fake *stsfake.Server, printed string) string {
 		return ""
 	}
 	who := sts.New(sts.Options{
-		Region: region, BaseEndpoint: aws.String(fake.URL()),
+		Region: region, BaseEndpoint: aws.String(fake.URL()), HTTPClient: client,
 		Credentials: credentials.NewStaticCredentialsProvider(c[0], c[1], c[2]),
 	})
 	out, err := who.GetCallerIdentity(t.Context(), nil)

@@ -133,6 +133,11 @@ mock-ec2-metadata: no running daemon was found in /tmp/mock-ec2-metadata-65534 o
 -- reload
 two
 active running
+-- containers
+169.254.169.254/32 169.254.170.2/32 169.254.170.23/32
+{"code":"NoIdInRequest","message":"CredentialsV2Request: No Credential ID in the request","HTTPErrorCode":400}
+404 page not found
+active running
 -- as a user
 serves i-0123456789abcdef0 with role myrole, credentials valid until TIME
   "Code" : "Success",

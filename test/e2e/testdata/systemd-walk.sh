@@ -52,6 +52,19 @@ for _ in $(seq 50); do [ "$(get latest/meta-data/hostname)" = two ] && break; sl
 get latest/meta-data/hostname
 see mock-ec2-metadata.service
 
+say containers
+units=/etc/systemd/system/mock-ec2-metadata
+sed -i 's/^#\(ListenStream=169\.254\.170\.2:\)/\1/' $units.socket
+sed -i 's/^#\(Environment=\)/\1/' $units-address.service
+echo 'ecs: {enabled: true}' >>/etc/mock-ec2-metadata/config.yaml
+systemctl daemon-reload
+systemctl stop mock-ec2-metadata.socket mock-ec2-metadata.service
+systemctl start mock-ec2-metadata.socket mock-ec2-metadata.service
+ip -brief address show mock-imds | awk '{ print $3, $4, $5 }'
+curl -qsS --max-time 10 http://169.254.170.2/v2/credentials/; echo
+curl -qsS --max-time 10 http://169.254.170.2/latest/
+see mock-ec2-metadata.service
+
 say as a user
 useradd --create-home you
 mkdir -p /home/you/.aws/sso/cache
