@@ -39,7 +39,7 @@ func describePods(c *config.Config) []string {
 		return nil
 	}
 	by := map[string]string{
-		config.VerifyTokenReview: "by the Kubernetes API", config.VerifyNone: "by nobody: anybody can write a token",
+		config.VerifyTokenReview: "by the Kubernetes API", config.VerifyNone: "not at all: any client can write one",
 		config.VerifyJWKS: "by the keys of " + p.JWKS,
 	}[p.Verify]
 	if p.Verify == config.VerifyJWKS && p.JWKS == "" {

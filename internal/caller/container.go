@@ -10,7 +10,7 @@ import (
 // An Engine tells what runs in its containers. Package docker implements it. It may be called concurrently. What it returns is
 // shared, up to a second old, and must not be changed.
 type Engine interface {
-	// Running returns the containers that run, as far as they are known now. It asks nobody.
+	// Running returns the containers that run, as far as they are known now. It sends no request.
 	Running() []Running
 	// Group returns the containers of a Compose project, those that have ended too, in the order of their creation. It fails with
 	// the context's error, or one that says why the engine cannot be asked.

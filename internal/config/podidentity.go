@@ -28,7 +28,7 @@ type PodIdentity struct {
 	ClusterARN string `yaml:"cluster_arn" is:"cluster ARN"`
 	// Audience must be one of a token's.
 	Audience string `yaml:"audience" is:"word"`
-	// Verify says who vouches for tokens: the Kubernetes API, a key set, or nobody (with credentials.mock only).
+	// Verify says who vouches for tokens: the Kubernetes API, a key set, or no check (with credentials.mock only).
 	Verify string `yaml:"verify" oneof:"tokenreview, jwks, none"`
 	// JWKS is the URL or the file of the key set; "" is the daemon's own key, with which the command token signs.
 	JWKS string `yaml:"jwks" is:"JWKS"`
@@ -132,7 +132,7 @@ func (l *loader) validateAssociation(a *Association, path string) {
 	case role.IAMRole == "":
 		l.wrong(path+".role", "the role %s has no iam_role: pods get credentials of an IAM role; set roles.%[1]s.iam_role", a.Role)
 	case p.Enabled && p.Verify == VerifyNone && !role.Mock:
-		l.wrong("pod_identity.verify", "with none anybody could write a token for roles.%s, whose credentials are real; set credentials.mock to true, or verify to jwks or tokenreview", a.Role)
+		l.wrong("pod_identity.verify", "with none any client could write a token for roles.%s, whose credentials are real; set credentials.mock to true, or verify to jwks or tokenreview", a.Role)
 	case a.TargetExternalID != "" && a.TargetRole == "":
 		l.wrong(path+".target_external_id", "without a target_role there is nothing to use it for; set %s.target_role", path)
 	case a.Policy != "" && p.SessionTags:
@@ -160,7 +160,7 @@ func PodTagKeys() []string {
 func (l *loader) validateVerify() {
 	p := &l.config.PodIdentity
 	if p.Enabled && p.Verify == VerifyNone && !l.config.Credentials.Mock {
-		l.wrong("pod_identity.verify", "with none anybody can write a token, so that it needs credentials.mock: true; else set it to jwks or tokenreview")
+		l.wrong("pod_identity.verify", "with none any client can write a token, so that it needs credentials.mock: true; else set it to jwks or tokenreview")
 	}
 	if p.Enabled && p.Verify == VerifyJWKS && l.usable(jwksKey) && !isURL(p.JWKS) {
 		if info, err := os.Stat(p.JWKS); err != nil || info.IsDir() {

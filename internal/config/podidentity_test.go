@@ -16,10 +16,10 @@ func TestPodIdentity_WrongValuesAreNamed(t *testing.T) {
 		{"cluster name", "pod_identity: {cluster_name: -x}", `f.yaml:1: pod_identity.cluster_name: "-x" is not the name of a cluster; it has 1 to 100 of letters, digits and _-`},
 		{"cluster ARN", "pod_identity: {cluster_arn: x}", `f.yaml:1: pod_identity.cluster_arn: "x" is not the ARN of a cluster; write arn:aws:eks:REGION:ACCOUNT:cluster/NAME`},
 		{"verify", "pod_identity: {verify: maybe}", `f.yaml:1: pod_identity.verify: "maybe" is not one of tokenreview, jwks, none`},
-		{"none without mock", "pod_identity: {enabled: true, verify: none}", "f.yaml:1: pod_identity.verify: with none anybody can write a token, so that it needs credentials.mock: true; else set it to jwks or tokenreview"},
+		{"none without mock", "pod_identity: {enabled: true, verify: none}", "f.yaml:1: pod_identity.verify: with none any client can write a token, so that it needs credentials.mock: true; else set it to jwks or tokenreview"},
 		{
 			"none with a real role", file + "pod_identity: {enabled: true, verify: none, associations: [{namespace: a, service_account: b, role: real}]}",
-			"f.yaml:3: pod_identity.verify: with none anybody could write a token for roles.real, whose credentials are real; set credentials.mock to true, or verify to jwks or tokenreview",
+			"f.yaml:3: pod_identity.verify: with none any client could write a token for roles.real, whose credentials are real; set credentials.mock to true, or verify to jwks or tokenreview",
 		},
 		{"no file of jwks", "pod_identity: {enabled: true, verify: jwks, jwks: /nowhere/keys}", "f.yaml:1: pod_identity.jwks: /nowhere/keys: no such file; write the key set there, or leave the key out for the daemon's own"},
 		{"jwks by ftp", "pod_identity: {verify: jwks, jwks: 'ftp://x'}", `f.yaml:1: pod_identity.jwks: "ftp" is no scheme of a key set; write https://HOST/PATH, http://HOST/PATH or a file's name`},
@@ -89,10 +89,11 @@ func TestPodIdentity_Warnings(t *testing.T) {
 }
 
 func TestPodIdentity_ClusterARNIsDerived(t *testing.T) {
+	const given = "arn:aws:eks:eu-west-1:210987654321:cluster/x"
 	for content, want := range map[string]string{
-		"pod_identity: {cluster_name: shop}": "arn:aws:eks:us-east-1:123456789012:cluster/shop",
-		"aws: {region: cn-north-1}":          "arn:aws-cn:eks:cn-north-1:123456789012:cluster/local",
-		"pod_identity: {cluster_arn: 'arn:aws:eks:eu-west-1:210987654321:cluster/x'}": "arn:aws:eks:eu-west-1:210987654321:cluster/x",
+		"pod_identity: {cluster_name: shop}":           "arn:aws:eks:us-east-1:123456789012:cluster/shop",
+		"aws: {region: cn-north-1}":                    "arn:aws-cn:eks:cn-north-1:123456789012:cluster/local",
+		"pod_identity: {cluster_arn: '" + given + "'}": given,
 	} {
 		if got := mustLoad(t, content, nil, nil).Config.EKSClusterARN(); got != want {
 			t.Errorf("%s: got %s, want %s", content, got, want)

@@ -83,7 +83,7 @@ func NewPool(opt PoolOptions) *Pool {
 
 // Keeper gives the keeper of s, and makes it if there is none. A new one hands out the credentials of keepers of the same holder
 // that Retain has stopped. Unless Retain is called with s as eager, it calls no service and has no goroutine before its first Get after
-// Start. It is forgotten if the next Retain is called without s, or when nobody holds it and its goroutine does not run.
+// Start. It is forgotten if the next Retain is called without s, or when no caller holds it and its goroutine does not run.
 func (p *Pool) Keeper(s Spec) *Keeper {
 	p.mu.Lock()
 	defer p.mu.Unlock()

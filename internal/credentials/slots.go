@@ -14,7 +14,7 @@ const (
 	tellEvery = time.Minute
 )
 
-// slots counts the on-demand keepers of a Pool that run. Whoever makes up names of pods must not use up the memory.
+// slots counts the on-demand keepers of a Pool that run. A client that makes up names of pods must not use up the memory.
 type slots struct {
 	most int
 	log  *slog.Logger

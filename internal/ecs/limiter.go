@@ -23,7 +23,7 @@ const (
 // nil Limiter allows all. Keep it over a reload that does not change the rate.
 //
 // Its memory is bounded. A bucket that is full again is forgotten, since a new one is the same. Beyond maxPaths the further paths
-// of a client share a bucket, so that random paths harm nobody else. Beyond maxClients the client that asked the longest ago is
+// of a client share a bucket, so that random paths do not harm other clients. Beyond maxClients the client that asked the longest ago is
 // forgotten: who has so many addresses has as many buckets.
 type Limiter struct {
 	limit rate.Limit

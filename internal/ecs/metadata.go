@@ -102,7 +102,7 @@ func askerOf(all []caller.Running, by Asker) *caller.Running {
 	return &all[i]
 }
 
-// byEndpoint finds what has an endpoint id. An id that is derived cannot be guessed, and answers whoever sends it, as the agent
+// byEndpoint finds what has an endpoint id. An id that is derived cannot be guessed, and answers any client that sends it, as the agent
 // does. One that a container chose can be guessed: it answers containers of the same task and this machine only, and only if one
 // container has it.
 func (m *Metadata) byEndpoint(id string, by Asker) (s subject, ok bool) {

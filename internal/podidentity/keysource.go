@@ -131,7 +131,7 @@ func (s *keySource) generation() uint64 {
 }
 
 // renewed returns keys that are newer than old, for a token whose key old lacks: old itself if it is recent. Its error says that
-// nobody can know whether the token is valid.
+// it is not known whether the token is valid.
 func (s *keySource) renewed(ctx context.Context, old *keySet) (*keySet, error) {
 	if old.permanent {
 		return old, nil

@@ -7,7 +7,7 @@ import (
 )
 
 // Each verification takes a place of its client and one of all clients together. A refusal keeps both, and they come back with
-// time. So bad tokens of one client shut out nobody else.
+// time. So bad tokens of one client do not shut out others.
 const (
 	// clientBurst covers the start of all pods of a few nodes behind one address: a verification in progress has a place too.
 	clientBurst = 400
