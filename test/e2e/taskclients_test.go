@@ -56,9 +56,9 @@ func testStoreClients(t *testing.T, m *taskMachine) {
 	}) {
 		if slices.Contains([]string{"minio-go", "GDAL", "rclone", "s3fs"}, c.name) {
 			t.Run(c.name, func(t *testing.T) {
-				asked := m.asked("/v2/credentials/…")
+				asked := m.asked(t, "/v2/credentials/…")
 				c.signs(t, p.forClient(t))
-				if m.asked("/v2/credentials/…") == asked {
+				if m.asked(t, "/v2/credentials/…") == asked {
 					t.Error("it has not asked for the credentials")
 				}
 			})
@@ -67,7 +67,9 @@ func testStoreClients(t *testing.T, m *taskMachine) {
 }
 
 // asked is how many requests for a path, as the access log has it, the daemon has answered with 200.
-func (m *taskMachine) asked(path string) int {
+func (m *taskMachine) asked(t *testing.T, path string) int {
+	t.Helper()
+	m.settleLog(t)
 	return len(m.daemon.logLines(`"path":"` + path + `","status":200`))
 }
 

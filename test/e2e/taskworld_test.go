@@ -111,12 +111,18 @@ func (m *taskMachine) token(t *testing.T, account string, args ...string) (file 
 	return file
 }
 
+// settleLog waits until the log has all requests that are answered: it is written a little later.
+func (m *taskMachine) settleLog(t *testing.T) {
+	t.Helper()
+	end := fmt.Sprint("/v4/end-", len(m.daemon.logged())) // a path of its own
+	m.machine.ask(t, ecsURL+end)
+	m.daemon.waitFor(t, `"path":"`+end+`"`)
+}
+
 // noSecretInLog checks that no line of the daemon's log has one of the texts, whole or the second half.
 func (m *taskMachine) noSecretInLog(t *testing.T, secrets ...string) {
 	t.Helper()
-	end := fmt.Sprint("/v4/end-", len(m.daemon.logged())) // a path of its own: the log is written a little later than the answers
-	m.machine.ask(t, ecsURL+end)
-	m.daemon.waitFor(t, `"path":"`+end+`"`)
+	m.settleLog(t)
 	log := strings.Join(m.daemon.logged(), "\n")
 	for _, secret := range secrets {
 		if half := secret[len(secret)/2:]; half == "" || strings.Contains(log, half) {
