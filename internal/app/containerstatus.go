@@ -72,7 +72,7 @@ func (a *App) openFor(serves surface, addresses []string) []string {
 		}
 	}
 	for _, address := range addresses {
-		covered := slices.ContainsFunc(a.server.Names(), func(name string) bool { return a.surfaces[name] == everything && covers(name, address) })
+		covered := slices.ContainsFunc(a.server.Names(), func(name string) bool { return a.surfaces[name] == everything && Covers(name, address) })
 		if covered && isContainerListener(address) {
 			open = append(open, address)
 		}

@@ -100,7 +100,7 @@ func (a *App) bind(ctx context.Context) error {
 // have it: the service is at the addresses of server.listen, too, from where redirects and SDKs on this machine reach it.
 func (a *App) bindService(ctx context.Context, block string, addresses []string, serves surface) error {
 	for _, address := range addresses {
-		if slices.ContainsFunc(a.server.Names(), func(name string) bool { return covers(name, address) }) {
+		if slices.ContainsFunc(a.server.Names(), func(name string) bool { return Covers(name, address) }) {
 			continue // the local address of a connection says what it may ask
 		}
 		name, err := a.server.Add(ctx, address)
@@ -120,8 +120,8 @@ func (a *App) bindService(ctx context.Context, block string, addresses []string,
 	return nil
 }
 
-// covers reports whether a listener is open at an address: the same one, or that of all interfaces.
-func covers(listener, address string) bool {
+// Covers reports whether a listener is open at an address: the same one, or that of all interfaces.
+func Covers(listener, address string) bool {
 	host, port, err := net.SplitHostPort(listener)
 	wanted, parseErr := netip.ParseAddrPort(address)
 	switch {

@@ -110,7 +110,7 @@ func newPodVerifier(l *config.Loaded, log *slog.Logger, now func() time.Time) (p
 
 // checkKeySet finds what is wrong with a file of keys, which the verifier reads only when a token comes.
 func checkKeySet(opt podidentity.JWKSOptions) error {
-	if strings.HasPrefix(opt.Source, "http://") || strings.HasPrefix(opt.Source, "https://") {
+	if config.IsURL(opt.Source) {
 		return nil
 	}
 	var err error

@@ -200,27 +200,11 @@ func linkLocalListen(listen []string) []string {
 	var missing []string
 	for _, a := range (route.Services{}).Addresses() {
 		address := netip.AddrPortFrom(a, 80)
-		if !slices.ContainsFunc(listen, func(l string) bool { return covers(l, address) }) {
+		if !slices.ContainsFunc(listen, func(l string) bool { return app.Covers(l, address.String()) }) {
 			missing = append(missing, address.String())
 		}
 	}
 	return missing
-}
-
-// covers tells whether a listener has an address, by itself or as the unspecified address.
-func covers(listen string, address netip.AddrPort) bool {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port != fmt.Sprint(address.Port()) {
-		return false
-	}
-	if host == "" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	return ip == address.Addr() || ip == netip.IPv6Unspecified() || ip == netip.IPv4Unspecified() && address.Addr().Is4()
 }
 
 // redirectTarget is the address to redirect to for a listener. The systems' tools redirect to IPv4.

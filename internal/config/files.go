@@ -28,7 +28,7 @@ func (l *loader) locateFiles() []string {
 	c := l.config
 	l.locate(stateDir, &c.Identity.StateDir)
 	pods := l.locate(kubeconfig, &c.PodIdentity.Kubeconfig)
-	if !isURL(c.PodIdentity.JWKS) {
+	if !IsURL(c.PodIdentity.JWKS) {
 		pods = append(pods, l.locate(jwksKey, &c.PodIdentity.JWKS)...)
 	}
 	return slices.Concat(l.locate(userDataFile, &c.EC2.UserDataFile), l.locate(keyFile, &c.Identity.KeyFile), l.locate(certFile, &c.Identity.CertFile),

@@ -60,13 +60,14 @@ func (c *Config) EKSClusterARN() string {
 	return cmp.Or(p.ClusterARN, "arn:"+cmp.Or(place.Partition, Partition(place.Region))+":eks:"+place.Region+":"+place.AccountID+":cluster/"+p.ClusterName)
 }
 
-func isURL(text string) bool {
+// IsURL reports whether pod_identity.jwks is a URL and no file.
+func IsURL(text string) bool {
 	return strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")
 }
 
 // jwksPlace is the rule for pod_identity.jwks.
 func jwksPlace(value string) string {
-	if !isURL(value) {
+	if !IsURL(value) {
 		if scheme, _, ok := strings.Cut(value, "://"); ok {
 			return quote(scheme) + " is no scheme of a key set; write https://HOST/PATH, http://HOST/PATH or a file's name"
 		}
@@ -162,7 +163,7 @@ func (l *loader) validateVerify() {
 	if p.Enabled && p.Verify == VerifyNone && !l.config.Credentials.Mock {
 		l.wrong("pod_identity.verify", "with none any client can write a token, so that it needs credentials.mock: true; else set it to jwks or tokenreview")
 	}
-	if p.Enabled && p.Verify == VerifyJWKS && l.usable(jwksKey) && !isURL(p.JWKS) {
+	if p.Enabled && p.Verify == VerifyJWKS && l.usable(jwksKey) && !IsURL(p.JWKS) {
 		if info, err := os.Stat(p.JWKS); err != nil || info.IsDir() {
 			l.wrong(jwksKey, "%s: no such file; write the key set there, or leave the key out for the daemon's own", oneLine(p.JWKS))
 		}

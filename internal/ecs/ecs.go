@@ -67,7 +67,7 @@ type endpoint struct {
 // denies proxies (section 10.3).
 func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) error {
 	delete(w.Header(), "Server") // the agent sends none
-	if isForwarded(r.Header) {
+	if web.IsForwarded(r.Header) {
 		e.refuse(r, proxied, "a proxy has forwarded the request", "have the client ask the daemon itself")
 		writePage(w, http.StatusForbidden, "credentials are denied to proxies (X-Forwarded-For, Forwarded, Via)")
 		return nil
@@ -172,16 +172,6 @@ func (v *version) serve(w http.ResponseWriter, r *http.Request, source Credentia
 	}
 	denied := newError(http.StatusForbidden, refused.Code, refused.Message)
 	denied.write(w)
-}
-
-// isForwarded reports whether a proxy has forwarded a request. No SDK sends these headers, not even empty ones.
-func isForwarded(h http.Header) bool {
-	for _, name := range []string{"X-Forwarded-For", "Forwarded", "Via"} {
-		if _, sent := h[name]; sent {
-			return true
-		}
-	}
-	return false
 }
 
 // isDecided reports whether an error decides the status itself.

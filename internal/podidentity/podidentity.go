@@ -76,7 +76,7 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) error {
 	delete(w.Header(), "Server") // the agent sends none
 	token := r.Header.Get("Authorization")
 	switch {
-	case isForwarded(r.Header):
+	case web.IsForwarded(r.Header):
 		e.log.refused(r, proxied, "a proxy has forwarded the request", "have the pod ask the daemon itself")
 		writeText(w, http.StatusForbidden, "credentials are denied to proxies (X-Forwarded-For, Forwarded, Via)")
 		return nil
@@ -186,16 +186,6 @@ func (e *endpoint) away(w http.ResponseWriter, r *http.Request, err error, messa
 	}
 	unavailableFor(message).write(w)
 	return nil
-}
-
-// isForwarded reports whether a proxy has forwarded a request. No SDK sends these headers, not even empty ones.
-func isForwarded(h http.Header) bool {
-	for _, name := range []string{"X-Forwarded-For", "Forwarded", "Via"} {
-		if _, sent := h[name]; sent {
-			return true
-		}
-	}
-	return false
 }
 
 // isCredentialsPath reports whether a URL has the endpoint's path. Runs of slashes count as one, but none may be at the end.

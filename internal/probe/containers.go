@@ -13,7 +13,7 @@ import (
 const maxError = 64 << 10
 
 // ServesECS tells whether what answers at base hands out credentials as ECS does: a real agent, or an imitation. It asks
-// without an id, and so for nobody's credentials (container-credentials-reference section 3.3).
+// without an id, and so gets no credentials (container-credentials-reference section 3.3).
 func ServesECS(ctx context.Context, base *url.URL) bool {
 	var body struct {
 		Code string `json:"code"`

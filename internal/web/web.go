@@ -89,3 +89,14 @@ func WriteMade(w http.ResponseWriter, status int, contentType, length []string, 
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
+
+// IsForwarded reports whether a proxy has forwarded a request. No SDK sends these headers for credentials, not even empty ones
+// (container-credentials-reference section 10.3).
+func IsForwarded(h http.Header) bool {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "Via"} {
+		if _, sent := h[name]; sent {
+			return true
+		}
+	}
+	return false
+}
