@@ -16,6 +16,10 @@ const Wait = 900 * time.Millisecond
 // another's, and not the default one.
 var ErrUnknown = errors.New("no running container is known to have this address")
 
+// ErrElsewhere says that an address is of another node of the cluster, or of the network that it is in: no pod of this one. The
+// client is refused.
+var ErrElsewhere = errors.New("the address is not that of a pod of this node")
+
 // Workload is what runs at an address, such as a container. It never changes.
 type Workload struct {
 	// Name names it in logs and messages, such as "container shop-web-1".
@@ -26,6 +30,8 @@ type Workload struct {
 	Role string
 	// Source says where Role stands, such as "label mock-ec2-metadata.role"; "" without a Role.
 	Source string
+	// Pod is the pod that the workload is, which rules give its role; nil for what is no pod. Role is "" then.
+	Pod *Pod
 }
 
 // A Locator says what runs at an address. It may be called concurrently, and a hit takes no lock.

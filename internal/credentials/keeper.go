@@ -55,18 +55,19 @@ type Keeper struct {
 	// code that STS refuses. It must not block.
 	NeedsMFA func(*NeedsMFA)
 
-	provider Provider
-	limiter  *limiter
-	slots    *slots     // of a Pool
-	cache    *cacheFile // nil: none; only Run uses it
-	failed   func()     // called before the failure of a call is recorded; only Run uses it
-	schedule schedule   // only Run uses it
-	log      *slog.Logger
-	now      func() time.Time // wall clock
-	wake     chan struct{}    // ends a pause; has room for one
-	answers  chan answer      // ends a pause too
-	demand   chan struct{}    // see ask; has room for one
-	made     time.Time
+	provider  Provider
+	limiter   *limiter
+	slots     *slots        // of a Pool
+	cache     *cacheFile    // nil: none; only Run uses it
+	failed    func()        // called before the failure of a call is recorded; only Run uses it
+	schedule  schedule      // only Run uses it
+	idleAfter time.Duration // of the last use, on demand
+	log       *slog.Logger
+	now       func() time.Time // wall clock
+	wake      chan struct{}    // ends a pause; has room for one
+	answers   chan answer      // ends a pause too
+	demand    chan struct{}    // see ask; has room for one
+	made      time.Time
 	// used is when a client last used the credentials, in nanoseconds after made, give or take a second; 0: no client has since
 	// they were issued.
 	used atomic.Int64
@@ -94,17 +95,18 @@ type Keeper struct {
 // NewKeeper makes an eager keeper that refreshes credentials refreshBefore they expire. It does nothing until Run.
 func NewKeeper(p Provider, refreshBefore time.Duration, log *slog.Logger, now func() time.Time) *Keeper {
 	return &Keeper{
-		provider: p,
-		limiter:  newLimiter(),
-		schedule: schedule{refreshBefore: refreshBefore, jitter: jitter},
-		log:      log,
-		now:      now,
-		wake:     make(chan struct{}, 1),
-		answers:  make(chan answer),
-		demand:   make(chan struct{}, 1),
-		made:     time.Now(),
-		inFlight: true,
-		ended:    make(chan struct{}),
+		provider:  p,
+		limiter:   newLimiter(),
+		idleAfter: idleAfter,
+		schedule:  schedule{refreshBefore: refreshBefore, jitter: jitter},
+		log:       log,
+		now:       now,
+		wake:      make(chan struct{}, 1),
+		answers:   make(chan answer),
+		demand:    make(chan struct{}, 1),
+		made:      time.Now(),
+		inFlight:  true,
+		ended:     make(chan struct{}),
 	}
 }
 

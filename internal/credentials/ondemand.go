@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// idleAfter is for how long after its last use an on-demand keeper still renews credentials and retries failing calls.
+// idleAfter is the default of how long after its last use an on-demand keeper still renews credentials and retries failing calls.
 const idleAfter = 15 * time.Minute
 
 // An on-demand keeper has no goroutine until a client asks, see Get. When a call is due and no client uses the credentials, it
@@ -104,7 +104,7 @@ func (k *Keeper) use(now time.Time) {
 // credentials, or waited for them, within idleAfter. k.mu is held.
 func (k *Keeper) isUsed() bool {
 	last := k.used.Load()
-	return !k.onDemand || last != 0 && time.Since(k.made)-time.Duration(last) < idleAfter
+	return !k.onDemand || last != 0 && time.Since(k.made)-time.Duration(last) < k.idleAfter
 }
 
 // rest returns at once if the keeper is used. Else it waits for a client or an answer, which it returns. It returns false when

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"log/slog"
@@ -22,6 +23,8 @@ type PoolOptions struct {
 	CacheDir string
 	// Issuer tells apart the credentials of different services in CacheDir, such as by AWS_ENDPOINT_URL_STS.
 	Issuer string
+	// IdleAfter is for how long after their last use on-demand credentials are renewed; 0 is 15 minutes.
+	IdleAfter time.Duration
 	// Log; nil: none.
 	Log *slog.Logger
 	// Now is the wall clock; nil: time.Now.
@@ -248,7 +251,7 @@ func (p *Pool) forget(key [32]byte) {
 // make makes a keeper.
 func (p *Pool) make(s Spec) *Keeper {
 	k := NewKeeper(p.opt.Provide(s), s.RefreshBefore, p.opt.Log, p.opt.Now)
-	k.limiter, k.slots = p.limiter, p.slots
+	k.limiter, k.slots, k.idleAfter = p.limiter, p.slots, cmp.Or(p.opt.IdleAfter, idleAfter)
 	if p.opt.NeedsMFA != nil {
 		k.NeedsMFA = func(n *NeedsMFA) { p.opt.NeedsMFA(k, n) }
 	}

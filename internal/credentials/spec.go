@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"mock-ec2-metadata/internal/caller"
 )
 
 // Spec says which credentials to get and how to keep them. Its map and slices must not change once it is in use. The
@@ -40,9 +42,13 @@ type Spec struct {
 	Cache bool
 	// Target is the role that RoleARN assumes in turn. It needs a RoleARN.
 	Target Target
+	// Session tells apart sessions whose inputs are equal otherwise; "" for the one of all clients.
+	Session string
 	// Entry is the entry of the configuration that asks for the credentials; "" is the file's own. It is no input of the call, and
 	// no part of Key: equal entries share a Keeper.
 	Entry string
+	// Subject is whom a cluster's credentials are first got for; nil elsewhere. It is no input of the call, and no part of Key.
+	Subject *caller.Subject
 }
 
 // SessionARN is the ARN that STS gives the session of the IssuedRole; "" without a role.

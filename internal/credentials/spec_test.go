@@ -28,7 +28,8 @@ func fullSpec() Spec {
 		SourceIdentity: "alice", SessionTags: map[string]string{"a": "1", "b": "2", "c": "3"}, TransitiveTagKeys: []string{"a", "b"},
 		Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, MFASerial: "arn:aws:iam::123456789012:mfa/developer", Mock: true,
 		RefreshBefore: 15 * time.Minute, Cache: true,
-		Target: Target{RoleARN: targetARN, ExternalID: "hunter3hunter3", Policy: "{}"},
+		Session: "pod 1",
+		Target:  Target{RoleARN: targetARN, ExternalID: "hunter3hunter3", Policy: "{}"},
 	}
 }
 
@@ -51,12 +52,12 @@ func change(t *testing.T, field reflect.Value) {
 	}
 }
 
-// keyFields are the places of all fields of a Spec that its key has: of all but Entry. A Target has fields of its own.
+// keyFields are the places of all fields of a Spec that its key has: of all but Entry and Subject. A Target has fields of its own.
 func keyFields(t *testing.T) map[string][]int {
 	t.Helper()
 	fields := map[string][]int{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Spec]()) {
-		if f.Name != "Entry" && f.Name != "Target" {
+		if f.Name != "Entry" && f.Name != "Subject" && f.Name != "Target" {
 			fields[f.Name] = f.Index
 		}
 	}

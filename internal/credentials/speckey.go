@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Key identifies a Spec: two Specs have equal keys if and only if all their fields but Entry are equal. An empty map or slice equals
+// Key identifies a Spec: two Specs have equal keys if and only if all their fields but Entry and Subject are equal. An empty map or slice equals
 // none.
 // It is a hash that shows no secret.
 func (s Spec) Key() [sha256.Size]byte {
@@ -35,7 +35,11 @@ func (s Spec) Key() [sha256.Size]byte {
 			b = appendText(appendText(b, key), s.SessionTags[key])
 		}
 	}
-	return sha256.Sum256(s.Target.appendKey(b))
+	b = s.Target.appendKey(b)
+	if s.Session != "" { // else the keys of earlier versions stay
+		b = appendText(b, s.Session)
+	}
+	return sha256.Sum256(b)
 }
 
 func appendText(b []byte, text string) []byte {

@@ -86,6 +86,9 @@ func (p *Profile) source(ctx context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
+// Keys fetches the profile's own credentials as they are, for a copy of them. They may be long-lived.
+func (p *Profile) Keys(ctx context.Context) (aws.Credentials, error) { return p.source(ctx) }
+
 // kind translates the SDK's name of a source into the user's.
 func kind(source string) string {
 	if file, ok := strings.CutPrefix(source, keysOf); ok {

@@ -50,7 +50,7 @@ var packageMap = map[string][]string{
 	"internal/api":         nil,
 	"internal/caller":      nil,
 	"internal/config":      {"internal/profile"},
-	"internal/credentials": nil,
+	"internal/credentials": {"internal/caller"},
 	"internal/docker":      {"internal/caller"},
 	"internal/filewatch":   nil,
 	"internal/identity":    nil,
