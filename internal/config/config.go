@@ -25,9 +25,11 @@ type Config struct {
 	// ECS and PodIdentity are what containers of ECS and pods of EKS ask, instead of the metadata service.
 	ECS         ECS         `yaml:"ecs"`
 	PodIdentity PodIdentity `yaml:"pod_identity"`
-	Server      Server      `yaml:"server"`
-	Identity    Identity    `yaml:"identity"`
-	Log         Log         `yaml:"log"`
+	// Kubernetes is for the cluster's own binary.
+	Kubernetes Kubernetes `yaml:"kubernetes"`
+	Server     Server     `yaml:"server"`
+	Identity   Identity   `yaml:"identity"`
+	Log        Log        `yaml:"log"`
 }
 
 // Instance is everything that describes the simulated instance. The rest of Config belongs to the process.

@@ -65,29 +65,6 @@ func (c *Containers) AllowsRole(name string) bool {
 		return false // a pattern must not let pass what no role can be called
 	}
 	return slices.ContainsFunc(c.Allow, func(pattern string) bool {
-		return strings.HasPrefix(pattern, "arn:") && matchARN(pattern, name)
+		return strings.HasPrefix(pattern, "arn:") && MatchPattern(pattern, name)
 	})
-}
-
-// matchARN matches a text as IAM policies match ARNs: * is any run of characters, ? is one, and the whole text must match (IAM
-// user guide, "Policy elements: Resource").
-func matchARN(pattern, text string) bool {
-	star, after := -1, 0 // position of the last * in the pattern, and of the text that it does not take
-	p := 0
-	for t := 0; t < len(text); {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, after = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0: // let the * take one more
-			after++
-			p, t = star+1, after
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }

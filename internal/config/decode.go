@@ -97,6 +97,9 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 	case clientsType:
 		l.clients = n
 		return
+	case podTagsType:
+		l.decodePodTags(n, v, path)
+		return
 	}
 	at, kind := l.at(n), v.Kind()
 	if n = l.resolve(n, path); n == nil {
@@ -272,7 +275,7 @@ func (l *loader) decodeBlock(n *yaml.Node, v reflect.Value, path string) {
 			}
 			continue
 		}
-		if f.typ.Kind() != reflect.Struct {
+		if !isBlock(f.typ) {
 			l.scope.origins.set(full, e.at)
 		}
 		l.decode(e.value, v.FieldByIndex(f.index), f.tag, full)

@@ -43,6 +43,7 @@ func defaults() *Config {
 			Audience:    "pods.eks.amazonaws.com",
 			Verify:      VerifyTokenReview,
 		},
+		Kubernetes: defaultKubernetes(),
 		Server: Server{
 			Listen: []string{DefaultListen}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
@@ -54,7 +55,9 @@ func defaults() *Config {
 // derive derives values that no source has set from those that are set. Other packages derive the host name and the session
 // name.
 func (l *loader) derive() {
+	l.deriveNode()
 	l.derivePlace()
+	l.deriveBaseRole()
 	l.deriveCredentials("mock-role")
 	l.deriveEC2()
 }

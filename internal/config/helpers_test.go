@@ -81,6 +81,16 @@ func allDefaults() *Config {
 		PodIdentity: PodIdentity{
 			Listen: []string{"169.254.170.23:80", "[fd00:ec2::23]:80"}, ClusterName: "local", Audience: "pods.eks.amazonaws.com", Verify: "tokenreview",
 		},
+		Kubernetes: Kubernetes{
+			Pods: KubernetesPods{Find: []string{"watch", "proc"}, Wait: 900 * time.Millisecond, Metadata: "node"},
+			Annotations: KubernetesAnnotations{
+				Role:         []string{"mock-ec2-metadata/role", "iam.amazonaws.com/role", "eks.amazonaws.com/role-arn"},
+				ExternalID:   []string{"mock-ec2-metadata/external-id", "iam.amazonaws.com/external-id"},
+				SessionName:  []string{"mock-ec2-metadata/session-name", "iam.amazonaws.com/session-name"},
+				AllowedRoles: []string{"mock-ec2-metadata/allowed-roles", "iam.amazonaws.com/allowed-roles", "iam.amazonaws.com/permitted"},
+			},
+			Session: KubernetesSession{Scope: "role", Prefetch: true, Idle: 15 * time.Minute},
+		},
 		Server: Server{
 			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}, Control: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},

@@ -124,7 +124,10 @@ func (l *Loaded) scopeOf(entry int) *scope {
 // which starts with file and line, variable or flag, and the key.
 func Load(src Sources) (*Loaded, error) {
 	file, data := src.Path(), embedded
-	if file != "" {
+	switch {
+	case src.Text != nil:
+		file, data = "", src.Text
+	case file != "":
 		var err error
 		if data, err = readConfig(file); err != nil {
 			return nil, err
@@ -148,7 +151,7 @@ func load(name string, data []byte, src Sources, goos string) (*Loaded, error) {
 	}
 	l.scope.origins.many = map[string]origin{}
 	overrides := overridesOf(src)
-	if name == embeddedName && nameProfile(overrides) {
+	if src.Text == nil && name == embeddedName && nameProfile(overrides) {
 		data = nil // its credentials are invented
 	}
 	content, err := parse(data)
@@ -190,6 +193,7 @@ func (l *loader) decodeEntries(inherited Credentials) {
 		l.validateContainers()
 		l.validateByPath()
 		l.validatePodIdentity()
+		l.validatePodRoles()
 		l.warnOfUnreachable()
 	}
 }

@@ -234,3 +234,26 @@ func TestLoad_RefusesHugeStructuresQuickly(t *testing.T) {
 		})
 	}
 }
+
+// The embedded default gives way to a profile, since its credentials are invented. A text that somebody has written does not.
+func TestLoad_TextIsReadWithAProfileToo(t *testing.T) {
+	testutil.IsolateHome(t)
+	testutil.Write(t, DefaultFile, "nonsense: true\n")
+	src := Sources{
+		Text: []byte("aws: {region: eu-west-3}\nkubernetes: {enabled: true, rules: {namespaces: {'*': {allow: ['*']}}}}\n"),
+		Set:  []string{"credentials.source_profile=work", "kubernetes.base_role_arn=arn:aws:iam::123456789012:role/"},
+	}
+	loaded, err := Load(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c := loaded.Config
+		if c.AWS.Region != "eu-west-3" || len(c.Kubernetes.Rules.Namespaces) != 1 || c.Credentials.SourceProfile != "work" || loaded.File != "" {
+			t.Fatalf("region %q, rules %v, profile %q, file %q", c.AWS.Region, c.Kubernetes.Rules.Namespaces, c.Credentials.SourceProfile, loaded.File)
+		}
+		if loaded, err = loaded.Reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

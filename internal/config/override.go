@@ -72,7 +72,7 @@ func (l *loader) apply(o override) {
 		if variable {
 			key = strings.ToLower(key)
 		}
-		if t.Kind() != reflect.Struct {
+		if !isBlock(t) {
 			l.problems.add(o.at, join(path, key), "unknown key; %s has no keys below it; set it as a whole", path)
 			return
 		}
@@ -84,7 +84,7 @@ func (l *loader) apply(o override) {
 		t, path, slot = f.typ, join(path, key), l.slot(slot, key, o.at)
 	}
 	switch {
-	case t.Kind() == reflect.Struct:
+	case isBlock(t):
 		l.problems.add(o.at, path, "is a block; set one of its keys: %s", strings.Join(keys(t), ", "))
 	case !utf8.ValidString(o.value) || !utf8.ValidString(path):
 		l.problems.add(o.at, path, "not UTF-8 text")
@@ -137,6 +137,7 @@ func (l *loader) value(o override, t reflect.Type, path string) *yaml.Node {
 	case kind == reflect.Pointer && (o.value == "null" || o.value == "~"):
 		n.Style = 0 // plain, which makes it null
 		return n
+	case t == podTagsType && strings.HasPrefix(text, "{"): // a map, else a word
 	case kind != reflect.Map && kind != reflect.Slice:
 		return n
 	case kind == reflect.Slice && t.Elem().Kind() == reflect.String && (!strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]")):

@@ -104,7 +104,8 @@ func (l *loader) validatePodIdentity() {
 		l.checkRole(path+".role", a.Role)
 		l.validateAssociation(a, path)
 	}
-	if p.Enabled && len(p.Associations) == 0 {
+	k := &l.config.Kubernetes
+	if p.Enabled && len(p.Associations) == 0 && (!k.Enabled || len(k.Rules.ServiceAccounts) == 0) {
 		l.odd("pod_identity.enabled", "without pod_identity.associations no pod gets credentials; add one")
 	}
 }

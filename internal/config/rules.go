@@ -39,7 +39,7 @@ var rules = map[string]rule{
 	"host name": wants("a host name; it has letters, digits and hyphens between dots", isHostName),
 	"UTC time":  wants("a time in UTC; write e.g. 2025-01-31T12:00:00Z", isUTCTime),
 
-	"role":              arn(roleARN, "the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME"),
+	"role":              wholeRoleARN,
 	"usual role":        matches(`[^:]*:[^:]*:[^:]*:[^:]*:[0-9]{12}:.*`, "in an account as AWS numbers them, with 12 digits"),
 	"session name":      matches(sessionName, "a session name; it has 2 to 64 of letters, digits and _+=,.@-"),
 	"external id":       externalID,
@@ -88,6 +88,15 @@ var rules = map[string]rule{
 	"cluster ARN":     matches(`arn:aws(-[a-z]+)*:eks:[a-z0-9-]+:[0-9]{12}:cluster/[0-9A-Za-z][0-9A-Za-z_-]{0,99}`, "the ARN of a cluster; write arn:aws:eks:REGION:ACCOUNT:cluster/NAME"),
 	"Kubernetes name": matches(`[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?`, "a name in Kubernetes; it has lower-case letters, digits, - and ."),
 	"JWKS":            jwksPlace,
+
+	"base role ARN":     matches(`arn:[a-z][a-z0-9-]*:iam::[0-9]+:role/([!-.0-~]+/)*`, "the beginning of a role's ARN; write arn:aws:iam::ACCOUNT:role/ or arn:aws:iam::ACCOUNT:role/PATH/"),
+	"annotation":        matches(`([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?`, "the name of an annotation; write e.g. iam.amazonaws.com/role"),
+	"service account":   matches(namespaceName+`/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?`, "a service account; write NAMESPACE/NAME, such as shop/checkout"),
+	"namespace pattern": namespacePattern,
+	"pod role":          podRole,
+	"role pattern":      rolePattern,
+	"session template":  template("session name", SessionNameText, "letters, digits and _+=,.@-"),
+	"tag template":      template("tag", TagValueText, "letters, digits, spaces and _.:/=+-@"),
 
 	"client network": clientNetwork,
 	"engine":         engineURL,
@@ -162,6 +171,8 @@ func outside(n int, from string) string {
 // roleARN captures the account. The path of a role is printable ASCII between slashes, its name 1 to 64 characters (IAM API
 // reference, CreateRole).
 var roleARN = once(`^arn:[a-z][a-z0-9-]*:iam::([0-9]+):role/(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}$`)
+
+var wholeRoleARN = arn(roleARN, "the ARN of a role; write arn:aws:iam::ACCOUNT:role/NAME")
 
 // policyARN matches AWS's managed policies, which have "aws" for the account, and those of an account.
 var policyARN = once(`^arn:[a-z][a-z0-9-]*:iam::(?:aws|[0-9]+):policy/[!-~]+$`)

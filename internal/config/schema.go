@@ -33,6 +33,9 @@ func fieldsOf(block reflect.Type) []field {
 	return fields
 }
 
+// isBlock reports whether a type is a block of keys. PodTags is a value: a word or a map.
+func isBlock(t reflect.Type) bool { return t.Kind() == reflect.Struct && t != podTagsType }
+
 // fieldOf returns the field of a key.
 func fieldOf(block reflect.Type, key string) (f field, ok bool) {
 	for _, f := range fieldsOf(block) {
@@ -69,7 +72,7 @@ func schemaKeys() []string {
 	walk = func(t reflect.Type, path string) {
 		switch {
 		case path == "clients[].aws" || path == "clients[].ec2" || path == "clients[].metadata":
-		case t.Kind() == reflect.Struct:
+		case isBlock(t):
 			for _, f := range fieldsOf(t) {
 				walk(f.typ, join(path, f.key))
 			}

@@ -24,12 +24,16 @@ const (
 // Sources are the sources of a configuration. Later ones win: default < file < environment < --set < options.
 type Sources struct {
 	File    string   // path; "" = DefaultFile if it exists, else the embedded default
+	Text    []byte   // in place of a file; nil: none. A Reload reads it again
 	Environ []string // "KEY=value", as os.Environ gives
 	Set     []string // "key.path=value"; later ones win
 	Options []Option // flags with a name of their own
 	// Profile reads a profile of ~/.aws, "" for the SDK's choice, as the value of server.user or, without it, the user that the
 	// process becomes. Each load calls it that needs a region. It may be nil.
 	Profile func(profile, user string) Profile
+	// Node returns what the Kubernetes API says of a node, and the zero Node while that is not known. Each load calls it that has
+	// kubernetes.enabled and the node's name. It may be nil.
+	Node func(node string) Node
 	// Home returns the home directory for ~ and $HOME in paths, of the user that a process started as root will become, given
 	// server.user. nil: this process's home.
 	Home func(user string) string

@@ -16,6 +16,7 @@ func (l *loader) validate() {
 	l.validateServer()
 	l.validateIdentity()
 	l.validateECS()
+	l.validateKubernetes()
 }
 
 // isSet reports whether a source has set a key.

@@ -47,6 +47,9 @@ type printer struct {
 // print prints the value at path after its key. The top level and the elements of a list have no key.
 func (p *printer) print(v reflect.Value, key, path, indent string) {
 	out := p.out
+	if tags, ok := reflect.TypeAssert[PodTags](v); ok {
+		v = tags.value()
+	}
 	if p.own && !p.origins.hasBelow(path) {
 		return
 	}

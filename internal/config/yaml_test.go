@@ -166,6 +166,32 @@ pod_identity:
   kubeconfig: "" # default
   session_tags: false # default
   associations: [] # default
+kubernetes:
+  enabled: false # default
+  node: "" # default
+  cluster_name: "" # default
+  pods:
+    find: [watch, proc] # default
+    wait: 900ms # default
+    metadata: node # default
+  annotations:
+    role: [mock-ec2-metadata/role, iam.amazonaws.com/role, eks.amazonaws.com/role-arn] # default
+    external_id: [mock-ec2-metadata/external-id, iam.amazonaws.com/external-id] # default
+    session_name: [mock-ec2-metadata/session-name, iam.amazonaws.com/session-name] # default
+    allowed_roles: [mock-ec2-metadata/allowed-roles, iam.amazonaws.com/allowed-roles, iam.amazonaws.com/permitted] # default
+  base_role_arn: "" # default
+  rules:
+    default_role: "" # default
+    host_network: "" # default
+    service_accounts: {} # default
+    namespaces: {} # default
+    namespace_annotations: false # default
+  session:
+    scope: role # default
+    name: "" # default
+    tags: none # default
+    prefetch: true # default
+    idle: 15m # default
 server:
   listen: [127.0.0.1:80, "[::1]:80"] # f.yaml:22
   allow_clients: [auto] # default
