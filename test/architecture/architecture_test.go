@@ -62,6 +62,7 @@ var packageMap = map[string][]string{
 	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
+	"internal/podrole":     {"internal/caller", "internal/config", "internal/instance"},
 }
 
 // systems are those whose files are looked at.
