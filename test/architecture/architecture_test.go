@@ -63,6 +63,7 @@ var packageMap = map[string][]string{
 	"internal/testutil":    nil,
 	"internal/web":         nil,
 	"internal/podrole":     {"internal/caller", "internal/config", "internal/instance"},
+	"internal/podproc":     nil,
 }
 
 // systems are those whose files are looked at.
