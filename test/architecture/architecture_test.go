@@ -64,6 +64,7 @@ var packageMap = map[string][]string{
 	"internal/web":         nil,
 	"internal/podrole":     {"internal/caller", "internal/config", "internal/instance"},
 	"internal/podproc":     nil,
+	"internal/kube":        {"internal/caller"},
 }
 
 // systems are those whose files are looked at.
