@@ -26,11 +26,16 @@ type Status struct {
 	ECS *ECS `json:"ecs,omitempty"`
 	// PodIdentity describes EKS Pod Identity; absent without pod_identity.enabled, and for other machines.
 	PodIdentity *PodIdentity `json:"pod_identity,omitempty"`
+	// Kubernetes describes the pods of the node; absent without kubernetes.enabled, and for other machines.
+	Kubernetes *Kubernetes `json:"kubernetes,omitempty"`
 	// IdentityError is why the identity document cannot be signed.
 	IdentityError string `json:"identity_error,omitempty"`
 	// Refused counts the requests and connections that the guard refused, by rule.
 	Refused map[string]int64 `json:"refused,omitempty"`
 }
+
+// StatusAgent is the User-Agent of this program's own questions for the status, such as those of health checks every few seconds.
+const StatusAgent = "mock-ec2-metadata-status"
 
 // Values of Status.Status.
 const (
@@ -156,6 +161,9 @@ func (s *Status) Errors() []string {
 	}
 	if s.Containers != nil {
 		all = append(all, s.Containers.Error)
+	}
+	if s.Kubernetes != nil {
+		all = append(all, s.Kubernetes.Problems()...)
 	}
 	return slices.DeleteFunc(all, func(e string) bool { return e == "" })
 }

@@ -65,6 +65,7 @@ var packageMap = map[string][]string{
 	"internal/podrole":     {"internal/caller", "internal/config", "internal/instance"},
 	"internal/podproc":     nil,
 	"internal/kube":        {"internal/caller"},
+	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
 }
 
 // systems are those whose files are looked at.
