@@ -66,6 +66,7 @@ var packageMap = map[string][]string{
 	"internal/podproc":     nil,
 	"internal/kube":        {"internal/caller"},
 	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
+	"internal/imagefile":   nil,
 }
 
 // systems are those whose files are looked at.
