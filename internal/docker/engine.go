@@ -49,7 +49,7 @@ func (l *Locator) Group(ctx context.Context, project string) ([]*caller.Containe
 
 // Container implements caller.Engine. A name or a part of an id finds nothing.
 func (l *Locator) Container(ctx context.Context, id string) (*caller.Container, error) {
-	if !idFormat.MatchString(id) {
+	if !isID(id) {
 		return nil, nil
 	}
 	return question(ctx, l, &l.asked.containers, id, func(ctx context.Context, a *api) (*caller.Container, error) {
@@ -172,7 +172,7 @@ func (a *api) labelled(ctx context.Context, label string) ([]string, error) {
 	}
 	var ids []string
 	for _, c := range list {
-		if idFormat.MatchString(c.ID) {
+		if isID(c.ID) {
 			ids = append(ids, c.ID)
 		}
 	}

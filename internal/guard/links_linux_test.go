@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,9 +56,10 @@ func linux6() map[string]string {
 }
 
 // newLinks writes a sysfs of machine.
-func newLinks(t *testing.T, machine map[string]string) links {
+func newLinks(t *testing.T, machine map[string]string) *links {
 	t.Helper()
-	l := links{t.TempDir(), map[string]string{}}
+	l := &links{sysfs: t.TempDir(), kinds: map[string]string{}}
+	l.list = func() (map[string]string, error) { return l.kinds, nil }
 	for name, line := range machine {
 		fields := strings.Fields(line)
 		files := map[string]string{"type": "1\n"}
@@ -101,7 +104,7 @@ func TestIsVirtual_FalseForUnknownInterfaces(t *testing.T) {
 			t.Errorf("%q is virtual", name)
 		}
 	}
-	if without := (links{filepath.Join(l.sysfs, "none"), l.kinds}); without.isVirtual("veth1") {
+	if without := (&links{filepath.Join(l.sysfs, "none"), l.list, l.kinds}); without.isVirtual("veth1") {
 		t.Error("an interface is virtual without sysfs")
 	}
 }
@@ -113,5 +116,30 @@ func TestLinkKinds_KernelKnowsLoopback(t *testing.T) {
 	}
 	if kind, known := kinds["lo"]; !known || kind != "" {
 		t.Errorf("lo is %q, known %v", kind, known)
+	}
+}
+
+// TestIsVirtual_BridgeStaysVirtualWhilePortsComeAndGo has ports that netlink did not know yet, and that have gone, at the first look.
+func TestIsVirtual_BridgeStaysVirtualWhilePortsComeAndGo(t *testing.T) {
+	for _, tt := range []struct {
+		name, line string
+		settle     func(l *links) error // what has happened at the second look
+		want       bool
+	}{
+		{"new port", "bridge lower_later", func(l *links) error { l.kinds["later"] = "veth"; return nil }, true},
+		{"gone port", "bridge lower_gone", func(l *links) error { return os.Remove(filepath.Join(l.sysfs, "br9", "lower_gone")) }, true},
+		{"new port on a card", "bridge lower_later", func(l *links) error { l.kinds["later"] = "vxlan"; return nil }, false},
+		{"never settles", "bridge lower_later", func(*links) error { return nil }, false},
+		{"netlink fails", "bridge lower_later", func(*links) error { return errors.New("no buffer space available") }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			machine := linux6()
+			machine["br9"] = tt.line
+			l := newLinks(t, machine)
+			l.list = func() (map[string]string, error) { return l.kinds, tt.settle(l) }
+			if got := l.isVirtual("br9"); got != tt.want {
+				t.Errorf("virtual %t, want %t", got, tt.want)
+			}
+		})
 	}
 }

@@ -22,8 +22,9 @@ import (
 const (
 	readHeaderTimeout = 5 * time.Second
 	bodyTimeout       = 10 * time.Second // from the end of the header
-	writeTimeout      = 10 * time.Second // from the end of the header; ends answers that the client does not read
-	idleTimeout       = 2 * time.Minute
+	// writeTimeout, from the end of the header, ends answers that the client does not read. It is longer than kubernetes.pods.wait may be.
+	writeTimeout = 12 * time.Second
+	idleTimeout  = 2 * time.Minute
 	// maxHeaderBytes includes the request line. Package guard allows less and says so in its answer.
 	maxHeaderBytes = 32 << 10
 

@@ -155,3 +155,24 @@ func TestServe_SlowHandlerOutlivesBodyTimeout(t *testing.T) {
 		shutdown()
 	})
 }
+
+// TestServe_AnswerAfterTheLongestWaitArrives has a handler that waits for as long as kubernetes.pods.wait may be.
+func TestServe_AnswerAfterTheLongestWaitArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, shutdown := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(10*time.Second + 100*time.Millisecond) // with some work
+			_, _ = io.WriteString(w, "here")
+		})
+		_, _ = io.WriteString(client, get)
+		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "here" {
+			t.Errorf("%q, %v", body, err)
+		}
+		_ = resp.Body.Close()
+		_ = client.Close()
+		shutdown()
+	})
+}
