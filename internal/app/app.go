@@ -88,12 +88,18 @@ func (a *App) prepare(ctx context.Context) error {
 	a.server.Limit(a.guard.Limit)
 	opt := sts.Options{Origin: a.origin, HTTP: a.opt.HTTP, Log: a.log, Now: a.opt.Now}.WithDefaults() // all providers share its sessions
 	a.pool = credentials.NewPool(credentials.PoolOptions{
-		Provide:  func(s credentials.Spec) credentials.Provider { return sts.NewProvider(s, opt) },
-		NeedsMFA: a.needsMFA,
-		CacheDir: cacheDir(a.opt.Config.Config),
-		Issuer:   cmp.Or(os.Getenv("AWS_ENDPOINT_URL_STS"), os.Getenv("AWS_ENDPOINT_URL")),
-		Log:      a.log,
-		Now:      a.opt.Now,
+		Provide: func(s credentials.Spec) credentials.Provider {
+			if a.opt.Provide != nil && !s.Mock {
+				return a.opt.Provide(s)
+			}
+			return sts.NewProvider(s, opt)
+		},
+		NeedsMFA:  a.needsMFA,
+		CacheDir:  cacheDir(a.opt.Config.Config),
+		IdleAfter: idleAfter(a.opt.Config.Config),
+		Issuer:    cmp.Or(os.Getenv("AWS_ENDPOINT_URL_STS"), os.Getenv("AWS_ENDPOINT_URL")),
+		Log:       a.log,
+		Now:       a.opt.Now,
 	})
 	a.builder.app = a
 	a.builder.pool, a.builder.log, a.builder.now, a.builder.grown = a.pool, a.log, a.opt.Now, a.opt.Grown
@@ -104,9 +110,13 @@ func (a *App) prepare(ctx context.Context) error {
 	a.builder.start = &config.Config{ // without thousands of clients
 		Server: c.Server, Log: c.Log, ECS: config.ECS{Enabled: c.ECS.Enabled, Listen: c.ECS.Listen},
 		PodIdentity: config.PodIdentity{Enabled: c.PodIdentity.Enabled, Listen: c.PodIdentity.Listen},
+		Kubernetes:  c.Kubernetes,
 	}
 	err := a.change(func(in *Inputs) error {
-		return in.load(a.opt.Config, a.log, a.opt.Now, a.opt.Containers)
+		if err := in.load(a.opt.Config, a.log, a.opt.Now, a.opt.Containers); err != nil {
+			return err
+		}
+		return a.useCluster(in)
 	})
 	a.opt.Config, a.opt.AfterBind = nil, nil // the state has the configuration, and the origins of its entries are needed no more
 	if err != nil || a.opt.Control == nil {
@@ -114,6 +124,14 @@ func (a *App) prepare(ctx context.Context) error {
 	}
 	a.control, err = a.opt.Control(a)
 	return err
+}
+
+// idleAfter is how long after their last use credentials are renewed; 0 for the default.
+func idleAfter(c *config.Config) time.Duration {
+	if !c.Kubernetes.Enabled {
+		return 0
+	}
+	return c.Kubernetes.Session.Idle
 }
 
 // Close gives up an App that has not run.
@@ -150,6 +168,9 @@ func (a *App) Run(ctx context.Context) error {
 		defer a.control.Close()
 	}
 	a.logStart()
+	if cluster := a.State().Cluster; cluster != nil {
+		running.Go(func() { cluster.Run(background) })
+	}
 	if a.opt.Notify != nil {
 		running.Go(func() { a.reportState(ctx, background) })
 	}
@@ -253,6 +274,11 @@ func (a *App) logStart() {
 		name := a.server.Names()[i]
 		if only := a.surfaces[name]; only != everything {
 			a.log.Info("serving", "url", api.URL(addr.String()), "listen", addr.String(), "only", only.String(), "config", s.Config.Name(), "version", a.opt.Version)
+			continue
+		}
+		if k := s.cluster; k != nil {
+			a.log.Info("serving", "url", api.URL(addr.String()), "listen", addr.String(), "config", s.Config.Name(), "instance_id", s.Instance.ID,
+				"node", k.config.Kubernetes.Node, "cluster", k.config.Kubernetes.ClusterName, "version", a.opt.Version)
 			continue
 		}
 		entry := s.listenerEntry(name)

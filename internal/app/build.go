@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
-	"reflect"
 	"slices"
 	"time"
 
@@ -36,8 +35,9 @@ type State struct {
 	identities *identities
 	ids        *ecs.IDs
 	ecs        *ecsState
-	pods       *podState   // nil without pod_identity.enabled
-	signed     *signatures // of the file's own document
+	pods       *podState     // nil without pod_identity.enabled
+	cluster    *clusterState // nil without kubernetes.enabled
+	signed     *signatures   // of the file's own document
 	kept       map[[sha256.Size]byte]*signatures
 	modified   []string // header
 	// orphans are listeners that were opened for entries of clients alone, of which there are none now.
@@ -76,7 +76,7 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	s.signed = s.signaturesOf(snapshot.Document())
 	s.Target = s.target(&c.Instance, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
 	var source *credentialSource
-	if inst.Role != "" {
+	if inst.Role != "" && in.Cluster == nil { // each pod has a role of its own
 		spec := SpecOf(c)
 		s.Specs = []credentials.Spec{spec}
 		s.Keeper = b.pool.Keeper(spec)
@@ -84,6 +84,8 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 		s.Target.Credentials = source
 	}
 	s.identities = newIdentities(c)
+	s.cluster = s.clusterStateOf()
+	s.identities.cluster = s.cluster
 	s.identities.file.set(&served{inst.Role, s.Keeper, source}, &metadata{s.Target, s.signed})
 	s.Config = in.Config.Checked()
 	s.orphans = b.orphans(c)
@@ -185,10 +187,7 @@ func Check(loaded *config.Loaded) (*tree.Snapshot, error) {
 // needRestart names the keys that changed since the start and take effect only after a restart.
 func (b *builder) needRestart(c *config.Config) []string {
 	start, keys := b.start, []string(nil)
-	for _, key := range []struct {
-		name     string
-		then, is any
-	}{
+	for _, key := range append(watchKeys(&start.Kubernetes, &c.Kubernetes), []restartKey{
 		{"server.listen", start.Server.Listen, c.Server.Listen},
 		{"ecs.enabled", start.ECS.Enabled, c.ECS.Enabled},
 		{"ecs.listen", start.ECS.Listen, c.ECS.Listen},
@@ -197,8 +196,8 @@ func (b *builder) needRestart(c *config.Config) []string {
 		{"server.user", start.Server.User, c.Server.User},
 		{"server.control", start.Server.Control, c.Server.Control},
 		{"log.format", start.Log.Format, c.Log.Format},
-	} {
-		if !reflect.DeepEqual(key.then, key.is) {
+	}...) {
+		if key.changed() {
 			keys = append(keys, key.name)
 		}
 	}

@@ -145,5 +145,9 @@ func (a *App) refuseUnknown(r *http.Request, err error) error {
 	if r.Context().Err() == nil && a.unknown.add(web.Remote(r), a.opt.Now()) {
 		a.log.Warn("client is not known, answered 503", "client", web.Remote(r).String(), "error", err)
 	}
-	return &web.Error{Status: http.StatusServiceUnavailable, Err: err}
+	e := &web.Error{Status: http.StatusServiceUnavailable, Err: err, RetryAfter: "1"}
+	if errors.Is(err, caller.ErrUnknown) {
+		e.Text = "It is not known yet what runs at this address; ask again."
+	}
+	return e
 }

@@ -10,6 +10,7 @@ import (
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/podrole"
 )
 
 // mostEntries is how many entries of clients are described, and mostNames how many names in a list.
@@ -23,6 +24,9 @@ const (
 // same.
 func DescribeGrants(l *config.Loaded) []string {
 	c := l.Config
+	if c.Kubernetes.Enabled {
+		return append(podrole.Describe(l), describePods(c)...)
+	}
 	if len(c.Roles) == 0 && len(c.Clients) == 0 && c.Containers.Engine == "" && !c.ECS.Enabled && !c.ECS.ByPath && !c.PodIdentity.Enabled {
 		return nil
 	}

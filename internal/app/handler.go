@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/podidentity"
@@ -50,11 +51,21 @@ func (a *App) handler() http.Handler {
 			return imds.Version(r)
 		},
 		LogPath: ecs.LogPath,
+		Quiet:   a.isHealthCheck,
 	}
 	return web.CleanPath(a.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header()["Server"] = serverName
 		all.routers[a.surfaceOf(req)].ServeHTTP(w, req)
 	}))))
+}
+
+// isHealthCheck tells whether this program asks for the status on this machine, which health checks do every few seconds. The access
+// log has such requests at the level debug alone.
+func (a *App) isHealthCheck(r *http.Request) bool {
+	if r.UserAgent() != api.StatusAgent || web.Path(r) != statusPath || a.opt.Level.Level() <= slog.LevelDebug {
+		return false
+	}
+	return web.Remote(r).IsLoopback()
 }
 
 // isOwn tells whether the daemon itself asks: its profile takes credentials from a metadata service, which is this one.

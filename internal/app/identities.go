@@ -16,6 +16,7 @@ import (
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/podrole"
 )
 
 const (
@@ -34,6 +35,7 @@ type identities struct {
 	entries []*clientIdentity          // by entry of clients
 	names   []string                   // of the entries: clients[0]
 	asked   []atomic.Bool              // by entry: a client of it has asked
+	cluster *clusterState              // nil without kubernetes.enabled
 
 	mu        sync.Mutex // guards the fields below
 	workloads map[workloadKey]*clientIdentity
@@ -206,16 +208,7 @@ func (s *State) workloadGrant(w *caller.Workload) grant {
 
 // deniedGrant lists the role that a workload names, and denies its credentials.
 func (s *State) deniedGrant(w *caller.Workload) grant {
-	name := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r == '_' || strings.ContainsRune("+=,.@-", r) || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {
-			return r
-		}
-		return '-'
-	}, instance.RoleName(w.Role))
-	name = name[:min(len(name), 64)]
-	if name == "" {
-		name = "denied" // an ARN that ends with a slash
-	}
+	name := podrole.SafeName(w.Role)
 	quoted := w.Role
 	if len(quoted) > 200 {
 		quoted = quoted[:200] + "..."
@@ -266,6 +259,11 @@ func (ids *identities) all() iter.Seq2[string, *clientIdentity] {
 				return
 			}
 		}
+		for id := range ids.cluster.identities() {
+			if !yield("", id) {
+				return
+			}
+		}
 	}
 }
 
@@ -282,7 +280,7 @@ func (s *State) onDemand(before *State) iter.Seq[credentials.Spec] {
 				return
 			}
 		}
-		if before == nil {
+		if !s.podSpecs(yield) || before == nil {
 			return
 		}
 		for _, key := range before.identities.workloadKeys() {

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"sync"
 	"sync/atomic"
 
+	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/imds"
@@ -24,12 +26,16 @@ type grant struct {
 	target credentials.Target
 	// denied is why the client gets no credentials of the role; nil if it does.
 	denied *imds.CredentialError
+	// session tells apart sessions of equal inputs; "" for the one of all.
+	session string
+	// subject is whom a cluster's credentials are for; nil elsewhere.
+	subject *caller.Subject
 }
 
 // spec are the credentials of the grant for an instance.
 func (g grant) spec(in *config.Instance) credentials.Spec {
 	spec := specOf(in)
-	spec.Entry, spec.Target = g.from, g.target
+	spec.Entry, spec.Target, spec.Session, spec.Subject = g.from, g.target, g.session, g.subject
 	return spec
 }
 
@@ -40,8 +46,10 @@ type clientIdentity struct {
 	grant grant
 	// container is the first container that has it; "" if none names its role.
 	container string
-	// pod is the pod or the service account that has it by EKS Pod Identity; "" for none.
+	// pod is the pod or the service account that alone has it, or the node; "" for none.
 	pod string
+	// ofPods says that pods have it, by their addresses.
+	ofPods bool
 
 	once sync.Once
 	made atomic.Pointer[served] // nil before the first client
@@ -94,6 +102,14 @@ func (id *clientIdentity) isOver() bool {
 	if made == nil || made.keeper == nil || parts != nil && parts.signed.made.Load() != nil {
 		return false
 	}
+	return made.isOver()
+}
+
+// isOver reports whether the keeper has ended, since no client has asked for long, or there is none.
+func (made *served) isOver() bool {
+	if made.keeper == nil {
+		return true
+	}
 	state := made.keeper.State()
 	return state.Idle && state.Since.IsZero() && !state.Valid
 }
@@ -109,6 +125,9 @@ func (s *State) makeMetadata(id *clientIdentity) *metadata {
 	in, userData := s.Config.InstanceOf(id.entry, id.grant.credentials)
 	inst := instance.New(&in, userData)
 	snapshot, err := tree.New(inst, in.Metadata)
+	if err == nil && id.ofPods && s.cluster.config.Kubernetes.Pods.Metadata == "none" {
+		snapshot, err = tree.New(inst, hidden(snapshot.Paths()))
+	}
 	if err != nil { // a container's role may be in the way of a value of metadata
 		s.log.Error("cannot make the tree of a client", "identity", s.identities.name(id.entry), "role", id.grant.name, "error", err)
 		return nil
@@ -143,9 +162,12 @@ func (s *State) target(in *config.Instance, snapshot *tree.Snapshot, tokens *imd
 	}
 }
 
-// signaturesOf returns the signatures of a document: those of the state before if it had the same document, so that the bytes
-// stay.
+// signaturesOf returns the signatures of a document: the file's own, or those of the state before, if theirs is the same, so that the
+// bytes stay.
 func (s *State) signaturesOf(document []byte) *signatures {
+	if s.signed != nil && bytes.Equal(s.signed.document, document) {
+		return s.signed
+	}
 	if kept := s.kept[sha256.Sum256(document)]; kept != nil {
 		return kept
 	}

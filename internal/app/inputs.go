@@ -20,6 +20,8 @@ type Inputs struct {
 	Secret *identity.Secret
 	// Locator knows the containers of this machine; nil without containers.engine.
 	Locator Locator
+	// Cluster knows the pods of this node; nil without kubernetes.enabled.
+	Cluster Cluster
 	// Pods verifies the tokens of pods; nil without pod_identity.enabled.
 	Pods      podidentity.Verifier
 	podInputs verifierInputs // that it was made of

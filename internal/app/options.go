@@ -12,6 +12,7 @@ import (
 
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/credentials"
 )
 
 // Options say what a daemon is made of. Config, Log and Level are required.
@@ -36,6 +37,12 @@ type Options struct {
 	WithoutEntries bool
 	// Containers makes what knows the containers of this machine; nil: containers.engine is an error.
 	Containers NewLocator
+	// NewCluster makes what knows the pods of this node; nil: kubernetes.enabled is an error.
+	NewCluster NewCluster
+	// Provide gets credentials that are not made up; nil: by STS.
+	Provide func(credentials.Spec) credentials.Provider
+	// Relay describes the stream of credentials from a laptop; nil without one.
+	Relay func() *api.Relay
 	// AfterBind runs when all addresses are bound and before any file is written, for example to leave root; may be nil.
 	AfterBind func(context.Context) error
 	// Control makes the control socket; nil for none.

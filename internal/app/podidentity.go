@@ -30,6 +30,7 @@ type podState struct {
 	config       *config.Config
 	associations map[[2]string]*config.Association // by namespace and service account
 	service      *podidentity.Service
+	cluster      *clusterState // nil outside a cluster
 }
 
 func (s *State) podStateOf() *podState {
@@ -37,26 +38,32 @@ func (s *State) podStateOf() *podState {
 	if !c.PodIdentity.Enabled {
 		return nil
 	}
-	p := &podState{config: c, associations: make(map[[2]string]*config.Association, len(c.PodIdentity.Associations))}
-	for i := range c.PodIdentity.Associations {
-		a := &c.PodIdentity.Associations[i]
-		p.associations[[2]string{a.Namespace, a.ServiceAccount}] = a
-	}
+	p := newPodState(c, s.cluster)
 	p.service = &podidentity.Service{Verifier: s.Pods, Associations: podAssociations{s.app, s}, Cluster: c.PodIdentity.ClusterName, Now: s.now}
 	return p
 }
 
-// grantOf is what the pods of a key get: nothing without an association. p may be nil.
+// newPodState makes the podState of a configuration. cluster is nil outside a cluster.
+func newPodState(c *config.Config, cluster *clusterState) *podState {
+	p := &podState{config: c, cluster: cluster, associations: make(map[[2]string]*config.Association, len(c.PodIdentity.Associations))}
+	for i := range c.PodIdentity.Associations {
+		a := &c.PodIdentity.Associations[i]
+		p.associations[[2]string{a.Namespace, a.ServiceAccount}] = a
+	}
+	return p
+}
+
+// grantOf is what the pods of a key get: nothing without an association, or a rule of a cluster. p may be nil.
 func (p *podState) grantOf(k podKey) grant {
 	if p == nil {
 		return grant{}
 	}
 	a := p.associations[[2]string{k.namespace, k.account}]
 	if a == nil {
-		return grant{}
+		return p.ofAccount(k)
 	}
 	role := p.config.Roles[a.Role]
-	g := grant{name: a.Role, credentials: &role, from: "roles." + a.Role}
+	g := grant{name: a.Role, credentials: &role, from: "roles." + a.Role, subject: p.subject(k)}
 	switch {
 	case a.TargetRole != "":
 		g.target = credentials.Target{RoleARN: a.TargetRole, ExternalID: a.TargetExternalID.Reveal(), Policy: a.Policy}
@@ -85,14 +92,18 @@ func (p *podState) tag(role *config.Credentials, k podKey) {
 	role.TransitiveTagKeys = append(append([]string{}, role.TransitiveTagKeys...), keys...)
 }
 
-// ofPod returns the identity of a pod; nil without an association.
+// ofPod returns the identity of a pod; nil without an association, or a rule of a cluster.
 func (s *State) ofPod(pod *podidentity.Claims) *clientIdentity {
-	a := s.pods.associations[[2]string{pod.Namespace, pod.ServiceAccount}]
-	if a == nil {
-		return nil
-	}
 	k := podKey{namespace: pod.Namespace, account: pod.ServiceAccount}
-	if s.pods.config.PodIdentity.SessionTags {
+	ownSession := s.pods.config.PodIdentity.SessionTags
+	if s.pods.associations[[2]string{pod.Namespace, pod.ServiceAccount}] == nil {
+		if s.pods.ofAccount(k).name == "" {
+			return nil
+		}
+		session := &s.pods.config.Kubernetes.Session
+		ownSession = session.Tags.Any() || session.Scope == config.ScopePod
+	}
+	if ownSession {
 		k.name, k.uid = pod.PodName, pod.PodUID
 	}
 	id, _ := s.identities.remember(workloadKey{entry: caller.None, pod: k}, func() *clientIdentity {
@@ -134,7 +145,11 @@ func (p podAssociations) Find(r *http.Request, pod *podidentity.Claims) (podiden
 		return nil, nil //nolint:nilnil // no association, as podidentity.Associations has it
 	}
 	web.SetCaller(r, web.Caller{Role: id.grant.name, Identity: id.pod})
-	return podSource{p.state.serve(id).source}, nil
+	made := p.state.serve(id)
+	if made.source == nil { // a rule names a role that no pod can have
+		return nil, nil //nolint:nilnil // as without an association
+	}
+	return podSource{made.source}, nil
 }
 
 // podSource is a credentialSource in the form of pods.

@@ -44,6 +44,9 @@ func (a *App) Reload(why string) error {
 	return nil
 }
 
+// RetryCredentials repeats calls for credentials that have failed, such as when what failed is there again.
+func (a *App) RetryCredentials() { a.pool.Retry() }
+
 // reloadError is why the last reload failed, nil when it succeeded or there was none.
 func (a *App) reloadError() error {
 	if err := a.reloadErr.Load(); err != nil {

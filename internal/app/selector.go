@@ -19,6 +19,7 @@ type client struct {
 	entry     int              // of clients; caller.None if none is for it
 	workload  *caller.Workload // what runs at its address, if that names a role
 	container *caller.Workload // what runs at its address; nil for what is no container, or cannot be one
+	pod       *podIdentity     // of a cluster; nil elsewhere, and for the node itself
 	identity  *clientIdentity
 	// until is when the client must have its answer, if finding out who asks has taken long; else zero.
 	until time.Time
@@ -54,6 +55,9 @@ func (a *App) clientOf(s *State, r *http.Request) (client, error) {
 	if class == guard.Refused {
 		return client{}, &web.Error{Status: http.StatusForbidden}
 	}
+	if s.cluster != nil {
+		return a.clientInCluster(s, r, class)
+	}
 	c := client{state: s, local: class == guard.Local, entry: s.router.Route(remote, listener)}
 	if s.orphans[listener] {
 		return client{}, a.refuseUnknown(r, errOrphan)
@@ -86,7 +90,11 @@ func (a *App) clientOf(s *State, r *http.Request) (client, error) {
 
 // note tells the access log who asks.
 func (c client) note(r *http.Request, role string) {
-	web.SetCaller(r, web.Caller{Role: role, Identity: c.state.identities.name(c.entry)})
+	identity := c.state.identities.name(c.entry)
+	if c.pod != nil {
+		identity = c.workload.Name
+	}
+	web.SetCaller(r, web.Caller{Role: role, Identity: identity})
 }
 
 // selector selects the identity of each client.
@@ -103,11 +111,15 @@ func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
 	if made == nil {
 		return nil, "", &web.Error{Status: http.StatusInternalServerError}
 	}
-	if c.until.IsZero() || made.target.Credentials == nil {
-		return made.target, web.Path(r), nil
+	target := made.target
+	if c.pod != nil {
+		target = s.app.targetOf(c, made)
 	}
-	hurried := *made.target
-	hurried.Credentials = hurriedSource{c, made.target.Credentials}
+	if c.until.IsZero() || target.Credentials == nil {
+		return target, web.Path(r), nil
+	}
+	hurried := *target
+	hurried.Credentials = hurriedSource{c, target.Credentials}
 	return &hurried, web.Path(r), nil
 }
 
@@ -128,6 +140,8 @@ func (h hurriedSource) Credentials(ctx context.Context) (*imds.Credentials, erro
 // its role and those of also. For all others the id suffices, and for this machine, whose processes run as its users.
 func (c client) mayHave(role string) bool {
 	switch {
+	case c.state.cluster != nil: // pods and the node have their own by the metadata service, and no ids
+		return false
 	case c.workload != nil:
 		return c.identity.grant.denied == nil && c.workload.Role == role
 	case c.entry < 0 || c.local:

@@ -18,7 +18,7 @@ func (a *App) Status() *api.Status {
 	s := a.status()
 	g := a.State()
 	s.Identities = g.identitiesStatus(a.opt.Now())
-	s.ECS, s.PodIdentity = a.ecsStatus(g), a.podStatus(g)
+	s.ECS, s.PodIdentity, s.Kubernetes = a.ecsStatus(g), a.podStatus(g), a.clusterStatus(g)
 	if s.Status == api.StatusOK && len(s.Errors()) > 0 {
 		s.Status = api.StatusDegraded
 	}
@@ -44,6 +44,9 @@ func (a *App) status() *api.Status {
 	}
 	if n := a.unknown.total(); n > 0 {
 		s.Refused["unknown"] = n
+	}
+	if g.Cluster != nil {
+		s.Role, s.Credentials.Note = "", "each pod has a role of its own, or none; see kubernetes"
 	}
 	if g.Locator != nil {
 		s.Containers = g.Locator.Status()

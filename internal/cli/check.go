@@ -14,7 +14,7 @@ import (
 
 func newCheck(f *flags) *cobra.Command {
 	var withCredentials bool
-	var as, at string
+	var as, at, pod string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Validate the configuration, print it and every path that it serves",
@@ -30,6 +30,8 @@ and each path with its value. --at names the listener that the client comes to; 
 Behind one NAT address, as of Docker Desktop or of a VirtualBox machine without a network of its own, all clients look alike: give
 each its own listener or its own role's id.
 
+--pod FILE prints which role each pod of a Kubernetes manifest would get by the block kubernetes, and why.
+
   mock-ec2-metadata check --credentials web jobs
   mock-ec2-metadata check --as 192.168.56.11`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -44,8 +46,15 @@ each its own listener or its own role's id.
 				return &usageError{errors.New("--at needs --as, the address of a client")}
 			case as != "" && withCredentials:
 				return &usageError{errors.New("--as and --credentials exclude each other; leave one out")}
+			case pod != "" && (as != "" || withCredentials):
+				return &usageError{errors.New("--pod goes with neither --as nor --credentials; leave these out")}
+			case pod == "" && cmd.Flags().Changed("pod"):
+				return &usageError{errors.New("--pod names no file; write e.g. --pod deployment.yaml")}
 			case as == "" && cmd.Flags().Changed("as"):
 				return &usageError{errors.New("--as names no address; write e.g. --as 192.168.56.11")}
+			}
+			if pod != "" {
+				return checkPod(cmd, f, pod)
 			}
 			loaded, err := config.Load(f.sources())
 			if err != nil {
@@ -73,6 +82,7 @@ each its own listener or its own role's id.
 	}
 	cmd.Flags().BoolVar(&withCredentials, "credentials", false, "also get credentials once and say who you would be; arguments name roles")
 	cmd.Flags().StringVar(&as, "as", "", "print what the client at an `ADDRESS` sees")
+	cmd.Flags().StringVar(&pod, "pod", "", "print which role each pod of a manifest `FILE` would get, and why; - is standard input")
 	cmd.Flags().StringVar(&at, "at", "", "`LISTENER` that the client of --as comes to, as the configuration has it")
 	return cmd
 }

@@ -3,10 +3,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"mock-ec2-metadata/internal/app"
+	"mock-ec2-metadata/internal/config"
 )
 
 // Exit codes of all commands. Those of exec are beside it.
@@ -24,10 +32,28 @@ type Process struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Version string
+	// Name is the program's, for messages; "" is mock-ec2-metadata.
+	Name string
+	// Extension adds what only the program for clusters has; nil: nothing.
+	Extension Extension
+}
+
+// Extension is what the program for Kubernetes adds. Package kubecli implements it.
+type Extension interface {
+	// Extend adds commands and flags to the command tree.
+	Extend(root *cobra.Command, environ []string)
+	// Node tells about the node that the daemon runs on, as config.Sources has it.
+	Node(name string) config.Node
+	// Serve completes the options of the daemon. What it starts ends with ctx.
+	Serve(ctx context.Context, loaded *config.Loaded, opt *app.Options) error
+	// Started is called when the daemon runs.
+	Started(ctx context.Context, a *app.App)
 }
 
 // Run executes one command line, reports an error to Stderr and returns the exit code.
-func Run(ctx context.Context, p Process) int { return exitCode(p.Stderr, execute(ctx, p)) }
+func Run(ctx context.Context, p Process) int {
+	return exitCode(p.Stderr, cmp.Or(p.Name, "mock-ec2-metadata"), execute(ctx, p))
+}
 
 func execute(ctx context.Context, p Process) error {
 	root := newRoot(p)
@@ -42,6 +68,12 @@ func execute(ctx context.Context, p Process) error {
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
+
+// UsageError makes err a wrong command line.
+func UsageError(err error) error { return &usageError{err} }
+
+// NoDaemonError makes err that of a command that found no daemon.
+func NoDaemonError(err error) error { return &exitError{exitNoDaemon, err} }
 
 // exitError ends the process with a code of its own; without err it prints nothing.
 type exitError struct {
@@ -58,8 +90,18 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
+// printable is a text that may hold what a server or a program has said, safe for a terminal. It keeps lines and tabs.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
 // exitCode reports err and returns the code for it.
-func exitCode(stderr io.Writer, err error) int {
+func exitCode(stderr io.Writer, program string, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -67,9 +109,9 @@ func exitCode(stderr io.Writer, err error) int {
 	if ok && own.err == nil {
 		return own.code
 	}
-	fmt.Fprintf(stderr, "mock-ec2-metadata: %v\n", err)
+	fmt.Fprintf(stderr, "%s: %s\n", program, printable(err.Error()))
 	if _, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprintln(stderr, "mock-ec2-metadata help shows the commands and flags.")
+		fmt.Fprintln(stderr, program+" help shows the commands and flags.")
 		return exitUsage
 	}
 	if ok {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,9 @@ import (
 	"mock-ec2-metadata/internal/route"
 	"mock-ec2-metadata/internal/sdkenv"
 )
+
+// lockWait is how long --keep-address waits for another daemon that puts addresses in place or takes them away.
+const lockWait = 15 * time.Second
 
 // linkLocal is what --link-local adds to the daemon.
 type linkLocal struct {
@@ -28,6 +32,9 @@ type linkLocal struct {
 // startLinkLocal puts the addresses of the metadata service, and of containers' services that are on, on this machine, under
 // --link-local. It needs root.
 func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, c *config.Config) (*linkLocal, error) {
+	if f.keep && !f.linkLocal {
+		return nil, &usageError{errors.New("--keep-address is for --link-local")}
+	}
 	if !f.linkLocal {
 		return &linkLocal{stop: func() {}}, nil
 	}
@@ -38,11 +45,28 @@ func startLinkLocal(ctx context.Context, f *flags, log *slog.Logger, c *config.C
 	if err := refuseOccupied(ctx, "--link-local", services.Addresses()); err != nil {
 		return nil, err
 	}
-	stop, err := route.StartHolder(ctx, log, services)
+	put := func() (func(), error) { return route.StartHolder(ctx, log, services) }
+	if f.keep {
+		put = func() (func(), error) { return func() {}, addServices(ctx, services) }
+	}
+	stop, err := put()
 	if err != nil {
 		return nil, err
 	}
 	return &linkLocal{listen: linkLocalListen(c.Server.Listen), stop: stop}, nil
+}
+
+// addServices puts the services' addresses in place, where they stay.
+func addServices(ctx context.Context, s route.Services) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock, err := route.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	_, err = route.Add(ctx, netip.AddrPort{}, s)
+	return err
 }
 
 // servicesOf returns the services that the configuration has on.

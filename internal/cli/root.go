@@ -20,15 +20,17 @@ type flags struct {
 	logLevel  string
 	logFormat string
 	linkLocal bool            // of serve only
+	keep      bool            // of serve only: the addresses of linkLocal stay
 	staysRoot bool            // of exec only, whose daemon becomes no other user
 	also      []config.Option // that a command sets itself
 	control   string
 	version   string
+	extension Extension // nil in the plain program
 }
 
 // newRoot builds the command tree. serve is what runs when no command is named.
 func newRoot(p Process) *cobra.Command {
-	f := &flags{environ: p.Environ, version: p.Version}
+	f := &flags{environ: p.Environ, version: p.Version, extension: p.Extension}
 	root := &cobra.Command{
 		Use:   "mock-ec2-metadata",
 		Short: "A local EC2 Instance Metadata Service that hands out real, temporary IAM credentials",
@@ -64,6 +66,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set overrides th
 	serveCommand := newServe(f)
 	for _, cmd := range []*cobra.Command{root, serveCommand} {
 		cmd.Flags().BoolVar(&f.linkLocal, "link-local", false, "put 169.254.169.254 on this machine while serving, and the addresses of ecs and pod_identity if they are enabled, and listen there too; Linux, root")
+		cmd.Flags().BoolVar(&f.keep, "keep-address", false, "with --link-local, leave the addresses in place at the end: route remove takes them away")
 	}
 
 	root.AddCommand(
@@ -82,6 +85,9 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set overrides th
 		newToken(f),
 		newVersion(f),
 	)
+	if p.Extension != nil {
+		p.Extension.Extend(root, p.Environ)
+	}
 	return root
 }
 
@@ -118,7 +124,11 @@ func (f *flags) sources() config.Sources {
 		options = append(options, config.Option{Flag: "--log-format", Path: "log.format", Value: f.logFormat})
 	}
 	options = append(options, f.also...)
-	return config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options, Profile: f.readProfile, Home: f.home}
+	src := config.Sources{File: f.config, Environ: f.environ, Set: f.set, Options: options, Profile: f.readProfile, Home: f.home}
+	if f.extension != nil {
+		src.Node = f.extension.Node
+	}
+	return src
 }
 
 // quoteAll makes YAML strings of values from the command line.

@@ -70,9 +70,17 @@ func serve(cmd *cobra.Command, f *flags) error {
 		default:
 		}
 	}
+	if f.extension != nil {
+		if err := f.extension.Serve(ctx, loaded, &opt); err != nil {
+			return err
+		}
+	}
 	a, err := app.New(ctx, opt)
 	if err != nil {
 		return err
+	}
+	if f.extension != nil {
+		go f.extension.Started(ctx, a)
 	}
 	if terminal.Attached() {
 		terminal.IgnoreStop()

@@ -32,27 +32,32 @@ the daemon's control socket, so that it works whatever the daemon listens on. It
 			if err != nil {
 				return controlError(err)
 			}
-			for i := range s.Identities {
-				s.Identities[i].ID = ""
-			}
-			if s.ECS != nil {
-				for i := range s.ECS.Containers {
-					s.ECS.Containers[i].CredentialsID = ""
-				}
-			}
 			if table {
 				return printStatus(cmd.OutOrStdout(), s)
 			}
-			text, err := json.MarshalIndent(s, "", "  ")
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
-			return err
+			return PrintStatus(cmd.OutOrStdout(), s)
 		},
 	}
 	cmd.Flags().BoolVar(&table, "table", false, "print a table of roles and instances, for people")
 	return addControl(cmd, f)
+}
+
+// PrintStatus prints a status document without the ids of roles.
+func PrintStatus(out io.Writer, s *api.Status) error {
+	for i := range s.Identities {
+		s.Identities[i].ID = ""
+	}
+	if s.ECS != nil {
+		for i := range s.ECS.Containers {
+			s.ECS.Containers[i].CredentialsID = ""
+		}
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
 }
 
 // printStatus prints what clients get as a table, and below it what is wrong with the daemon as a whole.

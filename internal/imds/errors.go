@@ -30,8 +30,16 @@ func render(w http.ResponseWriter, _ *http.Request, e *web.Error) {
 	if e.Allow != "" {
 		w.Header().Set("Allow", e.Allow)
 	}
+	if e.RetryAfter != "" {
+		w.Header()["Retry-After"] = []string{e.RetryAfter}
+	}
 	if e.Status == http.StatusNotFound {
 		web.WriteMade(w, e.Status, textHTML, notFoundLength, notFoundBody)
+		return
+	}
+	if e.Text != "" {
+		body := []byte(e.Text + "\n")
+		web.WriteMade(w, e.Status, textPlain, web.Length(body), body)
 		return
 	}
 	web.WriteMade(w, e.Status, textPlain, noLength, nil)

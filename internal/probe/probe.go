@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"mock-ec2-metadata/internal/api"
@@ -20,6 +21,9 @@ const (
 	// dialTimeout is plenty for this machine's own addresses. It bounds the wait for an address that leads nowhere.
 	dialTimeout = time.Second
 	maxStatus   = 16 << 20 // bytes; with 10,000 identities it has 6 MB
+	// maxAgain bounds how often Status asks once more, each time after a second at most. A pod was known 5 s after its first request at
+	// the latest, on a busy machine.
+	maxAgain = 10
 )
 
 // First returns the first of the listen addresses where a daemon answers, and its status. Otherwise it returns the first
@@ -57,24 +61,47 @@ func (e *StrangerError) Error() string {
 }
 
 // Status reads the /status page at a URL. It fails with a *StrangerError if something else answers there.
+//
+// A daemon of a cluster answers 503 with Retry-After while it does not know yet which pod asks. So Status asks again then, up to 10 times.
 func Status(ctx context.Context, page string) (*api.Status, error) {
-	resp, err := request(ctx, http.MethodGet, page, nil)
+	for range maxAgain {
+		s, again, err := statusOnce(ctx, page)
+		if again < 0 {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(again):
+		}
+	}
+	s, _, err := statusOnce(ctx, page)
+	return s, err
+}
+
+// statusOnce asks once. again is how long the daemon wants the client to wait before it asks again, at most a second; negative if not.
+func statusOnce(ctx context.Context, page string) (s *api.Status, again time.Duration, err error) {
+	again = -1
+	resp, err := request(ctx, http.MethodGet, page, http.Header{"User-Agent": {api.StatusAgent}})
 	if _, malformed := errors.AsType[*url.Error](err); malformed {
-		return nil, err
+		return nil, again, err
 	}
 	if err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || ctx.Err() != nil {
-			return nil, fmt.Errorf("nothing answers at %s: %w", page, err)
+			return nil, again, fmt.Errorf("nothing answers at %s: %w", page, err)
 		}
-		return nil, &StrangerError{page: page, err: err}
+		return nil, again, &StrangerError{page: page, err: err}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var s api.Status
-	err = json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(&s)
-	if err != nil || resp.StatusCode != http.StatusOK || s.Status == "" || s.InstanceID == "" {
-		return nil, &StrangerError{page: page, answer: resp.Status, server: resp.Header.Get("Server")}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && resp.StatusCode == http.StatusServiceUnavailable && seconds >= 0 {
+		again = time.Duration(min(seconds, 1)) * time.Second
 	}
-	return &s, nil
+	s = &api.Status{}
+	err = json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(s)
+	if err != nil || resp.StatusCode != http.StatusOK || s.Status == "" || s.InstanceID == "" {
+		return nil, again, &StrangerError{page: page, answer: resp.Status, server: resp.Header.Get("Server")}
+	}
+	return s, -1, nil
 }
 
 // IsEC2 tells whether a stranger at base looks like the real service: it has EC2's name, no /status, and issues session

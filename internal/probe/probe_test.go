@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -122,6 +123,40 @@ func TestStatus_NamesStrangers(t *testing.T) {
 }
 
 // TestStatus_NothingIsNoStranger has an address without a listener, and a request that is given up.
+func TestStatus_AsksAgainWhileTheDaemonDoesNotKnowThePod(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		unknown    int // answers of 503
+		retryAfter string
+		wantCalls  int
+		wantError  bool
+	}{
+		{name: "known at once", wantCalls: 1},
+		{name: "known later", unknown: 3, retryAfter: "0", wantCalls: 4},
+		{name: "never known", unknown: 99, retryAfter: "0", wantCalls: 11, wantError: true},
+		{name: "unavailable without Retry-After", unknown: 99, wantCalls: 1, wantError: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			calls := 0
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if calls++; calls <= tt.unknown {
+					if tt.retryAfter != "" {
+						w.Header().Set("Retry-After", tt.retryAfter)
+					}
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				_, _ = io.WriteString(w, `{"status": "ok", "instance_id": "i-1"}`)
+			}))
+			defer srv.Close()
+			_, err := Status(t.Context(), srv.URL)
+			if _, stranger := errors.AsType[*StrangerError](err); calls != tt.wantCalls || stranger != tt.wantError {
+				t.Errorf("%d calls, error %v; want %d calls", calls, err, tt.wantCalls)
+			}
+		})
+	}
+}
+
 func TestStatus_NothingIsNoStranger(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()

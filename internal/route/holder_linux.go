@@ -55,7 +55,7 @@ func startHolder(ctx context.Context, log *slog.Logger, cmd *exec.Cmd, timeout t
 	line, _ := bufio.NewReader(stdout).ReadString('\n')
 	wait := func() error {
 		err := cmd.Wait()
-		if text := strings.TrimPrefix(strings.TrimSpace(stderr.String()), "mock-ec2-metadata: "); text != "" {
+		if text := withoutProgram(strings.TrimSpace(stderr.String())); text != "" {
 			return errors.New(text)
 		}
 		return err
@@ -100,4 +100,14 @@ func closeOnExec() error {
 		}
 	}
 	return nil
+}
+
+// withoutProgram returns an error's text without the name of the program, which this process puts before it again.
+func withoutProgram(text string) string {
+	for _, name := range []string{"mock-ec2-metadata: ", "mock-ec2-metadata-kube: "} {
+		if rest, ok := strings.CutPrefix(text, name); ok {
+			return rest
+		}
+	}
+	return text
 }

@@ -20,6 +20,8 @@ type AccessLog struct {
 	Version func(*http.Request) string
 	// LogPath returns the path of a request for its line. nil: as in the URL; set it where a path can contain a secret.
 	LogPath func(*http.Request) string
+	// Quiet reports whether a request is not worth a line if its answer is below 400. nil: each is.
+	Quiet func(*http.Request) bool
 
 	recorders sync.Pool // of *recorder
 	stamps    stamps
@@ -46,6 +48,13 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 // end writes the line and returns the recorder to the pool.
 func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
 	took := time.Since(start)
+	defer func() {
+		rec.ResponseWriter = nil
+		a.recorders.Put(rec)
+	}()
+	if a.Quiet != nil && rec.status != 0 && rec.status < http.StatusBadRequest && a.Quiet(r) {
+		return
+	}
 	e := entry{
 		at: start.Add(took), client: host(r.RemoteAddr), method: r.Method, path: logPath(a.LogPath, r),
 		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r), caller: callerOf(r),
@@ -56,8 +65,6 @@ func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
 		rec.line = e.appendText(rec.line[:0], &a.stamps)
 	}
 	_, _ = a.Out.Write(rec.line)
-	rec.ResponseWriter = nil
-	a.recorders.Put(rec)
 }
 
 // recorder records status and size of an answer.

@@ -20,6 +20,7 @@ type connection struct {
 	remote   netip.Addr
 	local    netip.Addr
 	listener string
+	peer     string
 	caller   Caller // of the request under way
 }
 
@@ -36,7 +37,7 @@ func WithListener(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, listenerKey{}, name)
 }
 
-// WithConn is an http.Server's ConnContext. Conn, Remote, Listener and SetCaller need it. It also gives all requests of a
+// WithConn is an http.Server's ConnContext. Conn, Remote, Listener, SetPeer and SetCaller need it. It also gives all requests of a
 // connection one routing context; chi would copy each request to add one.
 func WithConn(ctx context.Context, c net.Conn) context.Context {
 	info := &connection{conn: c}
@@ -82,6 +83,22 @@ func Local(r *http.Request) netip.Addr {
 func Listener(r *http.Request) string {
 	if info := infoOf(r); info != nil {
 		return info.listener
+	}
+	return ""
+}
+
+// SetPeer notes for the rest of the connection who is at its other end, in any form that tells peers apart. A connection never changes
+// hands, though its address may.
+func SetPeer(r *http.Request, peer string) {
+	if info := infoOf(r); info != nil {
+		info.peer = peer
+	}
+}
+
+// Peer returns what SetPeer has noted for the connection of a request; "" for nothing, and without WithConn.
+func Peer(r *http.Request) string {
+	if info := infoOf(r); info != nil {
+		return info.peer
 	}
 	return ""
 }

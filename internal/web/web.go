@@ -16,6 +16,12 @@ type Error struct {
 	Status int    // HTTP status code
 	Allow  string // for 405: the Allow header
 	Err    error  // the cause; never sent
+	// Text is a sentence for the client, where the form of the answer has room for one; "" for none. It holds no secret.
+	Text string
+	// RetryAfter is the header of that name, in seconds; "" for none.
+	RetryAfter string
+	// Close ends the connection after the answer.
+	Close bool
 }
 
 func (e *Error) Error() string {
@@ -60,6 +66,9 @@ func (a *Adapter) Handle(h Handler) http.HandlerFunc {
 		if !errors.As(err, &e) {
 			a.Log.Error("cannot answer", "path", logPath(a.LogPath, r), "error", err)
 			e = &Error{Status: http.StatusInternalServerError, Err: err}
+		}
+		if e.Close {
+			w.Header()["Connection"] = []string{"close"}
 		}
 		a.Render(w, r, e)
 	}

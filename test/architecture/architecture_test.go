@@ -23,7 +23,7 @@ const (
 
 // packageMap says which of our packages each package imports directly: these, and no others. The value nil is none.
 var packageMap = map[string][]string{
-	command: {cli, "internal/terminal"},
+	command: {cli},
 	// cli wires all others together; see TestImports_CLIMayImportAll.
 	cli: nil,
 
@@ -33,7 +33,7 @@ var packageMap = map[string][]string{
 	},
 	"internal/app": {
 		"internal/api", "internal/caller", "internal/config", "internal/credentials", "internal/ecs", "internal/filewatch", "internal/guard", "internal/identity",
-		"internal/imds", "internal/instance", "internal/podidentity", "internal/server", "internal/sts", "internal/tokenreview", "internal/tree",
+		"internal/imds", "internal/instance", "internal/podidentity", "internal/podrole", "internal/server", "internal/sts", "internal/tokenreview", "internal/tree",
 		"internal/web",
 	},
 	"internal/control":     {"internal/api", "internal/web"},

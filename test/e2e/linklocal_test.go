@@ -151,6 +151,29 @@ func TestLinkLocal_KilledDaemonLeavesNoAddress(t *testing.T) {
 	})
 }
 
+// TestLinkLocal_KeptAddressOutlivesTheDaemon needs no helper.
+func TestLinkLocal_KeptAddressOutlivesTheDaemon(t *testing.T) {
+	needTools(t)
+	machine := newNamespace(t, "machine")
+	before := machine.state(t)
+	home := mockHome(t, "")
+	start := func() *daemonProcess {
+		d := machine.startIn(t, home, buildDaemon(t), "serve", "--link-local", "--keep-address")
+		d.serving(t)
+		return d
+	}
+	d := start()
+	machine.wantProcesses(t, 1)
+	machine.get(t, "/latest/meta-data/")
+	d.kill(t)
+	machine.wantOneOfEach(t)
+	d = start()
+	d.stop(t)
+	machine.wantOneOfEach(t)
+	machine.output(t, nil, buildDaemon(t), "route", "remove")
+	machine.want(t, "after route remove", before)
+}
+
 // TestLinkLocal_HelperInheritsNothing looks at the process that stays root.
 func TestLinkLocal_HelperInheritsNothing(t *testing.T) {
 	needTools(t)
