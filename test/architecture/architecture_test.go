@@ -67,6 +67,7 @@ var packageMap = map[string][]string{
 	"internal/kube":        {"internal/caller"},
 	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
 	"internal/imagefile":   nil,
+	"internal/manifest":    nil,
 }
 
 // systems are those whose files are looked at.
