@@ -68,6 +68,7 @@ var packageMap = map[string][]string{
 	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
 	"internal/imagefile":   nil,
 	"internal/manifest":    nil,
+	"internal/cluster":     {"internal/api"},
 }
 
 // systems are those whose files are looked at.
