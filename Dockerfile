@@ -1,11 +1,13 @@
 # The image of mock-ec2-metadata. Build it with ./build-docker.sh; plain
-# "docker build ." works too, with or without BuildKit.
+# "docker build ." works too, with or without BuildKit. With the build argument
+# PROGRAM=mock-ec2-metadata-kube it is the image for Kubernetes.
 #
 #   base ──┬─ reloader ───────┐
 #          └─ compile ──┬─ build ──> (final) scratch, static binary
 #                       └─ dev    <─ reloader
 
 ARG GO_IMAGE=golang:1.26-bookworm
+ARG PROGRAM=mock-ec2-metadata
 
 # base: the toolchain and the modules, downloaded again only when go.mod or
 # go.sum change. The umask leaves both caches writable for any uid, because
@@ -24,8 +26,9 @@ RUN cd tools && CGO_ENABLED=0 go build -trimpath -o /out/air github.com/air-vers
 # compile: every package once. Stamping a version (build) and the first
 # rebuild (dev) then only link.
 FROM base AS compile
+ARG PROGRAM
 COPY . .
-RUN umask 0000 && CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -o /dev/null ./cmd/mock-ec2-metadata
+RUN umask 0000 && CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -o /dev/null "./cmd/${PROGRAM}"
 
 # dev: the repository is mounted over /app, see ./run-docker.sh dev.
 FROM compile AS dev
@@ -35,19 +38,23 @@ ENV HOME=/home/mock
 EXPOSE 5000
 CMD ["air", "-c", "tools/air.toml"]
 
-# build: the whole file system of the final image, below /rootfs.
+# build: the whole file system of the final image, below /rootfs. Whatever the
+# program is called, /mock-ec2-metadata starts it.
 FROM compile AS build
+ARG PROGRAM
 ARG VERSION=dev
 RUN mkdir -p /rootfs/conf /rootfs/etc/ssl/certs /rootfs/home/mock/.aws /rootfs/home/mock/.local/state/mock-ec2-metadata /rootfs/tmp /rootfs/usr/share \
  && chmod 1777 /rootfs/tmp \
  && cp -L /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ \
  && cp "$(go env GOROOT)/lib/time/zoneinfo.zip" /rootfs/usr/share/ \
  && CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X main.version=${VERSION}" \
-      -o /rootfs/mock-ec2-metadata ./cmd/mock-ec2-metadata
+      -o "/rootfs/${PROGRAM}" "./cmd/${PROGRAM}" \
+ && if [ "${PROGRAM}" != mock-ec2-metadata ]; then ln -s "${PROGRAM}" /rootfs/mock-ec2-metadata; fi
 
 FROM scratch
+ARG PROGRAM
 ARG VERSION=dev
-LABEL org.opencontainers.image.title="mock-ec2-metadata" \
+LABEL org.opencontainers.image.title="${PROGRAM}" \
       org.opencontainers.image.description="Answers like the EC2 Instance Metadata Service and hands out temporary credentials of an IAM role" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"

@@ -18,11 +18,15 @@ ARGS ?=
 build: ## Build bin/mock-ec2-metadata, static and stripped
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/mock-ec2-metadata
 
+.PHONY: kube
+kube: ## Build bin/mock-ec2-metadata-kube, the program for Kubernetes (docs/kubernetes.md)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $(BIN)-kube ./cmd/mock-ec2-metadata-kube
+
 .PHONY: cross
 cross: ## See that macOS and Windows can be built for, on amd64 and arm64
-	@for os in darwin windows; do for arch in amd64 arm64; do \
-	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/mock-ec2-metadata; \
-	done; done
+	@for os in darwin windows; do for arch in amd64 arm64; do for program in mock-ec2-metadata mock-ec2-metadata-kube; do \
+	  echo "$$os/$$arch $$program"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/$$program; \
+	done; done; done
 
 .PHONY: run
 run: build ## Build and serve on port 5000 (ARGS='--log-level debug' adds flags)
@@ -36,6 +40,7 @@ test: ## Unit tests with the race detector; needs Go and a C compiler
 lint: $(TOOLS)/golangci-lint ## golangci-lint
 	$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/golangci-lint run --build-tags e2e ./test/...
+	$(TOOLS)/golangci-lint run --build-tags kube ./test/kube/...
 
 .PHONY: check
 check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-lint, shellcheck, links of the docs, go.mod tidiness
@@ -43,6 +48,7 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-li
 	  if [ -n "$$unformatted" ]; then echo "gofumpt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags e2e ./...
+	go vet -tags kube ./...
 	shellcheck $(SHELL_SCRIPTS)
 	python3 docs/check.py
 	go mod tidy -diff
@@ -51,6 +57,8 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-li
 	go -C test/clients/go-v1 mod tidy -diff
 	go -C test/clients/go-others vet ./...
 	go -C test/clients/go-others mod tidy -diff
+	go -C test/charts vet ./...
+	go -C test/charts mod tidy -diff
 	go mod verify
 
 .PHONY: vuln
@@ -67,7 +75,19 @@ sbom: build $(TOOLS)/cyclonedx-gomod ## bin/mock-ec2-metadata.cdx.json: what the
 
 .PHONY: e2e
 e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIBUTING.md lists
-	go test -count=1 -race -tags e2e -timeout 30m -v ./internal/identity ./test/e2e/...
+	go test -count=1 -race -tags e2e -timeout 45m -v ./internal/identity ./test/e2e/...
+
+.PHONY: charts
+charts: ## Compare the Helm chart and the kustomization with the plain manifest, by Helm's own code
+	go -C test/charts test -count=1 ./...
+
+.PHONY: kube-test
+kube-test: ## Tests on a real one-node cluster; Linux, root, what test/kube/build.sh made (KUBE_TESTS=required: fail without)
+	go test -count=1 -race -tags kube -timeout 30m -v ./test/kube/...
+
+.PHONY: kube-demo
+kube-demo: kube ## See it in a real one-node cluster on this machine; Linux, root (test/kube/demo.sh)
+	test/kube/demo.sh $(ARGS)
 
 .PHONY: bench
 bench: build ## Measure speed and size beside a bare net/http server, docs/performance.md; Linux, wrk (BASE=path/to/old/binary, PEER=path/to/ecs-local, SHORT=1, ROUNDS, SECONDS, CONNECTIONS)
@@ -80,9 +100,18 @@ bench-identities: build ## Measure a daemon with 1,000 roles and 10,000 clients,
 	go run ./test/bench/run -identities -daemon $(BIN) $(if $(BASE),-base $(BASE)) $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) \
 	  $(if $(SECONDS),-seconds $(SECONDS)) $(ARGS)
 
+.PHONY: kube-bench
+kube-bench: build kube ## Measure the daemon of a Kubernetes node, docs/performance.md; Linux, root, wrk, what test/kube/build.sh made (KUBE2IAM_BIN=path/to/kube2iam, SHORT=1, ROUNDS, SECONDS)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/kube-bench ./test/kube/bench
+	$(if $(KUBE2IAM_BIN),KUBE2IAM_BIN=$(KUBE2IAM_BIN)) bin/kube-bench $(if $(SHORT),-short) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SECONDS),-seconds $(SECONDS)) $(ARGS)
+
 .PHONY: image
 image: ## Build the Docker images (ARGS='--build-arg ...' adds flags)
 	./build-docker.sh $(ARGS)
+
+.PHONY: kube-image
+kube-image: ## Build the Docker image of the program for Kubernetes (ARGS='--build-arg ...' adds flags)
+	./build-docker.sh kube $(ARGS)
 
 .PHONY: help
 help: ## This list

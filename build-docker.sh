@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
 # Builds the two images: mock-ec2-metadata, which runs the daemon, and
-# mock-ec2-metadata:dev, which rebuilds it while you edit.
+# mock-ec2-metadata:dev, which rebuilds it while you edit. With "kube" it builds
+# the image for Kubernetes instead.
 set -euo pipefail
 
 name=mock-ec2-metadata
+program=$name
 
 usage() {
 	cat <<EOT
-Usage: ./build-docker.sh [OPTION FOR docker build]...
+Usage: ./build-docker.sh [kube] [OPTION FOR docker build]...
 
 Builds the images
   $name:latest and $name:<version>   for ./run-docker.sh prd
   $name:dev                          for ./run-docker.sh dev
+With kube instead
+  $name-kube:latest and $name-kube:<version>   for mock-ec2-metadata-kube up --image
 
 Options go to both runs of docker build, for instance
   ./build-docker.sh --no-cache
@@ -43,6 +47,10 @@ case ${1-} in
 	usage
 	exit 0
 	;;
+kube)
+	program=$name-kube
+	shift
+	;;
 esac
 
 command -v docker >/dev/null 2>&1 ||
@@ -54,9 +62,17 @@ version=${VERSION:-$(git -C "$root" describe --tags --always --dirty --abbrev=12
 # A tag allows fewer characters than a version (1.2.0+local).
 tag=$(printf '%s' "$version" | tr -c 'A-Za-z0-9_.-' - | cut -c1-128)
 case $tag in
-latest | dev) tags=(--tag "$name:latest") ;;
-*) tags=(--tag "$name:latest" --tag "$name:$tag") ;;
+latest | dev) tags=(--tag "$program:latest") ;;
+*) tags=(--tag "$program:latest" --tag "$program:$tag") ;;
 esac
+
+if [ "$program" != "$name" ]; then
+	docker build "${tags[@]}" --build-arg "PROGRAM=$program" --build-arg "VERSION=$version" "$@" "$root"
+	echo
+	echo "$program:latest  (version $version)"
+	echo "Next: push it to a registry that your nodes reach, and mock-ec2-metadata-kube up --image REF"
+	exit
+fi
 
 docker build "${tags[@]}" --build-arg "VERSION=$version" "$@" "$root"
 docker build --tag "$name:dev" --target dev "$@" "$root"

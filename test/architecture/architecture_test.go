@@ -23,7 +23,8 @@ const (
 
 // packageMap says which of our packages each package imports directly: these, and no others. The value nil is none.
 var packageMap = map[string][]string{
-	command: {cli},
+	command:                      {cli},
+	"cmd/mock-ec2-metadata-kube": {cli, "internal/kubecli"},
 	// cli wires all others together; see TestImports_CLIMayImportAll.
 	cli: nil,
 
@@ -35,6 +36,11 @@ var packageMap = map[string][]string{
 		"internal/api", "internal/caller", "internal/config", "internal/credentials", "internal/ecs", "internal/filewatch", "internal/guard", "internal/identity",
 		"internal/imds", "internal/instance", "internal/podidentity", "internal/podrole", "internal/server", "internal/sts", "internal/tokenreview", "internal/tree",
 		"internal/web",
+	},
+	"internal/kubecli": {
+		"internal/api", "internal/app", "internal/caller", "internal/cli", "internal/cluster", "internal/config", "internal/credentials", "internal/imagefile",
+		"internal/kube", "internal/manifest", "internal/podproc", "internal/podrole", "internal/probe", "internal/profile", "internal/relay", "internal/route",
+		"internal/sts", "internal/terminal",
 	},
 	"internal/control":     {"internal/api", "internal/web"},
 	"internal/probe":       {"internal/api"},
@@ -49,12 +55,19 @@ var packageMap = map[string][]string{
 	"internal/server":      {"internal/web"},
 	"internal/api":         nil,
 	"internal/caller":      nil,
+	"internal/cluster":     {"internal/api"},
 	"internal/config":      {"internal/profile"},
 	"internal/credentials": {"internal/caller"},
+	"internal/podrole":     {"internal/caller", "internal/config", "internal/instance"},
+	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
 	"internal/docker":      {"internal/caller"},
+	"internal/kube":        {"internal/caller"},
 	"internal/filewatch":   nil,
 	"internal/identity":    nil,
+	"internal/imagefile":   nil,
+	"internal/manifest":    nil,
 	"internal/netfilter":   nil,
+	"internal/podproc":     nil,
 	"internal/privileges":  nil,
 	"internal/profile":     nil,
 	"internal/route":       nil,
@@ -62,13 +75,6 @@ var packageMap = map[string][]string{
 	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
-	"internal/podrole":     {"internal/caller", "internal/config", "internal/instance"},
-	"internal/podproc":     nil,
-	"internal/kube":        {"internal/caller"},
-	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
-	"internal/imagefile":   nil,
-	"internal/manifest":    nil,
-	"internal/cluster":     {"internal/api"},
 }
 
 // systems are those whose files are looked at.
@@ -163,6 +169,23 @@ func TestImports_AreThoseOfTheDocumentation(t *testing.T) {
 	for name := range documented {
 		if _, known := want[name]; !known {
 			t.Errorf("CONTRIBUTING.md has a row of %s, which is not in the map", name)
+		}
+	}
+}
+
+// TestImports_PlainProgramHasNothingOfKubernetes also checks that the cluster's program has it: else the test would find nothing.
+func TestImports_PlainProgramHasNothingOfKubernetes(t *testing.T) {
+	for name, want := range map[string]bool{command: false, "cmd/mock-ec2-metadata-kube": true} {
+		for _, goos := range systems {
+			cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", module+name)
+			cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if has := bytes.Contains(out, []byte("k8s.io/")); has != want {
+				t.Errorf("%s on %s depends on packages of k8s.io: %v, want %v", name, goos, has, want)
+			}
 		}
 	}
 }

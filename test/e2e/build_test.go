@@ -163,25 +163,26 @@ func TestDockerfile_BuildsAsTheMakefileDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(string(dockerfile), "\\\n", " ")
-	command := regexp.MustCompile(`(CGO_ENABLED=0 go build .*-o )/rootfs/(mock-ec2-metadata .*)`).FindStringSubmatch(text)
+	command := regexp.MustCompile(`(CGO_ENABLED=0 go build .*-o )"/rootfs/(\S+)" (\S+)`).FindStringSubmatch(text)
 	if command == nil {
-		t.Fatal("no go build of /rootfs/mock-ec2-metadata in the Dockerfile")
+		t.Fatal("no go build of /rootfs in the Dockerfile")
 	}
 	environment := regexp.MustCompile(`ENV .*\bGOFLAGS=(\S+)`).FindStringSubmatch(text)
 	if environment == nil {
 		t.Fatal("no ENV with GOFLAGS in the Dockerfile")
 	}
-	image := command[1] + command[2] + " " + environment[1]
-	image = strings.NewReplacer("${VERSION}", stamped, `"`, "'").Replace(image)
-
-	made := strings.Replace(mustMake(t, "../..", nil, "--dry-run", "build", "VERSION="+stamped), "-o bin/", "-o ", 1)
 	words := func(line string) []string {
 		w := strings.Fields(line)
 		slices.Sort(w)
 		return w
 	}
-	if diff := cmp.Diff(words(made), words(image)); diff != "" {
-		t.Errorf("words of the build commands (- Makefile, + Dockerfile):\n%s", diff)
+	for target, program := range map[string]string{"build": "mock-ec2-metadata", "kube": "mock-ec2-metadata-kube"} {
+		image := command[1] + command[2] + " " + strings.Trim(command[3], `"`) + " " + environment[1]
+		image = strings.NewReplacer("${VERSION}", stamped, "${PROGRAM}", program, `"`, "'").Replace(image)
+		made := strings.Replace(mustMake(t, "../..", nil, "--dry-run", target, "VERSION="+stamped), "-o bin/", "-o ", 1)
+		if diff := cmp.Diff(words(made), words(image)); diff != "" {
+			t.Errorf("words of the build commands (- make %s, + Dockerfile):\n%s", target, diff)
+		}
 	}
 }
 

@@ -57,6 +57,14 @@ func TestDocker_ScriptsBuildAndRunTheImages(t *testing.T) {
 	if !strings.Contains(built, fmt.Sprintf("mock-ec2-metadata:latest  %.1f MB  (version e2e)", float64(bytes)/1e6)) {
 		t.Errorf("build-docker.sh does not print the size of the image:\n%s", built[max(0, len(built)-500):])
 	}
+	t.Run("kube", func(t *testing.T) {
+		mustScript(t, repo, []string{"VERSION=e2e"}, "./build-docker.sh", "kube", "--build-arg", "GO_IMAGE="+baseImage, "--network", "host")
+		for _, program := range []string{"/mock-ec2-metadata", "/mock-ec2-metadata-kube"} {
+			if out, err := docker("run", "--rm", "--entrypoint", program, "mock-ec2-metadata-kube:e2e", "version"); err != nil || !strings.Contains(out, "e2e") {
+				t.Errorf("%s in the image for Kubernetes: %q, %v", program, out, err)
+			}
+		}
+	})
 	t.Run("binary", func(t *testing.T) { testImageBinary(t, docker, repo) })
 	t.Run("prd", func(t *testing.T) { testPrd(t, docker, repo) })
 	t.Run("control", func(t *testing.T) { testDockerControl(t, docker, repo) })
@@ -126,11 +134,11 @@ func testPrd(t *testing.T, docker dockerCLI, repo string) {
 		if header.Get("Server") != "EC2ws" || !strings.Contains(document, `"Code" : "Success"`) {
 			t.Errorf("credentials: %v %s", header, document)
 		}
-		log, err := docker("logs", container)
 		for _, want := range []string{"config=conf/config.yaml ", "method=GET path=/latest/meta-data/iam/security-credentials/myrole status=200"} {
-			if err != nil || !strings.Contains(log, want) {
-				t.Errorf("docker logs has no %q: %v\n%s", want, err, log)
-			}
+			testutil.Eventually(t, "docker logs has "+want, func() bool { // the access log is written every 20 ms
+				log, err := docker("logs", container)
+				return err == nil && strings.Contains(log, want)
+			})
 		}
 	})
 	t.Run("allows a virtual machine", func(t *testing.T) {
