@@ -7,7 +7,6 @@ import (
 	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
-	"mock-ec2-metadata/internal/instance"
 	"mock-ec2-metadata/internal/podrole"
 )
 
@@ -69,12 +68,4 @@ func subjectName(s *caller.Subject) string {
 		return "node " + s.Node
 	}
 	return podKey{s.Pod.Namespace, s.Pod.ServiceAccount, s.Pod.Name, s.Pod.UID}.String()
-}
-
-// RoleName is the role of a spec as people know it: the name of the IAM role, or the profile.
-func RoleName(s credentials.Spec) string {
-	if role := s.IssuedRole(); role != "" {
-		return instance.RoleName(role)
-	}
-	return s.Profile
 }

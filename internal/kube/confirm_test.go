@@ -44,7 +44,7 @@ func TestConfirm_EachAnswerOfTheKernel(t *testing.T) {
 		{name: "a pod with another address", kernel: []string{"uid-thief"}},
 		{name: "a pod in the node's network", kernel: []string{"uid-agent"}},
 		{name: "a pod that has finished", kernel: []string{"uid-job"}},
-		{name: "a pod that nobody knows", kernel: []string{"uid-nobody"}},
+		{name: "a pod that the API does not know", kernel: []string{"uid-stranger"}},
 		{name: "none", want: "web"},
 		{name: "none, of a pod that is being deleted", leaving: true},
 		{name: "none, of a pod whose processes were seen", seen: true},
@@ -279,7 +279,7 @@ func TestConfirm_WithoutProcTheAPIDecides(t *testing.T) {
 }
 
 func TestConfirm_EndsWithTheRequest(t *testing.T) {
-	for _, has := range []string{"uid-nobody", "uid-web"} {
+	for _, has := range []string{"uid-stranger", "uid-web"} {
 		inBubble(t, func(t *testing.T) {
 			k := &processes{}
 			_, l := confirming(t, k)
