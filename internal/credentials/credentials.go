@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -73,14 +74,23 @@ type Mock struct {
 	// Lifetime of the credentials.
 	Lifetime time.Duration
 	Now      func() time.Time
+
+	retrieved atomic.Int64
 }
 
-// Retrieve never fails.
+// mockKey is the access key id of the first credentials that a Mock makes up.
+const mockKey = "ASIAMOCKEDCREDENTIAL"
+
+// Retrieve never fails. Each renewal has another key, as STS gives one.
 func (m *Mock) Retrieve(context.Context) (*Credentials, error) {
+	key := mockKey
+	if n := m.retrieved.Add(1); n > 1 {
+		key = fmt.Sprintf("ASIAMOCKEDRENEW%05d", n%100_000)
+	}
 	now := m.Now().UTC().Truncate(time.Second)
 	session, _ := arn.Parse(m.ARN)
 	return &Credentials{ //nolint:gosec // made up
-		AccessKeyID:     "ASIAMOCKEDCREDENTIAL",
+		AccessKeyID:     key,
 		SecretAccessKey: "mocked/secret/that/no/AWS/service/takes0",
 		SessionToken:    "bW9jay1lYzItbWV0YWRhdGE6IG1hZGUtdXAgY3JlZGVudGlhbHMsIG5vIEFXUyBzZXJ2aWNlIHRha2VzIHRoZW0=",
 		Expiration:      now.Add(m.Lifetime),

@@ -48,3 +48,18 @@ func TestMock_HasTheFormOfRealCredentials(t *testing.T) {
 		t.Errorf("expire at %v, want %v", c.Expiration, want)
 	}
 }
+
+func TestMock_EachRenewalHasAnotherKey(t *testing.T) {
+	m := &Mock{ARN: "arn:x", Lifetime: time.Hour, Now: time.Now}
+	known := map[string]bool{}
+	for range 2000 {
+		c, err := m.Retrieve(t.Context())
+		if err != nil || len(c.AccessKeyID) != 20 || known[c.AccessKeyID] {
+			t.Fatalf("%v after %d others, %v", c, len(known), err)
+		}
+		known[c.AccessKeyID] = true
+	}
+	if !known["ASIAMOCKEDCREDENTIAL"] {
+		t.Error("the first has no key of its own")
+	}
+}
