@@ -179,7 +179,7 @@ f.yaml:3: ec2.placement.partition_number: -2 is less than 0`},
 ec2:
   life_cycle: rented
   monitoring: true`, `
-f.yaml:2: ec2.life_cycle: "rented" is not one of on-demand, spot, scheduled, capacity-block
+f.yaml:2: ec2.life_cycle: "rented" is not one of on-demand, spot, scheduled, capacity-block, interruptible-capacity-reservation
 f.yaml:3: ec2.monitoring: "true" is not one of disabled, enabled`},
 		{"block_devices", `
 ec2: {block_devices: {disk: /dev/sda}}`, `

@@ -14,8 +14,9 @@ const DefaultListen = "0.0.0.0:5000"
 //
 // The tags of a field hold the rules for its value alone. "yaml" is the key. "is" names the rule in rules.go for each text,
 // "key" that for each key of a map, and "odd" one whose violation is only a warning. "oneof" lists the allowed texts, "from"
-// the allowed numbers. "most" is the number of allowed values and the rest of the message. "scalar" allows a single text in
-// place of a list. "empty" says what an empty list means where it differs from a missing one.
+// the allowed numbers or durations, and "zero" says what is wrong with 0. "most" is the number of allowed values and the rest of the message. "scalar" allows a single text in
+// place of a list. "empty" says what an empty list means where it differs from a missing one. "null" says what is wrong with null in a
+// map. "bare" is a text that JSON has as a boolean or a number. "of" names the kinds of events that have the key.
 type Config struct {
 	Instance `yaml:",inline"`
 	// Roles are further credentials by name. Each inherits the keys of Credentials that it leaves out.
@@ -27,9 +28,12 @@ type Config struct {
 	PodIdentity PodIdentity `yaml:"pod_identity"`
 	// Kubernetes is for the cluster's own binary.
 	Kubernetes Kubernetes `yaml:"kubernetes"`
-	Server     Server     `yaml:"server"`
-	Identity   Identity   `yaml:"identity"`
-	Log        Log        `yaml:"log"`
+	// Events and Faults are simulated from the start. Others come and go by the control API.
+	Events   []Event  `yaml:"events" most:"100 events; at most"`
+	Faults   []Fault  `yaml:"faults" most:"100 faults; at most"`
+	Server   Server   `yaml:"server"`
+	Identity Identity `yaml:"identity"`
+	Log      Log      `yaml:"log"`
 }
 
 // Instance is everything that describes the simulated instance. The rest of Config belongs to the process.
@@ -112,7 +116,7 @@ type EC2 struct {
 
 	ReservationID  string            `yaml:"reservation_id" is:"word"`
 	AMILaunchIndex int               `yaml:"ami_launch_index" from:"0"`
-	LifeCycle      string            `yaml:"life_cycle" oneof:"on-demand, spot, scheduled, capacity-block"`
+	LifeCycle      string            `yaml:"life_cycle" oneof:"on-demand, spot, scheduled, capacity-block, interruptible-capacity-reservation"`
 	Monitoring     string            `yaml:"monitoring" oneof:"disabled, enabled"`
 	PendingTime    string            `yaml:"pending_time" is:"UTC time"`
 	Placement      Placement         `yaml:"placement"`
@@ -191,6 +195,8 @@ type Server struct {
 	User string `yaml:"user" is:"user"`
 	// Control is "auto", "off" or the absolute path of the control socket. Changing it takes a restart.
 	Control string `yaml:"control" is:"control socket"`
+	// ControlListen is a loopback address with a port, at which the control API is too. Empty: none. Changing it takes a restart.
+	ControlListen string `yaml:"control_listen" is:"control address"`
 }
 
 // Limits bound what clients can make the daemon hold at one time.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"reflect"
@@ -35,6 +36,7 @@ type loader struct {
 	// problems make the load fail, warnings do not.
 	problems, warnings problems
 	values             int    // decoded so far
+	strict             bool   // the nodes are JSON, whose values have types
 	goos               string // operating system, as package runtime names it
 	sources            Sources
 	roleScopes         map[string]*scope
@@ -101,11 +103,15 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		l.decodePodTags(n, v, path)
 		return
 	}
+	if v.Kind() == reflect.Pointer { // nil is for a key that is not set
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
 	at, kind := l.at(n), v.Kind()
 	if n = l.resolve(n, path); n == nil {
 		return
 	}
-	if kind == reflect.Slice && n.Kind == yaml.ScalarNode && v.Type().Elem().Kind() == reflect.String && (tag.Get("scalar") != "" || at.line == 0) {
+	if kind == reflect.Slice && n.Kind == yaml.ScalarNode && !l.strict && v.Type().Elem().Kind() == reflect.String && (tag.Get("scalar") != "" || at.line == 0) {
 		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}} // a list of one
 	}
 	if n.Kind != wanted[kind].node {
@@ -113,7 +119,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		switch {
 		case kind == reflect.Struct:
 			hint = "; allowed here: " + strings.Join(keys(v.Type()), ", ")
-		case kind == reflect.Slice && n.Kind == yaml.ScalarNode:
+		case kind == reflect.Slice && n.Kind == yaml.ScalarNode && !l.strict:
 			hint = "; write [" + quote(n.Value) + "]"
 		}
 		l.fail(at, path, "want %s, but this is %s%s", wanted[kind].name, kindName(n), hint)
@@ -133,15 +139,21 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		l.decodeList(n, v, tag, path)
 		l.count(v.Len(), tag, path)
 	default:
-		if strings.HasSuffix(path, "]") { // messages name the list: the line identifies the element
-			path = path[:strings.LastIndexByte(path, '[')]
-		}
-		if wrong := setScalar(v, n.Value, tag); wrong != "" {
+		path = l.shown(path)
+		if wrong := cmp.Or(l.mistyped(n, kind, tag), setScalar(v, n.Value, tag)); wrong != "" {
 			l.fail(at, path, "%s", wrong)
 		} else if odd := check(tag.Get("odd"), n.Value); odd != "" {
 			l.warnings.add(at, l.scope.display(path), "%s", odd)
 		}
 	}
+}
+
+// shown returns the path that a message about a value names. The line identifies the element of a list, and JSON has no lines.
+func (l *loader) shown(path string) string {
+	if i := strings.LastIndexByte(path, '['); !l.strict && strings.HasSuffix(path, "]") {
+		return path[:i]
+	}
+	return path
 }
 
 // count reports a list or map that is longer than a tag such as "64 interfaces; at most" allows.
@@ -218,11 +230,16 @@ func (f *firstLines) add(key string, line int) {
 	}
 }
 
+// hasEnough reports whether further problems need not be looked for. Of a body only the first one is told.
+func (l *loader) hasEnough() bool {
+	return len(l.problems) >= maxProblems || l.strict && len(l.problems) > 0
+}
+
 // entries iterates over a mapping. It reports and skips unusable and duplicate keys.
 func (l *loader) entries(n *yaml.Node, path string) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
 		first := firstLines{}
-		for i := 0; i+1 < len(n.Content) && len(l.problems) < maxProblems; i += 2 {
+		for i := 0; i+1 < len(n.Content) && !l.hasEnough(); i += 2 {
 			at, key := l.at(n.Content[i]), target(n.Content[i])
 			line, again := first.of(key.Value)
 			switch {
@@ -306,14 +323,15 @@ func element(list string, i int) string { return list + "[" + strconv.Itoa(i) + 
 func setScalar(v reflect.Value, text string, tag reflect.StructTag) (wrong string) {
 	switch v.Kind() {
 	case reflect.Int64:
-		d, err := time.ParseDuration(text)
-		switch {
-		case strings.Trim(text, "0123456789") == "":
-			return fmt.Sprintf("%s has no unit; write e.g. %ss, 15m or 1h", quote(text), text)
-		case err != nil:
-			return quote(text) + " is not a duration; write e.g. 1h, 15m or 90s"
+		d, wrong := parseDuration(text)
+		if wrong != "" {
+			return wrong
 		}
 		v.SetInt(int64(d))
+		if zero := tag.Get("zero"); d == 0 && zero != "" {
+			return zero
+		}
+		return outsideDuration(d, tag.Get("from"))
 	case reflect.Int:
 		i, err := strconv.Atoi(text)
 		if err != nil || strconv.Itoa(i) != text {
@@ -334,4 +352,16 @@ func setScalar(v reflect.Value, text string, tag reflect.StructTag) (wrong strin
 		return check(tag.Get("is"), text)
 	}
 	return ""
+}
+
+// parseDuration parses a duration, and returns what is wrong with it.
+func parseDuration(text string) (d time.Duration, wrong string) {
+	d, err := time.ParseDuration(text)
+	switch {
+	case strings.Trim(text, "0123456789") == "":
+		return 0, fmt.Sprintf("%s has no unit; write e.g. %ss, 15m or 1h", quote(text), text)
+	case err != nil:
+		return 0, quote(text) + " is not a duration; write e.g. 1h, 15m or 90s"
+	}
+	return d, ""
 }

@@ -19,6 +19,9 @@ func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag,
 		switch {
 		case n == nil:
 			continue
+		case isNull(n) && tag.Get("null") != "":
+			l.fail(e.at, full, "%s", tag.Get("null"))
+			continue
 		case isNull(n) && !pointers && l.scope.parent == nil:
 			continue
 		case isNull(n) && !pointers: // takes away what a client inherits
@@ -29,6 +32,10 @@ func (l *loader) decodeMap(n *yaml.Node, v reflect.Value, tag reflect.StructTag,
 			continue
 		case n.Kind != yaml.ScalarNode:
 			l.fail(e.at, full, "want a text, but this is %s", kindName(n))
+			continue
+		}
+		if wrong := l.mistyped(n, reflect.String, ""); wrong != "" {
+			l.fail(e.at, full, "%s", wrong)
 			continue
 		}
 		text := n.Value // a pointer into the node would keep it in memory

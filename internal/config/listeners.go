@@ -24,6 +24,7 @@ func (l *loader) validateListeners() {
 	}{
 		{"ecs.listen", l.config.ECS.Listen, l.config.ECS.Enabled},
 		{"pod_identity.listen", l.config.PodIdentity.Listen, l.config.PodIdentity.Enabled},
+		{controlListenPath, []string{l.config.Server.ControlListen}, l.config.Server.ControlListen != ""},
 	} {
 		for j, address := range c.listen {
 			if !c.enabled || isContainerAddress(address) { // one of these may be covered: the address that clients ask says what they get
@@ -42,6 +43,11 @@ func (l *loader) validateListeners() {
 	}
 	for i := range l.config.Clients {
 		for j, address := range l.config.Clients[i].Listen {
+			if seen[address] == controlListenPath {
+				at := l.clientScopes[i].where(element("listen", j))
+				l.problems.add(at, element("clients", i)+".listen", "%s is in %s, too; choose another port", address, controlListenPath)
+				continue
+			}
 			if other := noteListener(ports, address); other != "" {
 				at := l.clientScopes[i].where(element("listen", j))
 				l.problems.add(at, element("clients", i)+".listen",

@@ -194,6 +194,7 @@ func (l *loader) decodeEntries(inherited Credentials) {
 		l.validateByPath()
 		l.validatePodIdentity()
 		l.validatePodRoles()
+		l.validateEventClients()
 		l.warnOfUnreachable()
 	}
 }

@@ -9,6 +9,7 @@ import (
 // validateMetadata checks the paths whose values are added, replaced or removed (nil).
 func (l *loader) validateMetadata() {
 	values := l.config.Metadata
+	has := func(path string) bool { return values[path] != nil }
 	for _, path := range slices.Sorted(maps.Keys(values)) {
 		full, value := join("metadata", path), values[path]
 		if wrong := metadataPath(path, value == nil); wrong != "" {
@@ -18,7 +19,7 @@ func (l *loader) validateMetadata() {
 		if value == nil {
 			continue
 		}
-		if above := leafAbove(values, path); above != "" {
+		if above := leafAbove(has, path); above != "" {
 			l.wrong(full, "nothing can be below %s, which has a value; keep one of them", join("metadata", above))
 		}
 		if wrong := userData(*value); path == "user-data" && wrong != "" {
@@ -30,6 +31,9 @@ func (l *loader) validateMetadata() {
 // metadataPath is the rule for the keys of metadata: paths below the version, without slashes at either end.
 func metadataPath(path string, removed bool) string {
 	segments := strings.Split(path, "/")
+	if first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); version().MatchString(first) && metadataPath(rest, removed) == "" {
+		return "does not start below the version; write " + rest
+	}
 	switch {
 	case word(path) != "" || strings.ContainsAny(path, "%?#") || slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." }):
 		return "not a path below the version; write it like meta-data/ami-id"
@@ -55,9 +59,9 @@ func holdsCredentials(path []string, removed bool) bool {
 }
 
 // leafAbove returns the nearest path above another one that has a value and so is no directory, or "".
-func leafAbove(values map[string]*string, path string) string {
+func leafAbove(hasValue func(path string) bool, path string) string {
 	for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path, '/') {
-		if path = path[:i]; values[path] != nil {
+		if path = path[:i]; hasValue(path) {
 			return path
 		}
 	}

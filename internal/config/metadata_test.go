@@ -29,7 +29,7 @@ metadata:
   meta-data: x
   dynamic: ~
   api/token: x`, `
-f.yaml:2: metadata.latest/meta-data/ami-id: ` + where + `
+f.yaml:2: metadata.latest/meta-data/ami-id: does not start below the version; write meta-data/ami-id
 f.yaml:3: metadata.ami-id: ` + where + `
 f.yaml:4: metadata.user-data/a: ` + where + `
 f.yaml:5: metadata.meta-data: ` + where + `

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -98,15 +97,30 @@ var rules = map[string]rule{
 	"session template":  template("session name", SessionNameText, "letters, digits and _+=,.@-"),
 	"tag template":      template("tag", TagValueText, "letters, digits, spaces and _.:/=+-@"),
 
-	"client network": clientNetwork,
-	"engine":         engineURL,
-	"role source":    roleSource,
-	"role name":      roleName,
-	"host and port":  hostPort,
-	"client":         client,
-	"origin":         wants("the origin of a web page; write e.g. http://localhost:3000", isOrigin),
-	"control socket": controlSocket,
-	"user":           matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
+	"client network":  clientNetwork,
+	"engine":          engineURL,
+	"role source":     roleSource,
+	"role name":       roleName,
+	"host and port":   hostPort,
+	"client":          client,
+	"origin":          wants("the origin of a web page; write e.g. http://localhost:3000", isOrigin),
+	"control socket":  controlSocket,
+	"control address": controlAddress,
+	"user":            matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
+
+	"simulation id":         simulationID,
+	"time":                  wants("a time; write e.g. 2026-12-01T02:00:00Z", isTime),
+	"true or duration":      trueOrDuration,
+	"usual maintenance id":  matches(`instance-event-[0-9a-f]{17}`, "an event id as EC2 gives them, instance-event- and 17 hexadecimal digits"),
+	"usual lifecycle state": oneOf(lifecycleStates),
+	"address or prefix":     addressOrPrefix,
+	"address or release":    wants("an IPv4 address or release", func(value string) bool { return value == "release" || isIPv4(value) }),
+	"event path":            func(value string) string { return eventPath(value, false) },
+	"removed event path":    func(value string) string { return eventPath(value, true) },
+	"metadata tag":          wants("a tag key that instance metadata can hold; it has up to 128 of letters, digits and +=.,_:@-", isMetadataTag),
+	"path pattern":          pathPattern,
+	"event client":          eventClient,
+	"method":                matches(`[A-Z]{1,20}`, "a method in capital letters; write e.g. GET or PUT"),
 }
 
 // check applies the rule of a name. It returns "" if there is none.
@@ -302,15 +316,20 @@ func externalID(value string) string {
 
 var externalIDs = once(`^[\w+=,.@:/-]*$`)
 
-var metadataTags = once(`^[A-Za-z0-9+=.,_:@-]+$`)
+var metadataTags = once(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
 
-// metadataTag is EC2's rule for the keys of tags in instance metadata (EC2 user guide, "View tags for your EC2 instances using
+// isMetadataTag is EC2's rule for the keys of tags in instance metadata (EC2 user guide, "View tags for your EC2 instances using
 // instance metadata").
+func isMetadataTag(key string) bool {
+	return metadataTags().MatchString(key) && key != "." && key != ".." && key != "_index"
+}
+
+// metadataTag is the rule for keys of ec2.tags that instance metadata shows.
 func metadataTag(key string) string {
 	switch n := utf8.RuneCountInString(key); {
 	case n > 128:
 		return fmt.Sprintf("the tag's key has %d characters; EC2 takes at most 128", n)
-	case !metadataTags().MatchString(key) || key == "." || key == ".." || key == "_index":
+	case !isMetadataTag(key):
 		return "not a tag key that instance metadata can hold; it has letters, digits and +=.,_:@-, or set ec2.metadata_options.instance_metadata_tags to disabled"
 	}
 	return ""
@@ -327,17 +346,6 @@ func tagValue(value string) string {
 // publicKey is the rule for OpenSSH's line of a public key. Its data starts with a length below 256, which is AAAA in base64.
 var publicKey = matches(`(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) +AAAA[A-Za-z0-9+/]*={0,2}( [^\n\r]*)?`,
 	"a public key of OpenSSH; write one line such as ssh-ed25519 AAAA... comment")
-
-// controlSocket is the rule for server.control: auto, off or an absolute path.
-func controlSocket(value string) string {
-	if value == "auto" || value == "off" {
-		return ""
-	}
-	if !filepath.IsAbs(value) {
-		return quote(value) + " is not auto, off or an absolute path; write e.g. /run/mock-ec2-metadata/control.sock"
-	}
-	return printable(value)
-}
 
 // tagText returns STS's rule for session tags. The length is in characters.
 func tagText(what string, least, most int) rule {

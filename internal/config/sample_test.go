@@ -39,7 +39,7 @@ func TestSample_CommentedKeysShowDefaults(t *testing.T) {
 		last := key[strings.LastIndexByte(key, '.')+1:]
 		inExample := ""
 		if strings.Contains(key, "[]") {
-			inExample = `#[ -]+`
+			inExample = `#(   .*[ {])?[ -]*` // in a block, or in braces
 		}
 		if !regexp.MustCompile(`(?m)^ *` + inExample + last + `:`).MatchString(uncommented) {
 			t.Errorf("the sample has no %s", key)
@@ -62,6 +62,9 @@ func TestSample_ExamplesLoad(t *testing.T) {
 	if c := l.Config; len(c.ECS.Containers) == 0 || len(c.PodIdentity.Associations) == 0 {
 		t.Errorf("no example of ecs.containers or pod_identity.associations: %v, %v", c.ECS, c.PodIdentity)
 	}
+	if c := l.Config; len(c.Events) == 0 || len(c.Faults) == 0 {
+		t.Errorf("no example of events or faults: %v, %v", c.Events, c.Faults)
+	}
 	if c := l.Config; len(c.Roles) == 0 || len(c.Clients) == 0 || c.Containers.Engine == "" || len(c.Containers.Allow) == 0 {
 		t.Errorf("no example of roles, clients or containers: %v, %v, %v", c.Roles, c.Clients, c.Containers)
 	}
@@ -72,7 +75,7 @@ func TestSample_ExamplesLoad(t *testing.T) {
 		"ec2.vpc_id": "vpc-0123456789abcdef0", "ec2.subnet_id": "subnet-0123456789abcdef0", "ec2.vpc_ipv4_cidr_blocks": "[10.0.0.0/16]",
 		"ec2.vpc_ipv6_cidr_blocks": `["2001:db8:1234:1a00::/56"]`, "ec2.subnet_ipv4_cidr_block": "10.0.0.0/20",
 		"ec2.subnet_ipv6_cidr_blocks": `["2001:db8:1234:1a00::/64"]`, "ec2.security_group_ids": "[sg-0123456789abcdef0]",
-		"ec2.reservation_id": "r-0123456789abcdef0", "ec2.pending_time": "2025-01-31T12:00:00Z", "ec2.placement.host_id": "h-0123456789abcdef0",
+		"server.control_listen": "127.0.0.1:5002", "ec2.reservation_id": "r-0123456789abcdef0", "ec2.pending_time": "2025-01-31T12:00:00Z", "ec2.placement.host_id": "h-0123456789abcdef0",
 	} {
 		if !regexp.MustCompile(`(?m)^ +# .*[Ss]uch as ` + regexp.QuoteMeta(value) + `\..*$`).MatchString(content) {
 			t.Errorf("%s: the sample does not say: such as %s", key, value)
@@ -99,7 +102,7 @@ func TestSchema_RulesAndTextsMatch(t *testing.T) {
 	walk = func(block reflect.Type) {
 		for _, f := range fieldsOf(block) {
 			element := f.typ
-			if k := f.typ.Kind(); k == reflect.Slice || k == reflect.Map {
+			if k := f.typ.Kind(); k == reflect.Slice || k == reflect.Map || k == reflect.Pointer {
 				element = f.typ.Elem()
 			}
 			if element.Kind() == reflect.Struct {
@@ -107,7 +110,7 @@ func TestSchema_RulesAndTextsMatch(t *testing.T) {
 				walk(element)
 				continue
 			}
-			if element.Kind() == reflect.String && f.tag.Get("is") == "" && f.tag.Get("oneof") == "" {
+			if element.Kind() == reflect.String && f.tag.Get("is") == "" && f.tag.Get("oneof") == "" && (f.typ.Kind() != reflect.Map || f.tag.Get("key") == "") {
 				t.Errorf("%s in %s has no rule", f.key, block)
 			}
 			for _, name := range []string{f.tag.Get("is"), f.tag.Get("odd"), f.tag.Get("key")} {

@@ -9,7 +9,10 @@ import (
 
 // The schema is the yaml tags of Config. No key is listed a second time.
 
-var configType = reflect.TypeFor[Config]()
+var (
+	configType = reflect.TypeFor[Config]()
+	faultType  = reflect.TypeFor[Fault]()
+)
 
 // field is one key of a block.
 type field struct {
@@ -71,6 +74,10 @@ func schemaKeys() []string {
 	var walk func(t reflect.Type, path string)
 	walk = func(t reflect.Type, path string) {
 		switch {
+		case path == "events[].interface": // has the keys of ec2.network_interfaces[]
+			all = append(all, path)
+		case t.Kind() == reflect.Pointer:
+			walk(t.Elem(), path)
 		case path == "clients[].aws" || path == "clients[].ec2" || path == "clients[].metadata":
 		case isBlock(t):
 			for _, f := range fieldsOf(t) {
@@ -104,6 +111,13 @@ var otherNames = map[string]string{
 
 // unknownKey returns the key that was probably meant, if any, and the allowed keys.
 func unknownKey(block reflect.Type, path, key string) string {
+	switch {
+	case block != clientKeysType:
+	case key == "events":
+		return "events are at the top of the file; write " + path + " into clients of those that are for this entry alone"
+	case key == "faults":
+		return "faults are at the top of the file; write the addresses of this entry into their match.clients"
+	}
 	where := "at the top"
 	if path != "" {
 		where = "in " + path
@@ -123,6 +137,9 @@ func meantKey(block reflect.Type, path, key string) string {
 	if other := otherNames[lower]; slices.Contains(allowed, other) {
 		return other
 	}
+	if inner := keyOfMatchOrDose(lower); block == faultType && inner != "" {
+		return inner
+	}
 	near := slices.MinFunc(allowed, func(a, b string) int { return distance(lower, a) - distance(lower, b) })
 	if distance(lower, near) <= len(lower)/3 {
 		return near
@@ -130,6 +147,21 @@ func meantKey(block reflect.Type, path, key string) string {
 	for _, full := range schemaKeys() {
 		if strings.HasSuffix(full, "."+lower) && !strings.Contains(full, "[]") && full != join(path, key) {
 			return full
+		}
+	}
+	return ""
+}
+
+// keyOfMatchOrDose returns match.paths for path, the word of the command line.
+func keyOfMatchOrDose(key string) string {
+	for _, f := range fieldsOf(faultType) {
+		if !isBlock(f.typ) {
+			continue
+		}
+		for _, inner := range keys(f.typ) {
+			if inner == key || inner == key+"s" {
+				return join(f.key, inner)
+			}
 		}
 	}
 	return ""

@@ -14,9 +14,11 @@ func (l *loader) validate() {
 	l.validateInstance()
 	l.validateMetadata()
 	l.validateServer()
+	l.validateControl()
 	l.validateIdentity()
 	l.validateECS()
 	l.validateKubernetes()
+	l.validateSimulation()
 }
 
 // isSet reports whether a source has set a key.
@@ -207,8 +209,11 @@ func (l *loader) exclusive(paths ...string) {
 	}
 }
 
-// shortDuration formats a duration without zero units: 1h instead of 1h0m0s.
+// shortDuration formats a duration as one writes it: 1h instead of 1h0m0s, and 90s instead of 1m30s.
 func shortDuration(d time.Duration) string {
+	if d > time.Minute && d < 2*time.Minute && d%time.Second == 0 {
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

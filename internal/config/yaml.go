@@ -27,6 +27,8 @@ func (l *Loaded) YAML() []byte {
 			l.printRoles(&out)
 		case clientsType:
 			l.printClients(&out)
+		case eventsType, faultsType:
+			l.printSimulation(&out, v.FieldByIndex(f.index), f.key)
 		default:
 			p.print(v.FieldByIndex(f.index), f.key, f.key, "")
 		}
@@ -49,6 +51,9 @@ func (p *printer) print(v reflect.Value, key, path, indent string) {
 	out := p.out
 	if tags, ok := reflect.TypeAssert[PodTags](v); ok {
 		v = tags.value()
+	}
+	if v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
+		v = v.Elem()
 	}
 	if p.own && !p.origins.hasBelow(path) {
 		return
@@ -82,7 +87,7 @@ func (p *printer) print(v reflect.Value, key, path, indent string) {
 		if key == "local_ipv4s" && v.IsNil() {
 			value = "null" // [] is no address
 		}
-		if path == "metadata.user-data" && value != "null" {
+		if key == "user-data" && value != "null" {
 			value = strconv.Quote(redacted) // as ec2.user_data is
 		}
 		at, set := p.origins.get(path)

@@ -46,6 +46,17 @@ func (l *Loaded) printClients(out *bytes.Buffer) {
 	}
 }
 
+var (
+	eventsType = reflect.TypeFor[[]Event]()
+	faultsType = reflect.TypeFor[[]Fault]()
+)
+
+// printSimulation prints the keys that events or faults set: each has few of many.
+func (l *Loaded) printSimulation(out *bytes.Buffer, list reflect.Value, key string) {
+	p := printer{out: out, origins: &l.scope.origins, own: list.Len() > 0}
+	p.print(list, key, key, "")
+}
+
 // ownKeys prints the values of a block that a scope sets itself.
 func (l *Loaded) ownKeys(v reflect.Value, s *scope, path, indent string) string {
 	var out bytes.Buffer

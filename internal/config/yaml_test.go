@@ -192,6 +192,8 @@ kubernetes:
     tags: none # default
     prefetch: true # default
     idle: 15m # default
+events: [] # default
+faults: [] # default
 server:
   listen: [127.0.0.1:80, "[::1]:80"] # f.yaml:22
   allow_clients: [auto] # default
@@ -206,6 +208,7 @@ server:
     body_bytes: 4096 # default
   user: "" # default
   control: auto # default
+  control_listen: "" # default
 identity:
   key_file: "" # default
   cert_file: "" # default
