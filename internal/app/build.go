@@ -72,7 +72,6 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	if old != nil && old.Identity == in.Identity {
 		s.kept = old.signaturesToKeep()
 	}
-	snapshot.Shareable()
 	s.signed = s.signaturesOf(snapshot.Document())
 	s.Target = s.target(&c.Instance, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
 	var source *credentialSource

@@ -10,27 +10,19 @@ import (
 // maxShared bounds the number of listings that a base remembers.
 const maxShared = 4096
 
-// shared holds nodes that the trees over a base have in common, by their content.
+// shared holds nodes that a base and the trees over it have in common, by their content. The zero value is ready.
 type shared struct {
-	mu    sync.Mutex // guards nodes
-	nodes map[string][]dated
-}
-
-// Shareable prepares a tree as the base of others. It is called before the tree is in use.
-func (s *Snapshot) Shareable() {
-	s.shared = &shared{nodes: make(map[string][]dated, len(s.nodes))}
-	for _, nodes := range s.nodes {
-		s.shared.nodes[contentOf(nodes)] = nodes
-	}
+	mu    sync.Mutex         // guards nodes
+	nodes map[string][]dated // nil before the first tree over the base: most bases never have one
 }
 
 // Over returns the same tree, which shares equal nodes with base and with other trees over it. Instances of one configuration
-// differ in a few values, and in the paths below their MAC addresses. base is Shareable.
+// differ in a few values, and in the paths below their MAC addresses. base is not over another one.
 func (s *Snapshot) Over(base *Snapshot) *Snapshot {
 	over := &Snapshot{versions: base.versions, root: base.root, nodes: map[string][]dated{}, base: base}
 	for path, nodes := range s.nodes {
 		if !slices.EqualFunc(nodes, base.nodes[path], dated.equal) {
-			over.nodes[path] = base.shared.equal(nodes)
+			over.nodes[path] = base.share(nodes)
 		}
 	}
 	for path := range base.nodes {
@@ -41,16 +33,22 @@ func (s *Snapshot) Over(base *Snapshot) *Snapshot {
 	return over
 }
 
-// equal returns equal nodes of another tree, or these. It remembers listings, most of which are those of many trees.
-func (s *shared) equal(nodes []dated) []dated {
+// share returns equal nodes of the tree or of another one over it, or these. It remembers listings, most of which are those of many trees.
+func (s *Snapshot) share(nodes []dated) []dated {
 	content := contentOf(nodes)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if equal, ok := s.nodes[content]; ok {
+	s.shared.mu.Lock()
+	defer s.shared.mu.Unlock()
+	if s.shared.nodes == nil {
+		s.shared.nodes = make(map[string][]dated, len(s.nodes))
+		for _, own := range s.nodes {
+			s.shared.nodes[contentOf(own)] = own
+		}
+	}
+	if equal, ok := s.shared.nodes[content]; ok {
 		return equal
 	}
-	if nodes[0].node.Kind == Listing && len(s.nodes) < maxShared {
-		s.nodes[content] = nodes
+	if nodes[0].node.Kind == Listing && len(s.shared.nodes) < maxShared {
+		s.shared.nodes[content] = nodes
 	}
 	return nodes
 }

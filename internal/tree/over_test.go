@@ -12,7 +12,6 @@ func TestOver_AnswersAsTheTreeItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base.Shareable()
 	other := rich()
 	other.ID, other.Role, other.Interfaces[0].MAC = "i-00000000000000002", "", "0a:00:00:00:00:02"
 	itself, err := New(other, map[string]*string{"meta-data/only-other": &two, "meta-data/both": &two, "meta-data/ami-id": nil})

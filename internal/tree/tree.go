@@ -42,7 +42,7 @@ type Snapshot struct {
 	root     *Node
 	nodes    map[string][]dated // path below the version ("" for the version itself) → nodes, oldest first
 	base     *Snapshot          // has what nodes lacks; nil: nothing
-	shared   *shared            // of a base; see Shareable
+	shared   shared             // of a base
 }
 
 // dated is the node of a path from one version up to the next dated node.
@@ -61,8 +61,8 @@ func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error)
 	for i, v := range versions {
 		s.versions[v] = i
 	}
-	all := leavesOf(in)
-	if err := all.override(overrides); err != nil {
+	all, err := leavesWith(in, overrides)
+	if err != nil {
 		return nil, err
 	}
 	s.nodes = make(map[string][]dated, len(all))
@@ -77,6 +77,18 @@ func New(in *instance.Instance, overrides map[string]*string) (*Snapshot, error)
 		s.nodes[dir] = listings(children)
 	}
 	return s, nil
+}
+
+// Check returns the error of New without building the tree.
+func Check(in *instance.Instance, overrides map[string]*string) error {
+	_, err := leavesWith(in, overrides)
+	return err
+}
+
+// leavesWith returns the leaves of an instance with overrides.
+func leavesWith(in *instance.Instance, overrides map[string]*string) (leaves, error) {
+	all := leavesOf(in)
+	return all, all.override(overrides)
 }
 
 // directories maps a directory to the names in its listing, and each name to the first version that lists it.

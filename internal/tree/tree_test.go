@@ -310,6 +310,12 @@ func TestNew_RefusesConflictingOverrides(t *testing.T) {
 			if _, err := New(in, tt.overrides); err == nil || err.Error() != tt.want {
 				t.Errorf("got %v\nwant %s", err, tt.want)
 			}
+			if err := Check(in, tt.overrides); err == nil || err.Error() != tt.want {
+				t.Errorf("checked: %v\nwant %s", err, tt.want)
+			}
+			if err := Check(in, nil); err != nil {
+				t.Errorf("checked without overrides: %v", err)
+			}
 		})
 	}
 }
