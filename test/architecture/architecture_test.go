@@ -75,6 +75,7 @@ var packageMap = map[string][]string{
 	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
+	"internal/lifecycle":   {"internal/config", "internal/instance"},
 }
 
 // systems are those whose files are looked at.
