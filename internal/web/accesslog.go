@@ -22,6 +22,8 @@ type AccessLog struct {
 	LogPath func(*http.Request) string
 	// Quiet reports whether a request is not worth a line if its answer is below 400. nil: each is.
 	Quiet func(*http.Request) bool
+	// Record gets each request that has a version, also while Enabled is false. nil: none. It must not retain the pointer.
+	Record func(*Record)
 
 	recorders sync.Pool // of *recorder
 	stamps    stamps
@@ -30,7 +32,8 @@ type AccessLog struct {
 // Wrap logs the answers of next.
 func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.Enabled() {
+		lines := a.Enabled()
+		if a.Record == nil && !lines {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -38,26 +41,31 @@ func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 		if !ok {
 			rec = new(recorder)
 		}
-		*rec = recorder{ResponseWriter: w, head: r.Method == http.MethodHead, line: rec.line}
+		rec.ResponseWriter, rec.head = w, r.Method == http.MethodHead
+		rec.status, rec.bytes = 0, 0
 		start := time.Now()
-		defer a.end(rec, r, start) // logs a request whose handler aborts the connection, too
+		defer a.end(rec, r, start, lines) // logs a request whose handler aborts the connection, too
 		next.ServeHTTP(rec, r)
 	})
 }
 
-// end writes the line and returns the recorder to the pool.
-func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time) {
+// end records the request, writes its line if there is to be one, and returns the recorder to the pool.
+func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time, lines bool) {
 	took := time.Since(start)
 	defer func() {
 		rec.ResponseWriter = nil
 		a.recorders.Put(rec)
 	}()
-	if a.Quiet != nil && rec.status != 0 && rec.status < http.StatusBadRequest && a.Quiet(r) {
-		return
-	}
 	e := entry{
 		at: start.Add(took), client: host(r.RemoteAddr), method: r.Method, path: logPath(a.LogPath, r),
-		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r), caller: callerOf(r),
+		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r), caller: callerOf(r), fault: faultOf(r),
+	}
+	if a.Record != nil && e.imds != "" {
+		rec.record = e.record(r)
+		a.Record(&rec.record)
+	}
+	if !lines || a.Quiet != nil && rec.status != 0 && rec.status < http.StatusBadRequest && a.Quiet(r) {
+		return
 	}
 	if a.JSON {
 		rec.line = e.appendJSON(rec.line[:0])
@@ -74,6 +82,7 @@ type recorder struct {
 	bytes  int64
 	head   bool
 	line   []byte // buffer for the line
+	record Record // room for what Record gets
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -22,6 +22,7 @@ type connection struct {
 	listener string
 	peer     string
 	caller   Caller // of the request under way
+	fault    string // id of what has changed its answer
 }
 
 // Caller is who a request turned out to come from, for the access log.
@@ -116,6 +117,21 @@ func callerOf(r *http.Request) Caller {
 		return info.caller
 	}
 	return Caller{}
+}
+
+// SetFault notes for the access log the id of the fault that changes the answer of a request.
+func SetFault(r *http.Request, id string) {
+	if info := infoOf(r); info != nil {
+		info.fault = id
+	}
+}
+
+// faultOf returns what SetFault has noted.
+func faultOf(r *http.Request) string {
+	if info := infoOf(r); info != nil {
+		return info.fault
+	}
+	return ""
 }
 
 // parseAddr returns the address of address:port.

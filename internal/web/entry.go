@@ -18,6 +18,7 @@ type entry struct {
 	took                 time.Duration
 	imds                 string // "" leaves it out
 	caller               Caller // what is "" is left out
+	fault                string // likewise
 }
 
 // appendText appends the line as slog.TextHandler writes it.
@@ -47,6 +48,10 @@ func (e *entry) appendText(b []byte, s *stamps) []byte {
 	if e.caller.Identity != "" {
 		b = append(b, " identity="...)
 		b = appendWord(b, e.caller.Identity)
+	}
+	if e.fault != "" {
+		b = append(b, " fault="...)
+		b = appendWord(b, e.fault)
 	}
 	return append(b, '\n')
 }
@@ -102,6 +107,10 @@ func (e *entry) appendJSON(b []byte) []byte {
 	if e.caller.Identity != "" {
 		b = append(b, `,"identity":`...)
 		b = appendString(b, e.caller.Identity)
+	}
+	if e.fault != "" {
+		b = append(b, `,"fault":`...)
+		b = appendString(b, e.fault)
 	}
 	return append(b, "}\n"...)
 }

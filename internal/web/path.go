@@ -19,6 +19,7 @@ func CleanPath(next http.Handler) http.Handler {
 		}
 		rctx.Reset() // it may be that of the connection's last request
 		SetCaller(r, Caller{})
+		SetFault(r, "")
 		rctx.RoutePath = Clean(r.URL.Path)
 		switch r.Method {
 		case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch:

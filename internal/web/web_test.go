@@ -137,6 +137,8 @@ func TestEntry_IsFormattedLikeSlog(t *testing.T) {
 		{client: "c", method: "GET", path: "/<&>", took: 61*time.Second + 1},
 		{client: "c", method: "GET", path: "/\x00\x7f", took: 100 * time.Millisecond},
 		{client: "c", method: "GET", path: "/\xff\u2028é", took: 0},
+		{client: "c", method: "GET", path: "/", status: 503, imds: "v1", caller: Caller{Role: "web", Identity: "clients[3]"}, fault: "outage"},
+		{client: "c", method: "GET", path: "/", fault: "f.1_x-Y"},
 	} {
 		// Two of each second, in two zones.
 		e.at = time.Date(2026, 5, 5, 10, 0, i/2, (9*i+5)*1_234_567, time.FixedZone("", i/4*3600))
@@ -147,6 +149,11 @@ func TestEntry_IsFormattedLikeSlog(t *testing.T) {
 				slog.Int("status", e.status), slog.Int64("bytes", e.bytes), slog.Duration("duration", e.took))
 			if e.imds != "" {
 				r.AddAttrs(slog.String("imds", e.imds))
+			}
+			for _, a := range []struct{ key, value string }{{"role", e.caller.Role}, {"identity", e.caller.Identity}, {"fault", e.fault}} {
+				if a.value != "" {
+					r.AddAttrs(slog.String(a.key, a.value))
+				}
 			}
 			if err := h.Handle(t.Context(), r); err != nil {
 				t.Fatal(err)
