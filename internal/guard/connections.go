@@ -106,6 +106,9 @@ type counted struct {
 	done func()
 }
 
+// NetConn is the connection within, for resets.
+func (c *counted) NetConn() net.Conn { return c.socket }
+
 func (c *counted) Close() error {
 	defer c.done()
 	return c.socket.Close()

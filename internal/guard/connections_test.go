@@ -119,6 +119,15 @@ level=WARN msg=refused client=192.168.1.20 rule=connections reason="more than 6 
 	}
 }
 
+func TestLimit_GivesAccessToTheSocket(t *testing.T) {
+	g, _ := fewConnections()
+	conn := connFrom(container1)
+	wrapped, ok := accept(t, g, conn)[0].(interface{ NetConn() net.Conn })
+	if !ok || wrapped.NetConn() != net.Conn(conn) {
+		t.Error("resets do not find it")
+	}
+}
+
 func TestLimit_ClosesConnectionBeyondIt(t *testing.T) {
 	g, _ := fewConnections()
 	conns := many(7, container1)

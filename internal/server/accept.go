@@ -73,3 +73,6 @@ func (c *accepted) SyscallConn() (syscall.RawConn, error) {
 	}
 	return nil, errors.ErrUnsupported
 }
+
+// NetConn is the connection within, for resets.
+func (c *accepted) NetConn() net.Conn { return c.Conn }
