@@ -77,6 +77,7 @@ var packageMap = map[string][]string{
 	"internal/web":         nil,
 	"internal/lifecycle":   {"internal/config", "internal/instance"},
 	"internal/journal":     nil,
+	"internal/fault":       {"internal/config", "internal/web"},
 }
 
 // systems are those whose files are looked at.
