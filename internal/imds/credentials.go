@@ -3,6 +3,7 @@ package imds
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"mock-ec2-metadata/internal/web"
@@ -11,12 +12,29 @@ import (
 // timeLayout is the layout that botocore parses: UTC, whole seconds (imds-reference section 6).
 const timeLayout = "2006-01-02T15:04:05Z"
 
-// Credentials is an encoded credentials document. It is encoded once per refresh of the credentials.
+// Credentials is an encoded credentials document. It is encoded once per refresh of the credentials. It does not print its secrets.
 type Credentials struct {
+	keys                    keys
+	expiration, lastUpdated time.Time
+
 	document document
 	extended document
 	modified []string // header Last-Modified
 }
+
+// keys are the plain values, which faults encode again.
+type keys struct{ accessKeyID, secretAccessKey, sessionToken, accountID string }
+
+// redacted is what logs show instead of credentials.
+const redacted = "[redacted credentials]"
+
+func (Credentials) String() string { return redacted }
+
+// GoString hides the secrets from %#v.
+func (Credentials) GoString() string { return redacted }
+
+// LogValue hides the secrets from logs.
+func (Credentials) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 type document struct {
 	body   []byte
@@ -41,6 +59,8 @@ func NewCredentials(accessKeyID, secretAccessKey, sessionToken, accountID string
 		return document{body, web.Length(body)}
 	}
 	return &Credentials{
+		keys:       keys{accessKeyID, secretAccessKey, sessionToken, accountID},
+		expiration: expiration, lastUpdated: lastUpdated,
 		document: encode("%s\n}", fields),
 		extended: encode("%s,\n  \"AccountId\" : %s\n}", fields, quote(accountID)),
 		modified: LastModified(lastUpdated),

@@ -25,6 +25,11 @@ var (
 	notFoundLength = web.Length(notFoundBody)
 )
 
+// NotFound answers 404 with the service's page.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	render(w, r, &web.Error{Status: http.StatusNotFound})
+}
+
 // render writes an error as the service does: a page for 404, otherwise an empty body.
 func render(w http.ResponseWriter, _ *http.Request, e *web.Error) {
 	if e.Allow != "" {

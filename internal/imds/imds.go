@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mock-ec2-metadata/internal/fault"
 	"mock-ec2-metadata/internal/tree"
 	"mock-ec2-metadata/internal/web"
 )
@@ -54,6 +55,13 @@ type Target struct {
 	// HopLimit is the metadata option HttpPutResponseHopLimit: the number of hops that the answer to a token request may take. 0
 	// and NoHopLimit are no limit.
 	HopLimit int
+	// TokensSince is when tokens began to count: those issued before are invalid. The zero time is no limit.
+	TokensSince time.Time
+	// Faults spoil answers; nil for none. A Disabled target answers without them.
+	Faults *fault.Set
+	// Observe is called with the normalised path of each request that is authorised, by its token or as one for a token, before it is
+	// answered. It reports that a target which the selector returns by now must answer. nil: not called.
+	Observe func(path string) (late bool)
 }
 
 // Selector selects the target that answers a request, once per request.
@@ -105,16 +113,42 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) error {
 		return &web.Error{Status: http.StatusLoopDetected}
 	}
 	t, path, err := s.selector.Select(r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if err = s.answerBy(t, w, r, path); !errors.Is(err, errLate) {
+		return err
+	}
+	delete(w.Header(), ttlHeader)
+	if t, path, err = s.selector.Select(r); err != nil {
+		return err
+	}
+	observed := *t
+	observed.Observe = nil
+	return s.answerBy(&observed, w, r, path)
+}
+
+// errLate says that a request is not for its target, but for a later one.
+var errLate = errors.New("a later target answers")
+
+// answerBy answers by a target.
+func (s *service) answerBy(t *Target, w http.ResponseWriter, r *http.Request, path string) error {
+	switch {
 	case t.Disabled:
 		return &web.Error{Status: http.StatusForbidden}
-	case path == tokenPath:
-		return s.serveToken(t, w, r)
+	case t.Faults != nil:
+		return s.serveSpoiled(t, w, r, path)
 	default:
-		return t.serveMetadata(w, r, path)
+		return s.serve(t, w, r, path)
 	}
+}
+
+// serve gives the real answer.
+func (s *service) serve(t *Target, w http.ResponseWriter, r *http.Request, path string) error {
+	if path == tokenPath {
+		return s.serveToken(t, w, r)
+	}
+	return t.serveMetadata(w, r, path)
 }
 
 // serveToken answers the path that issues session tokens: rows 3 to 6.
@@ -146,6 +180,9 @@ func (s *service) serveToken(t *Target, w http.ResponseWriter, r *http.Request) 
 	if !ok {
 		return &web.Error{Status: http.StatusBadRequest}
 	}
+	if err := t.observe(tokenPath); err != nil {
+		return err
+	}
 	w.Header()[ttlHeader] = t.Tokens.header(ttl)
 	web.WriteMade(w, http.StatusOK, textPlain, tokenSize, t.Tokens.Issue(ttl))
 	return nil
@@ -168,6 +205,9 @@ func (t *Target) serveMetadata(w http.ResponseWriter, r *http.Request, path stri
 		return &web.Error{Status: http.StatusForbidden}
 	}
 	if err := t.checkToken(w, r); err != nil {
+		return err
+	}
+	if err := t.observe(path); err != nil {
 		return err
 	}
 	const allow = "OPTIONS, GET, HEAD"
@@ -211,14 +251,29 @@ func (t *Target) checkToken(w http.ResponseWriter, r *http.Request) error {
 		}
 		return nil
 	}
-	left := 0
-	for _, token := range sent {
-		left = max(left, t.Tokens.Verify(token))
-	}
+	left := t.left(sent, t.TokensSince)
 	if left == 0 {
 		return &web.Error{Status: http.StatusUnauthorized}
 	}
 	w.Header()[ttlHeader] = t.Tokens.header(left)
+	return nil
+}
+
+// left returns for how many more seconds one of several tokens is valid; 0 if none is.
+func (t *Target) left(sent []string, since time.Time) int {
+	left := 0
+	for _, token := range sent {
+		left = max(left, t.Tokens.Verify(token, since))
+	}
+	return left
+}
+
+// observe tells who wants to know of an authorised request. Its error is errLate, but not under faults, whose doses count a request
+// once.
+func (t *Target) observe(path string) error {
+	if t.Observe != nil && t.Observe(path) && t.Faults == nil {
+		return errLate
+	}
 	return nil
 }
 

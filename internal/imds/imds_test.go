@@ -107,12 +107,12 @@ func newTarget() *Target {
 }
 
 // newRouter serves a selector's target as the daemon does.
-func newRouter(s *selector, isOwn func(*http.Request) bool) http.Handler {
+func newRouter(s Selector, isOwn func(*http.Request) bool) http.Handler {
 	return newGuestRouter(slog.New(slog.DiscardHandler), s, isOwn, never)
 }
 
 // newGuestRouter is newRouter for clients that may be guests.
-func newGuestRouter(log *slog.Logger, s *selector, isOwn, isGuest func(*http.Request) bool) http.Handler {
+func newGuestRouter(log *slog.Logger, s Selector, isOwn, isGuest func(*http.Request) bool) http.Handler {
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
 	r.HandleFunc("/status", http.NotFound) // without a route chi skips CleanPath
@@ -358,7 +358,7 @@ func TestToken_ReplyRepeatsValidTTL(t *testing.T) {
 			if diff := cmp.Diff(want, header); status != ok || diff != "" {
 				t.Errorf("%s, headers (-want +got):\n%s", status, diff)
 			}
-			if target.Tokens.Verify(body) == 0 {
+			if target.Tokens.Verify(body, time.Time{}) == 0 {
 				t.Errorf("token %q is not valid", body)
 			}
 		})

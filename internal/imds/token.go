@@ -16,12 +16,14 @@ import (
 const MaxTokenTTL = 21600
 
 // A token is 40 bytes: 3 bytes that make its text begin with "AQAE" like the real service's; the expiry in milliseconds
-// since the epoch (6 bytes; below 4 in the first until the year 2109, so that the fifth character is "A"); a nonce; and the
-// first half of an HMAC-SHA256 over all before it.
+// since the epoch (6 bytes; below 4 in the first until the year 2109, so that the fifth character is "A"); the life up to
+// there in microseconds (5 bytes), so that the time of issue is known; a nonce; and the first half of an HMAC-SHA256 over all
+// before it.
 const (
 	tokenBytes  = 40
 	expiryStart = 3
-	nonceStart  = expiryStart + 6
+	lifeStart   = expiryStart + 6
+	nonceStart  = lifeStart + 5
 	macStart    = tokenBytes - sha256.Size/2
 	tokenLength = 56
 )
@@ -56,11 +58,10 @@ func NewTokens(secret []byte, instanceID string, now func() time.Time) *Tokens {
 func (t *Tokens) Issue(ttl int) []byte {
 	var b [tokenBytes]byte
 	copy(b[:], "\x01\x00\x04")
-	ms := t.now().Add(time.Duration(ttl) * time.Second).UnixMilli()
-	for i := nonceStart - 1; i >= expiryStart; i-- {
-		b[i] = byte(ms)
-		ms >>= 8
-	}
+	now := t.now()
+	expires := now.Add(time.Duration(ttl) * time.Second).UnixMilli()
+	putInt(b[expiryStart:lifeStart], expires)
+	putInt(b[lifeStart:nonceStart], expires*1000-now.UnixMicro())
 	_, _ = rand.Read(b[nonceStart:macStart]) // never fails
 	sum := t.mac(b[:macStart])
 	copy(b[macStart:], sum[:])
@@ -69,10 +70,27 @@ func (t *Tokens) Issue(ttl int) []byte {
 	return text
 }
 
-// Verify returns for how many more seconds a token is valid, rounded up; 0 means that it is invalid.
-func (t *Tokens) Verify(sent string) int {
-	expires, ok := t.authenticate(sent)
-	if !ok {
+// putInt fills b with a number that is not negative, the highest byte first.
+func putInt(b []byte, n int64) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte(n & 0xff)
+		n >>= 8
+	}
+}
+
+// getInt returns what putInt has put.
+func getInt(b []byte) (n int64) {
+	for _, c := range b {
+		n = n<<8 | int64(c)
+	}
+	return n
+}
+
+// Verify returns for how many more seconds a token is valid, rounded up; 0 means that it is invalid. Tokens issued before since do not
+// count, to the microsecond; the zero time is no limit.
+func (t *Tokens) Verify(sent string, since time.Time) int {
+	issued, expires, ok := t.authenticate(sent)
+	if !ok || !since.IsZero() && issued.Before(since.Truncate(time.Microsecond)) {
 		return 0
 	}
 	left := expires.Sub(t.now())
@@ -82,26 +100,23 @@ func (t *Tokens) Verify(sent string) int {
 	return int((left + time.Second - 1) / time.Second)
 }
 
-// authenticate checks a token's HMAC, and returns when the token expires.
-func (t *Tokens) authenticate(sent string) (expires time.Time, ok bool) {
+// authenticate checks a token's HMAC, and returns when the token was issued and when it expires.
+func (t *Tokens) authenticate(sent string) (issued, expires time.Time, ok bool) {
 	if len(sent) != tokenLength {
-		return time.Time{}, false
+		return issued, expires, false
 	}
 	var text [tokenLength]byte
 	copy(text[:], sent)
 	var b [tokenBytes + 2]byte // Decode writes as if there were padding
 	n, err := tokenText.Decode(b[:], text[:])
 	if err != nil || n != tokenBytes {
-		return time.Time{}, false
+		return issued, expires, false
 	}
 	if sum := t.mac(b[:macStart]); !hmac.Equal(b[macStart:tokenBytes], sum[:tokenBytes-macStart]) {
-		return time.Time{}, false
+		return issued, expires, false
 	}
-	var ms int64
-	for _, c := range b[expiryStart:nonceStart] {
-		ms = ms<<8 | int64(c)
-	}
-	return time.UnixMilli(ms), true
+	end := getInt(b[expiryStart:lifeStart])
+	return time.UnixMicro(end*1000 - getInt(b[lifeStart:nonceStart])), time.UnixMilli(end), true
 }
 
 // maker makes HMACs in its own memory, so that no call allocates.

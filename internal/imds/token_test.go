@@ -40,7 +40,7 @@ func TestVerify_CountsSecondsDown(t *testing.T) {
 	} {
 		t.Run(tt.after.String(), func(t *testing.T) {
 			clock = start.Add(tt.after)
-			if got := tokens.Verify(token); got != tt.want {
+			if got := tokens.Verify(token, time.Time{}); got != tt.want {
 				t.Errorf("%d seconds left, want %d", got, tt.want)
 			}
 		})
@@ -60,7 +60,7 @@ func TestVerify_AcceptsOwnProcessAndInstanceOnly(t *testing.T) {
 		{name: "another process", secret: "another process", instance: "i-1", want: 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := NewTokens([]byte(tt.secret), tt.instance, now).Verify(token); got != tt.want {
+			if got := NewTokens([]byte(tt.secret), tt.instance, now).Verify(token, time.Time{}); got != tt.want {
 				t.Errorf("%d seconds left, want %d", got, tt.want)
 			}
 		})
@@ -71,14 +71,14 @@ func TestVerify_AcceptsOwnProcessAndInstanceOnly(t *testing.T) {
 func TestVerify_RefusesForgeries(t *testing.T) {
 	tokens := NewTokens([]byte("secret"), "i-1", time.Now)
 	token := string(tokens.Issue(MaxTokenTTL))
-	if tokens.Verify(token) != MaxTokenTTL {
+	if tokens.Verify(token, time.Time{}) != MaxTokenTTL {
 		t.Fatal("not valid")
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ \x00\n"
 	for i := range token {
 		for _, c := range []byte(alphabet) {
 			forged := token[:i] + string(c) + token[i+1:]
-			if forged != token && tokens.Verify(forged) != 0 {
+			if forged != token && tokens.Verify(forged, time.Time{}) != 0 {
 				t.Fatalf("%q is valid, forged at %d from %q", forged, i, token)
 			}
 		}
@@ -90,12 +90,12 @@ func TestVerify_RefusesForgeries(t *testing.T) {
 	for bit := range 8 * len(raw) {
 		forged := bytes.Clone(raw)
 		forged[bit/8] ^= 1 << (bit % 8)
-		if tokens.Verify(base64.URLEncoding.EncodeToString(forged)) != 0 {
+		if tokens.Verify(base64.URLEncoding.EncodeToString(forged), time.Time{}) != 0 {
 			t.Fatalf("valid with bit %d flipped", bit)
 		}
 	}
 	for length := range raw {
-		if tokens.Verify(base64.URLEncoding.EncodeToString(raw[:length])) != 0 {
+		if tokens.Verify(base64.URLEncoding.EncodeToString(raw[:length]), time.Time{}) != 0 {
 			t.Errorf("the first %d bytes are valid", length)
 		}
 	}
@@ -104,7 +104,7 @@ func TestVerify_RefusesForgeries(t *testing.T) {
 		"", token[:55], token + "A", token + "=", token[1:], " " + token, token + "\n", strings.TrimRight(token, "="),
 		strings.Repeat("A", 56), strings.ToLower(token), token + token, token[:28] + "\r\n" + token[30:],
 	} {
-		if tokens.Verify(forged) != 0 {
+		if tokens.Verify(forged, time.Time{}) != 0 {
 			t.Errorf("%q is valid", forged)
 		}
 	}
@@ -121,7 +121,7 @@ func TestVerify_ManyClientsAtOnce(t *testing.T) {
 			}
 			for round := range 3 {
 				for i, token := range own {
-					if tokens.Verify(token) == 0 {
+					if tokens.Verify(token, time.Time{}) == 0 {
 						t.Errorf("token %d is not valid in round %d", i, round)
 					}
 				}
@@ -138,7 +138,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(strings.Repeat("A", 56))
 	f.Add(string(NewTokens([]byte("other"), "i-1", time.Now).Issue(60)))
 	f.Fuzz(func(t *testing.T, token string) {
-		if token != valid && tokens.Verify(token) != 0 {
+		if token != valid && tokens.Verify(token, time.Time{}) != 0 {
 			t.Errorf("%q is valid", token)
 		}
 	})

@@ -44,7 +44,7 @@ var packageMap = map[string][]string{
 	},
 	"internal/control":     {"internal/api", "internal/web"},
 	"internal/probe":       {"internal/api"},
-	"internal/imds":        {"internal/tree", "internal/web"},
+	"internal/imds":        {"internal/fault", "internal/tree", "internal/web"},
 	"internal/ecs":         {"internal/caller", "internal/web"},
 	"internal/podidentity": {"internal/web"},
 	"internal/tokenreview": {"internal/podidentity"},
