@@ -30,6 +30,8 @@ type Status struct {
 	Kubernetes *Kubernetes `json:"kubernetes,omitempty"`
 	// IdentityError is why the identity document cannot be signed.
 	IdentityError string `json:"identity_error,omitempty"`
+	// Simulation are the events and faults; absent without any.
+	Simulation *Simulation `json:"simulation,omitempty"`
 	// Refused counts the requests and connections that the guard refused, by rule.
 	Refused map[string]int64 `json:"refused,omitempty"`
 }
@@ -65,6 +67,9 @@ type Containers struct {
 type Control struct {
 	Socket string `json:"socket,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Listen is where it listens by TCP, too; "" for nowhere. TokenFile has what clients must send there.
+	Listen    string `json:"listen,omitempty"`
+	TokenFile string `json:"token_file,omitempty"`
 }
 
 // Credentials describes the credentials that clients get.
@@ -122,12 +127,20 @@ type MFA struct {
 	// Socket is the control socket; Error is why there is none.
 	Socket string `json:"socket,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Listen is where it listens by TCP, too; "" for nowhere. TokenFile has what clients must send there.
+	Listen    string `json:"listen,omitempty"`
+	TokenFile string `json:"token_file,omitempty"`
 }
 
 // ForClients leaves out what other machines must not see: account ids, paths, and errors, which quote both.
 func (s *Status) ForClients() *Status {
+	var simulation *Simulation
+	if s.Simulation != nil {
+		simulation = &Simulation{Hidden: true}
+	}
 	return &Status{
-		Status: s.Status, Version: s.Version, StartedAt: s.StartedAt, UptimeSeconds: s.UptimeSeconds,
+		Simulation: simulation,
+		Status:     s.Status, Version: s.Version, StartedAt: s.StartedAt, UptimeSeconds: s.UptimeSeconds,
 		InstanceID: s.InstanceID, Role: s.Role,
 		Credentials: Credentials{
 			Source: s.Credentials.Source, State: s.Credentials.State, Expiration: s.Credentials.Expiration,

@@ -19,7 +19,7 @@ func TestStatus_ForClientsHidesAccountsPathsAndErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"ARN", "LastError", "Serial", "Socket", "File", "Warnings", "IdentityError", "Refused", "Control"} {
+	for _, field := range []string{"ARN", "LastError", "Serial", "Socket", "File", "Warnings", "IdentityError", "Refused", "Control", "Simulation"} {
 		if !strings.Contains(string(full), "."+field) {
 			t.Errorf("the whole status has no %s: %s", field, full)
 		}
@@ -30,7 +30,8 @@ func TestStatus_ForClientsHidesAccountsPathsAndErrors(t *testing.T) {
 	}
 	const want = `{"status":"status.Status","version":"status.Version","started_at":"0001-01-01T00:00:00Z","uptime_seconds":1,` +
 		`"instance_id":"status.InstanceID","role":"status.Role","credentials":{"source":"status.Credentials.Source","state":"status.Credentials.State",` +
-		`"expiration":"0001-01-01T00:00:00Z","note":"the daemon tells more to its own machine (docker exec mock-ec2-metadata /mock-ec2-metadata healthcheck)"}}`
+		`"expiration":"0001-01-01T00:00:00Z","note":"the daemon tells more to its own machine (docker exec mock-ec2-metadata /mock-ec2-metadata healthcheck)"},` +
+		`"simulation":true}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

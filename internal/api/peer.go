@@ -1,0 +1,15 @@
+package api
+
+// Peer is who asks for a change by the control socket.
+type Peer struct {
+	// UID is the user at the other end of the socket; -1 by TCP.
+	UID int
+}
+
+// Attrs are the attributes of a log line about the change.
+func (p Peer) Attrs() []any {
+	if p.UID < 0 {
+		return []any{"by", "control_listen"}
+	}
+	return []any{"uid", p.UID}
+}
