@@ -19,7 +19,9 @@ import (
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/config"
 	"mock-ec2-metadata/internal/credentials"
+	"mock-ec2-metadata/internal/fault"
 	"mock-ec2-metadata/internal/guard"
+	"mock-ec2-metadata/internal/journal"
 	"mock-ec2-metadata/internal/server"
 	"mock-ec2-metadata/internal/sts"
 )
@@ -46,12 +48,17 @@ type App struct {
 	unknown  unknown
 	changed  chan struct{} // holds one: a change or a reload has ended
 	runs     chan struct{} // closed when Run has begun
+	journal  journal.Journal
+	waiting  *fault.Waiting // of requests in faults
+	end      chan struct{}  // closed by exit
+	exit     func()         // ends Run without an error
 
 	reloading sync.Mutex // held by Reload, so that its result and its notifications are of one reload
 
 	// mu serialises changes and guards the fields below.
 	mu               sync.Mutex
 	running          context.Context //nolint:containedctx // Run's background context; nil when it does not run
+	phases           *time.Timer     // calls advance; nil: nothing to come
 	configWatch      watch
 	credentialsWatch watch
 	locating         locating
@@ -65,7 +72,11 @@ func New(ctx context.Context, opt Options) (*App, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	a := &App{opt: opt, log: opt.Log, started: opt.Now(), origin: rand.Text(), changed: make(chan struct{}, 1), runs: make(chan struct{})}
+	a := &App{
+		opt: opt, log: opt.Log, started: opt.Now(), origin: rand.Text(), changed: make(chan struct{}, 1), runs: make(chan struct{}),
+		waiting: new(fault.Waiting), end: make(chan struct{}),
+	}
+	a.exit = sync.OnceFunc(func() { close(a.end) })
 	if err := a.bind(ctx); err != nil {
 		return nil, err
 	}
@@ -116,6 +127,9 @@ func (a *App) prepare(ctx context.Context) error {
 		if err := in.load(a.opt.Config, a.log, a.opt.Now, a.opt.Containers); err != nil {
 			return err
 		}
+		if err := in.configure(nil, a.opt.Now(), a.waiting); err != nil {
+			return err
+		}
 		return a.useCluster(in)
 	})
 	a.opt.Config, a.opt.AfterBind = nil, nil // the state has the configuration, and the origins of its entries are needed no more
@@ -156,7 +170,16 @@ func (a *App) State() *State { return a.state.Load() }
 func (a *App) Run(ctx context.Context) error {
 	// What runs in the background outlives ctx until the last request is answered.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, exit := context.WithCancel(ctx)
+	defer exit()
 	var running sync.WaitGroup
+	running.Go(func() {
+		select {
+		case <-a.end: // by an event
+			exit()
+		case <-background.Done():
+		}
+	})
 	defer running.Wait()
 	defer stop()
 
@@ -196,6 +219,7 @@ func (a *App) startChanges(background context.Context) {
 	a.pool.Start(background)
 	a.pool.Retain(s.Specs, s.onDemand(nil))
 	a.locating.on(background, s.Locator)
+	a.schedule(s)
 }
 
 // keepSecret saves the secret of the session tokens. It is called with a.mu held, before the first request: another daemon's secret
@@ -218,6 +242,7 @@ func (a *App) keepSecret() {
 func (a *App) stopChanges() {
 	a.mu.Lock()
 	a.running = nil
+	a.schedule(a.State())
 	a.locating.stop()
 	a.mu.Unlock()
 	a.pool.Close()
@@ -227,8 +252,8 @@ func (a *App) stopChanges() {
 var errNotRunning = errors.New("the daemon does not run")
 
 // change is the only writer of the state: it edits a copy of the inputs, builds a new state and swaps it in. On an error
-// the old state stays.
-func (a *App) change(edit func(*Inputs) error) error {
+// the old state stays. by are attributes of the log's lines about what is simulated: who has changed it.
+func (a *App) change(edit func(*Inputs) error, by ...any) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.state.Load()
@@ -238,6 +263,7 @@ func (a *App) change(edit func(*Inputs) error) error {
 	var in Inputs
 	if old != nil {
 		in = old.Inputs
+		in.misfits, in.over = nil, nil
 	}
 	if err := edit(&in); err != nil {
 		return err
@@ -248,11 +274,27 @@ func (a *App) change(edit func(*Inputs) error) error {
 		return err
 	}
 	a.use(next)
+	a.announce(old, next, by)
 	return nil
 }
 
 // use puts a state in force. It is called with a.mu held.
 func (a *App) use(s *State) {
+	old := a.State()
+	if old == nil || s.Config != old.Config || s.Secret != old.Secret {
+		a.useConfig(s)
+	}
+	a.state.Store(s)
+	a.guard.Use(s.Rules)
+	if old != nil {
+		close(old.replaced)
+	}
+	a.schedule(s)
+	a.builder.grown()
+}
+
+// useConfig puts in force what depends on the configuration alone. It is called with a.mu held.
+func (a *App) useConfig(s *State) {
 	if a.running != nil {
 		a.watchConfig(s)
 		a.watchCredentials(s)
@@ -262,9 +304,6 @@ func (a *App) use(s *State) {
 		a.pool.Retain(s.Specs, s.onDemand(a.State())) // first, so that new keepers take over from those that it stops
 		a.locating.on(a.running, s.Locator)
 	}
-	a.state.Store(s)
-	a.guard.Use(s.Rules)
-	a.builder.grown()
 }
 
 // logStart says what is served where.
@@ -306,7 +345,7 @@ func (a *App) logWarnings(s *State) {
 	for _, key := range s.Restart {
 		a.log.Warn("a changed key takes effect only after a restart", "key", key)
 	}
-	if s.Config.Config.Credentials.Mock && s.Instance.Role != "" {
+	if s.Config.Config.Credentials.Mock && s.role != "" {
 		a.log.Warn("credentials are made up (credentials.mock)",
 			"hint", "no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role")
 	}

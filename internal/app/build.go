@@ -20,11 +20,12 @@ import (
 // State is all that requests are answered from. Its identities are made on demand; otherwise it never changes.
 type State struct {
 	Inputs
-	// Instance, Target and Keeper are the file's own, for clients that no entry of clients is for. Keeper is nil without an
-	// instance profile.
+	// Instance, Target and Keeper are the file's own, for clients that no entry of clients is for, with the events that are for
+	// all clients. Keeper is nil without an instance profile.
 	Instance *instance.Instance
 	Target   *imds.Target
 	Keeper   *credentials.Keeper
+	role     string // of the file's own credentials, also while an event hides them
 	// Specs are the file's own credentials: none, or one.
 	Specs   []credentials.Spec
 	Rules   *guard.Rules
@@ -38,10 +39,12 @@ type State struct {
 	pods       *podState     // nil without pod_identity.enabled
 	cluster    *clusterState // nil without kubernetes.enabled
 	signed     *signatures   // of the file's own document
+	base       *signatures   // of that document without events; nil until there has been a state without
 	kept       map[[sha256.Size]byte]*signatures
 	modified   []string // header
 	// orphans are listeners that were opened for entries of clients alone, of which there are none now.
 	orphans map[string]bool
+	simulated
 	*builder
 }
 
@@ -60,22 +63,37 @@ type builder struct {
 // build makes a state. It does no I/O, starts no goroutine and reads no clock: equal inputs give equal bytes. It takes the
 // signatures from old, nil at first, when they are of the same document.
 func (b *builder) build(in Inputs, old *State) (*State, error) {
-	c := in.Config.Config
-	inst, snapshot, err := instanceOf(in.Config)
-	if err != nil {
-		return nil, err
+	if old != nil && in.differsInFaults(&old.Inputs) {
+		return old.withFaults(in.Faults), nil
 	}
-	s := &State{Inputs: in, Instance: inst, Rules: RulesOf(c), Restart: b.needRestart(c), builder: b, modified: imds.LastModified(in.LoadedAt)}
+	if old == nil || in.Config != old.Config {
+		if err := checkInstances(in.Config); err != nil {
+			return nil, err
+		}
+		in.Config = in.Config.Checked()
+	}
+	c := in.Config.Config
+	s := &State{Inputs: in, Rules: RulesOf(c), Restart: b.needRestart(c), builder: b, modified: imds.LastModified(in.LoadedAt)}
 	if err := s.Level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		return nil, in.Config.Problem("log.level", "%w", err)
 	}
+	s.simulated = s.simulate(old)
+	inst, snapshot, err := treeOf(in.Config, caller.None, &s.own.Instance, s.own.UserData)
+	if err != nil {
+		return nil, err
+	}
+	s.Instance = inst
 	if old != nil && old.Identity == in.Identity {
-		s.kept = old.signaturesToKeep()
+		s.kept, s.base = old.signaturesToKeep(), old.base
 	}
 	s.signed = s.signaturesOf(snapshot.Document())
-	s.Target = s.target(&c.Instance, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
+	if len(s.Events.Events()) == 0 {
+		s.base = s.signed
+	}
+	s.Target = s.target(&s.own, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
 	var source *credentialSource
-	if inst.Role != "" && in.Cluster == nil { // each pod has a role of its own
+	s.role = instance.RoleOf(&c.Instance)
+	if s.role != "" && in.Cluster == nil { // each pod has a role of its own
 		spec := SpecOf(c)
 		s.Specs = []credentials.Spec{spec}
 		s.Keeper = b.pool.Keeper(spec)
@@ -85,11 +103,10 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	s.identities = newIdentities(c)
 	s.cluster = s.clusterStateOf()
 	s.identities.cluster = s.cluster
-	s.identities.file.set(&served{inst.Role, s.Keeper, source}, &metadata{s.Target, s.signed})
-	s.Config = in.Config.Checked()
+	s.identities.file.set(&served{s.role, s.Keeper, source}, &metadata{target: s.Target, signed: s.signed})
 	s.orphans = b.orphans(c)
 	s.router = routerOf(c)
-	s.ids = ecs.NewIDs(in.Secret.Key(), s.grantsByID())
+	s.ids = s.idsOf(old)
 	s.ecs = s.ecsStateOf(old)
 	s.pods = s.podStateOf()
 	return s, nil
@@ -114,12 +131,11 @@ func routerOf(c *config.Config) *caller.Router {
 	return caller.NewRouter(rules)
 }
 
-// instanceOf makes the instance and the tree that a configuration describes, and checks those of all entries of clients. Its
-// errors name file, line and key.
-func instanceOf(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
-	in, snapshot, err := treeOf(l, caller.None, &l.Config.Instance, l.UserData)
-	if err != nil {
-		return nil, nil, err
+// checkInstances checks the instance and the tree that a configuration describes, and those of all entries of clients. Its errors name
+// file, line and key.
+func checkInstances(l *config.Loaded) error {
+	if _, _, err := treeOf(l, caller.None, &l.Config.Instance, l.UserData); err != nil {
+		return err
 	}
 	all := []error{checkEntry(l, caller.None)}
 	for i := range l.Config.Clients {
@@ -127,7 +143,7 @@ func instanceOf(l *config.Loaded) (*instance.Instance, *tree.Snapshot, error) {
 			all = append(all, checkEntry(l, i))
 		}
 	}
-	return in, snapshot, errors.Join(all...)
+	return errors.Join(all...)
 }
 
 // treeOf makes the instance and the tree of an entry of clients, or the file's own.
@@ -167,8 +183,14 @@ func checkEntry(l *config.Loaded, entry int) error {
 
 // Check finds what is wrong with a configuration beyond its values, and returns the tree that it serves.
 func Check(loaded *config.Loaded) (*tree.Snapshot, error) {
-	_, snapshot, err := instanceOf(loaded)
+	if err := checkInstances(loaded); err != nil {
+		return nil, err
+	}
+	_, snapshot, err := treeOf(loaded, caller.None, &loaded.Config.Instance, loaded.UserData)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := checkSimulation(loaded); err != nil {
 		return nil, err
 	}
 	silent := slog.New(slog.DiscardHandler)

@@ -6,11 +6,13 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/testutil"
 )
 
@@ -156,4 +158,27 @@ func TestCheck_ReturnsThePathsThatTheDaemonServes(t *testing.T) {
 	if diff := cmp.Diff(served.Paths(), snapshot.Paths()); diff != "" {
 		t.Errorf("(-served +checked):\n%s", diff)
 	}
+}
+
+// TestBuild_EventsLeaveTheIDs: with a thousand roles, their HMACs would be most of what an event takes.
+func TestBuild_EventsLeaveTheIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const one, two = "roles: {one: {iam_role: 'arn:aws:iam::123456789012:role/one'}}\n", "roles: {two: {iam_role: 'arn:aws:iam::123456789012:role/two'}}\n"
+		u := simulate(t, mockConfig+one)
+		before := u.State()
+		u.putEvent(t, "r", `{"restart": true}`)
+		if u.State() == before || u.State().ids != before.ids {
+			t.Error("an event makes other ids")
+		}
+		testutil.Write(t, "conf/config.yaml", mockConfig+two)
+		if err := u.Reload("test"); err != nil {
+			t.Fatal(err)
+		}
+		for role, want := range map[string]bool{"one": false, "two": true} {
+			id := ecs.ID(u.State().Secret.Key(), role, u.State().Instance.ID)
+			if _, ok := u.State().ids.Find(id); ok != want {
+				t.Errorf("after a reload, the id of %s is known: %v", role, ok)
+			}
+		}
+	})
 }

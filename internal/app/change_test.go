@@ -76,7 +76,7 @@ func TestChange_ErrorKeepsOldState(t *testing.T) {
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("error %v, want %s", err, tt.want)
 			}
-			if d.State() != before || d.State().Inputs != inputs {
+			if d.State() != before || d.State().Config != inputs.Config || d.State().Identity != inputs.Identity {
 				t.Error("the state is another one")
 			}
 			if got := d.opt.Level.Level(); got != level {

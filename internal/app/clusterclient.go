@@ -75,14 +75,17 @@ func confirmed(cluster Cluster, r *http.Request, w *caller.Workload) (*caller.Wo
 
 // targetOf returns the target of a pod: that of its identity, with credentials that tell the pod why it gets none.
 func (a *App) targetOf(c client, made *metadata) *imds.Target {
-	if t := c.pod.target.Load(); t != nil {
+	shared := made == c.identity.metadata.Load()
+	if t := c.pod.target.Load(); t != nil && shared {
 		return t
 	}
 	t := *made.target
 	if t.Credentials != nil {
 		t.Credentials = podCredentials{c.state.Cluster, c.workload, t.Credentials}
 	}
-	c.pod.target.Store(&t)
+	if shared {
+		c.pod.target.Store(&t)
+	}
 	return &t
 }
 

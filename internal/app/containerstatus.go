@@ -25,7 +25,7 @@ func (a *App) ecsStatus(s *State) *api.ECS {
 	entry := func(name, container, endpoint, role string) api.ECSContainer {
 		e := api.ECSContainer{Name: name, EndpointID: endpoint}
 		if s.hasRole(role) {
-			e.Role, e.CredentialsID = cmp.Or(role, s.Instance.Role), ecs.ID(secret, role, container)
+			e.Role, e.CredentialsID = cmp.Or(role, s.role), ecs.ID(secret, role, container)
 		}
 		return e
 	}

@@ -70,12 +70,20 @@ func (s *State) task() ecs.Task {
 	}
 }
 
+// idsOf returns the ids of the state before if nothing differs that they are made of: events change none of it.
+func (s *State) idsOf(old *State) *ecs.IDs {
+	if old != nil && old.Config == s.Config && old.Secret == s.Secret && old.Instance.ID == s.Instance.ID {
+		return old.ids
+	}
+	return ecs.NewIDs(s.Secret.Key(), s.grantsByID())
+}
+
 // grantsByID are what the ids of credentials stand for that are known beforehand: the file's own credentials and each of roles for
 // processes of this machine, and the roles of ecs.containers.
 func (s *State) grantsByID() []ecs.Grant {
 	c := s.Config.Config
 	var all []ecs.Grant
-	if s.Instance.Role != "" {
+	if s.role != "" {
 		all = append(all, ecs.Grant{Container: s.Instance.ID})
 	}
 	for role := range c.Roles {
@@ -91,7 +99,7 @@ func (s *State) grantsByID() []ecs.Grant {
 
 // hasRole reports whether there are credentials of a role; "" is the file's own.
 func (s *State) hasRole(role string) bool {
-	return role != config.NoRole && (role != "" || s.Instance.Role != "")
+	return role != config.NoRole && (role != "" || s.role != "")
 }
 
 // ecsSelector selects what requests of credentials are judged by.

@@ -52,6 +52,7 @@ func (a *App) handler() http.Handler {
 		},
 		LogPath: ecs.LogPath,
 		Quiet:   a.isHealthCheck,
+		Record:  a.record,
 	}
 	return web.CleanPath(a.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header()["Server"] = serverName

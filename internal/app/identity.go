@@ -11,6 +11,7 @@ import (
 	"mock-ec2-metadata/internal/credentials"
 	"mock-ec2-metadata/internal/imds"
 	"mock-ec2-metadata/internal/instance"
+	"mock-ec2-metadata/internal/lifecycle"
 	"mock-ec2-metadata/internal/tree"
 )
 
@@ -56,6 +57,7 @@ type clientIdentity struct {
 
 	metadataOnce sync.Once
 	metadata     atomic.Pointer[metadata] // nil before the first client of the metadata service
+	selected     selected                 // for clients that see events that are not for all
 }
 
 // served holds the credentials of an identity.
@@ -122,9 +124,15 @@ func (s *State) serveMetadata(id *clientIdentity) *metadata {
 
 // makeMetadata makes the target of an identity. Its tree exists, since build has checked the entry.
 func (s *State) makeMetadata(id *clientIdentity) *metadata {
+	return s.makeMetadataWith(id, lifecycle.Selection{})
+}
+
+// makeMetadataWith is makeMetadata for clients that see the selected events, too.
+func (s *State) makeMetadataWith(id *clientIdentity, selection lifecycle.Selection) *metadata {
 	in, userData := s.Config.InstanceOf(id.entry, id.grant.credentials)
-	inst := instance.New(&in, userData)
-	snapshot, err := tree.New(inst, in.Metadata)
+	with := s.Events.Apply(selection, in, userData, s.Now)
+	inst := instance.New(&with.Instance, with.UserData)
+	snapshot, err := tree.New(inst, with.Instance.Metadata)
 	if err == nil && id.ofPods && s.cluster.config.Kubernetes.Pods.Metadata == "none" {
 		snapshot, err = tree.New(inst, hidden(snapshot.Paths()))
 	}
@@ -138,7 +146,7 @@ func (s *State) makeMetadata(id *clientIdentity) *metadata {
 		tokens = imds.NewTokens(s.Secret.Key(), inst.ID, s.now)
 	}
 	made := &metadata{signed: s.signaturesOf(snapshot.Document())}
-	made.target = s.target(&in, snapshot.Over(s.Target.Tree), tokens, made.signed)
+	made.target = s.target(&with, snapshot.Over(s.Target.Tree), tokens, made.signed)
 	switch own := s.serve(id); {
 	case own.source != nil:
 		made.target.Credentials = own.source
@@ -149,9 +157,9 @@ func (s *State) makeMetadata(id *clientIdentity) *metadata {
 }
 
 // target makes the target of an instance without its credentials.
-func (s *State) target(in *config.Instance, snapshot *tree.Snapshot, tokens *imds.Tokens, signed *signatures) *imds.Target {
-	options := in.EC2.MetadataOptions
-	return &imds.Target{
+func (s *State) target(in *lifecycle.Result, snapshot *tree.Snapshot, tokens *imds.Tokens, signed *signatures) *imds.Target {
+	options := in.Instance.EC2.MetadataOptions
+	t := &imds.Target{
 		Tree:           snapshot,
 		Modified:       s.modified,
 		Tokens:         tokens,
@@ -159,7 +167,15 @@ func (s *State) target(in *config.Instance, snapshot *tree.Snapshot, tokens *imd
 		TokensRequired: options.HTTPTokens == "required",
 		Disabled:       options.HTTPEndpoint == "disabled",
 		HopLimit:       options.HTTPPutResponseHopLimit,
+		TokensSince:    in.TokensSince,
 	}
+	if in.Gone {
+		t.Faults, t.Disabled = s.off, false // which answers 403
+	}
+	if len(s.Events.Events()) > 0 {
+		t.Observe = s.observe
+	}
+	return t
 }
 
 // signaturesOf returns the signatures of a document: the file's own, or those of the state before, if theirs is the same, so that the
@@ -167,6 +183,9 @@ func (s *State) target(in *config.Instance, snapshot *tree.Snapshot, tokens *imd
 func (s *State) signaturesOf(document []byte) *signatures {
 	if s.signed != nil && bytes.Equal(s.signed.document, document) {
 		return s.signed
+	}
+	if s.base != nil && bytes.Equal(s.base.document, document) {
+		return s.base
 	}
 	if kept := s.kept[sha256.Sum256(document)]; kept != nil {
 		return kept

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/fault"
 	"mock-ec2-metadata/internal/identity"
+	"mock-ec2-metadata/internal/lifecycle"
 	"mock-ec2-metadata/internal/podidentity"
 )
 
@@ -25,6 +27,11 @@ type Inputs struct {
 	// Pods verifies the tokens of pods; nil without pod_identity.enabled.
 	Pods      podidentity.Verifier
 	podInputs verifierInputs // that it was made of
+	// Events and Faults are what is simulated.
+	Events  lifecycle.Set
+	Faults  *fault.Set
+	misfits map[string]error // events that have just ended, since they do not fit
+	over    []string         // faults of the configuration whose time is over
 	// Now is the time of the build.
 	Now time.Time
 }

@@ -50,7 +50,7 @@ func (a *App) waitingForMFA() []waiting {
 			all = append(all, waiting{keeper, role, serial})
 		}
 	}
-	add(s.Keeper, s.Instance.Role)
+	add(s.Keeper, s.role)
 	for _, id := range s.identities.all() {
 		if made := id.made.Load(); made != nil {
 			add(made.keeper, id.grant.name)

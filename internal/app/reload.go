@@ -21,6 +21,9 @@ func (a *App) Reload(why string) error {
 		if err := in.load(loaded, a.log, a.opt.Now, a.opt.Containers); err != nil {
 			return err
 		}
+		if err := in.configure(old.Config.Config, a.opt.Now(), a.waiting); err != nil {
+			return err
+		}
 		if in.Secret != old.Secret {
 			in.Secret = in.Secret.Keep(a.log)
 		}

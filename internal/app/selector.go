@@ -107,7 +107,7 @@ func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
 		return nil, "", err
 	}
 	c.note(r, c.identity.grant.name)
-	made := c.state.serveMetadata(c.identity)
+	made := c.state.serveMetadataTo(c, web.Remote(r))
 	if made == nil {
 		return nil, "", &web.Error{Status: http.StatusInternalServerError}
 	}
@@ -115,12 +115,19 @@ func (s selector) Select(r *http.Request) (*imds.Target, string, error) {
 	if c.pod != nil {
 		target = s.app.targetOf(c, made)
 	}
-	if c.until.IsZero() || target.Credentials == nil {
+	faults := c.state.Faults != nil && target.Faults == nil
+	hurried := !c.until.IsZero() && target.Credentials != nil
+	if !faults && !hurried {
 		return target, web.Path(r), nil
 	}
-	hurried := *target
-	hurried.Credentials = hurriedSource{c, target.Credentials}
-	return &hurried, web.Path(r), nil
+	own := *target
+	if faults {
+		own.Faults = c.state.Faults
+	}
+	if hurried {
+		own.Credentials = hurriedSource{c, target.Credentials}
+	}
+	return &own, web.Path(r), nil
 }
 
 // hurriedSource is the source of credentials of a client that has waited already.

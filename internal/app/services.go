@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"mock-ec2-metadata/internal/ecs"
+	"mock-ec2-metadata/internal/imds"
 )
 
 // taskPaths are those of task metadata. No path of a service collides with one of the metadata service, whose first segment is a date,
@@ -32,9 +33,13 @@ func (s *services) route() {
 	}
 }
 
+// controlPaths are those of the control API, which is never here, whatever the method or the token (events-reference section 5.7).
+const controlPaths = "/v1/*"
+
 func (s *services) everything() http.Handler {
 	r := chi.NewRouter()
 	r.HandleFunc(statusPath, s.status)
+	r.HandleFunc(controlPaths, imds.NotFound)
 	r.HandleFunc("/v1/credentials", func(w http.ResponseWriter, r *http.Request) {
 		if s.hasPods() && !ecs.HasID(r) { // container-credentials-reference section 0
 			s.pods(w, r)
@@ -62,6 +67,7 @@ func (s *services) everything() http.Handler {
 func (s *services) metadataAlone() http.Handler {
 	r := chi.NewRouter()
 	r.HandleFunc(statusPath, s.status)
+	r.HandleFunc(controlPaths, imds.NotFound)
 	r.NotFound(s.metadata)
 	return r
 }

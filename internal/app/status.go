@@ -38,9 +38,10 @@ func (a *App) status() *api.Status {
 			File: g.Config.Name(), LoadedAt: g.LoadedAt.UTC().Truncate(time.Second), Warnings: g.Config.Warnings, NeedsRestart: g.Restart,
 		},
 		InstanceID:  g.Instance.ID,
-		Role:        g.Instance.Role,
+		Role:        g.role,
 		Credentials: credentials,
 		Refused:     a.guard.Refused(),
+		Simulation:  g.simulation(),
 	}
 	if n := a.unknown.total(); n > 0 {
 		s.Refused["unknown"] = n

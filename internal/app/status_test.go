@@ -69,16 +69,11 @@ func TestStatus_CountsRefusals(t *testing.T) {
 // TestHandler_ServesNoControlPath asks the ordinary listener for the paths of the control socket.
 func TestHandler_ServesNoControlPath(t *testing.T) {
 	testutil.IsolateHome(t)
-	u := newUnserved(t, options(load(t, "")))
-	u.begin(t)
-	for _, path := range []string{"/v1/status", "/v1/reload", "/v1/mfa"} {
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
+	u := newUnserved(t, options(load(t, "", "ec2.metadata_options.http_tokens=required")))
+	for _, path := range []string{"/v1/status", "/v1/reload", "/v1/mfa", "/v1/state", "/v1/events/x", "//v1/faults/", "/v1/requests"} {
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, "BREW"} {
 			rec := u.do(method, path, "127.0.0.1:40000")
-			want := http.StatusNotFound
-			if method == http.MethodPost {
-				want = http.StatusMethodNotAllowed // as for every path of the service
-			}
-			if rec.Code != want || strings.Contains(rec.Body.String(), "instance_id") {
+			if rec.Code != http.StatusNotFound || strings.Contains(rec.Body.String(), "instance_id") {
 				t.Errorf("%s %s: %d %s", method, path, rec.Code, rec.Body)
 			}
 		}
