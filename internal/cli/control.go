@@ -3,8 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,8 +36,9 @@ func (p *controlPlace) prepare(loaded *config.Loaded, u *privileges.User) {
 	}
 }
 
-// open makes the control socket of a daemon. mode is a value of server.control; under off it returns nil.
-func (p *controlPlace) open(mode string, log *slog.Logger) func(*app.App) (app.Control, error) {
+// open makes the control socket of a daemon. mode is a value of server.control; under off it returns nil. listen is one of
+// server.control_listen; "" for none.
+func (p *controlPlace) open(mode, listen string, log *slog.Logger) func(*app.App) (app.Control, error) {
 	if mode == control.Off {
 		return nil
 	}
@@ -46,6 +49,13 @@ func (p *controlPlace) open(mode string, log *slog.Logger) func(*app.App) (app.C
 		}
 		s, err := control.Listen(mode, p.dir, port, a, log)
 		if err != nil {
+			return nil, err
+		}
+		if listen == "" {
+			return s, nil
+		}
+		if err := s.ListenTCP(listen); err != nil {
+			s.Close()
 			return nil, err
 		}
 		return s, nil
@@ -63,6 +73,9 @@ func controlClient(cmd *cobra.Command, f *flags) (*control.Client, error) {
 	socket := f.control
 	if socket == "" {
 		socket = sdkenv.Lookup(f.environ, controlVariable)
+		if _, err := os.Stat(socket); socket != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil, &exitError{exitNoDaemon, fmt.Errorf("%s names %s, which does not exist; unset it, or run this where the daemon runs", controlVariable, socket)}
+		}
 	}
 	if socket != "" {
 		return control.NewClient(socket), nil

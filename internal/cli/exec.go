@@ -51,6 +51,11 @@ AWS SDKs and the AWS CLI follow AWS_EC2_METADATA_SERVICE_ENDPOINT. These do not,
 --link-local): restic, minio-go, mongo-driver for Go, s3fs, Facter, Ohai, Tailscale, step-ca, Ignition, the Datadog and New Relic
 agents. --proxy sets http_proxy: the command's plain http to other hosts is refused then; https is not affected.
 
+MOCK_EC2_METADATA_CONTROL is set for the command, so that the commands event, fault, requests, status, reload and mfa in it are for its
+daemon:
+
+  mock-ec2-metadata exec -- sh -c 'my-agent & mock-ec2-metadata event spot terminate --notice 5s && wait'
+
 Signals reach the command. The exit status is the command's own, 128 plus the signal that ended it, 127 if there is no such
 command, 126 if it cannot be run, or 125 if there is no daemon for it.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -104,7 +109,7 @@ func runExec(cmd *cobra.Command, f *flags, way *execWay, args []string) error {
 	}
 	child := exec.Command(path, args[1:]...) //nolint:gosec,noctx // the user's command; signals end it
 	child.Args[0] = args[0]
-	child.Env = set.Apply(f.environ)
+	child.Env = d.withControl(set).Apply(f.environ)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if err := child.Start(); err != nil {
 		return cannotRun(path, err)

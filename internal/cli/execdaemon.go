@@ -26,8 +26,9 @@ type execDaemon struct {
 	role rolePlace // with --role
 	// authorization is what clients of a container's credentials must send.
 	authorization sdkenv.Authorization
-	app           *app.App // nil: it ran before
-	stop          func()   // ends it, unless it ran before
+	control       *api.Control // nil: it has no control socket, or does not tell
+	app           *app.App     // nil: it ran before
+	stop          func()       // ends it, unless it ran before
 }
 
 // daemonFor returns a daemon that serves what the configuration says, in the way that the command is to have: one that runs already,
@@ -77,7 +78,7 @@ func runningDaemon(ctx context.Context, f *flags, loaded *config.Loaded, found s
 	if unfit = app.Mismatch(loaded, found, s); unfit != "" {
 		return nil, unfit
 	}
-	d = &execDaemon{url: api.URL(found), authorization: authorizationOf(loaded), stop: func() {}}
+	d = &execDaemon{url: api.URL(found), authorization: authorizationOf(loaded), control: s.Control, stop: func() {}}
 	if role == "" {
 		return d, ""
 	}
@@ -131,7 +132,7 @@ func startDaemon(ctx context.Context, f *flags, role string, stderr io.Writer) (
 	if mode != control.Off {
 		mode = control.Auto // a path belongs to the daemon of serve
 	}
-	opt.Control = newControlPlace().open(mode, logs.Logger)
+	opt.Control = newControlPlace().open(mode, "", logs.Logger)
 	a, err := app.New(ctx, opt)
 	if err != nil {
 		logs.Close()
@@ -161,6 +162,7 @@ func startDaemon(ctx context.Context, f *flags, role string, stderr io.Writer) (
 func (d *execDaemon) prepare(ctx context.Context, role string, stderr io.Writer) error {
 	<-d.app.Started() // from now on its secret stays
 	d.authorization = authorizationOf(d.app.State().Config)
+	d.control = d.app.Status().Control
 	if role != "" {
 		id := identityOf(d.app.Status(), role)
 		if id == nil {

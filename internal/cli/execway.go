@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"mock-ec2-metadata/internal/sdkenv"
 )
@@ -58,6 +59,16 @@ func (d *execDaemon) changes(ctx context.Context, f *flags, way *execWay, stderr
 	default:
 		return sdkenv.New(d.url, f.environ), nil
 	}
+}
+
+// withControl has the commands of this program within the command use this daemon, and none that the environment names.
+func (d *execDaemon) withControl(c sdkenv.Changes) sdkenv.Changes {
+	if d.control == nil || d.control.Socket == "" {
+		c.Unset = append(slices.Clone(c.Unset), controlVariable)
+		return c
+	}
+	c.Set = append(slices.Clone(c.Set), sdkenv.Variable{Name: controlVariable, Value: d.control.Socket})
+	return c
 }
 
 // taskChanges are those for a container of ECS.

@@ -19,10 +19,13 @@ const (
 	// dialTimeout bounds connecting to a socket, which a living daemon accepts at once.
 	dialTimeout   = time.Second
 	clientTimeout = 75 * time.Second // an MFA code may take 70
-	maxAnswer     = 16 << 20         // bytes; the status of 10,000 identities has 6 MB
+	// margin is how much longer than the daemon the client waits in a long poll.
+	margin    = 15 * time.Second
+	maxAnswer = 16 << 20 // bytes; the status of 10,000 identities has 6 MB
 )
 
-// Client sends requests to the daemon behind a control socket.
+// Client sends requests to the daemon behind a control socket. Its errors are an *UnreachableError when no daemon answers, and an
+// *api.Refusal when the daemon does not do what it is asked. When its context ends, the error is the context's.
 type Client struct{ socket string }
 
 // NewClient makes a client of a socket. It does not connect.
@@ -53,48 +56,61 @@ func (c *Client) MFA(ctx context.Context, role, code string) (string, error) {
 	return result.Result, err
 }
 
-// call sends in as JSON, nil for no body, and reads the answer into out. It fails with an *UnreachableError when no daemon
-// answers, otherwise with the daemon's own words.
+// call sends in as JSON, nil for no body, and reads the answer into out.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	_, err := c.send(ctx, clientTimeout, method, path, in, out)
+	return err
+}
+
+// send is call with a timeout. It returns the status of an answer that is no refusal.
+func (c *Client) send(ctx context.Context, timeout time.Duration, method, path string, in, out any) (status int, err error) {
 	var body io.Reader
-	if in != nil {
+	if raw, ok := in.(json.RawMessage); ok {
+		body = bytes.NewReader(raw) // the daemon judges it
+	} else if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		body = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	client := &http.Client{Timeout: clientTimeout, Transport: &http.Transport{
+	client := &http.Client{Timeout: timeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", c.socket)
 		},
 	}}
 	resp, err := client.Do(req)
+	if err != nil && ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
 	if err != nil {
-		return c.unreachable(err)
+		return 0, c.unreachable(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return c.unreachable(err)
+		return 0, c.unreachable(err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		var refusal api.Error
-		if json.Unmarshal(text, &refusal) == nil && refusal.Error != "" {
-			return errors.New(refusal.Error)
+	switch resp.StatusCode {
+	case http.StatusNoContent:
+		return resp.StatusCode, nil
+	case http.StatusOK, http.StatusCreated:
+		if err := json.Unmarshal(text, out); err != nil {
+			return 0, fmt.Errorf("%s does not answer as mock-ec2-metadata does: %w", c.socket, err)
 		}
-		return fmt.Errorf("%s answers %s", c.socket, resp.Status)
+		return resp.StatusCode, nil
 	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("%s does not answer as mock-ec2-metadata does: %w", c.socket, err)
+	refusal := &api.Refusal{Status: resp.StatusCode}
+	if json.Unmarshal(text, refusal) == nil && refusal.Text != "" {
+		return 0, refusal
 	}
-	return nil
+	return 0, fmt.Errorf("%s answers %s", c.socket, resp.Status)
 }
 
 // unreachable explains why a request got no answer.
@@ -105,6 +121,9 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &UnreachableError{fmt.Sprintf("%s does not exist; run this where the daemon runs (docker exec mock-ec2-metadata /mock-ec2-metadata ...)", c.socket)}
 	default:
-		return &UnreachableError{fmt.Sprintf("nothing answers at %s: %v", c.socket, errors.Unwrap(err))}
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner // without the URL, which has no host
+		}
+		return &UnreachableError{fmt.Sprintf("nothing answers at %s: %v", c.socket, err)}
 	}
 }

@@ -34,6 +34,10 @@ var children = map[string]func(args []string) error{
 		}
 		return err
 	},
+	"put": func(args []string) error {
+		_, _, err := NewClient(args[0]).PutEvent(context.Background(), "s1", []byte(`{"spot": "terminate"}`))
+		return err
+	},
 	"listen": func(args []string) error {
 		s, err := Listen(args[0], "", "", &fakeDaemon{}, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -90,6 +94,7 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 
 // fakeDaemon answers from memory.
 type fakeDaemon struct {
+	fakeSimulator
 	reloadErr error
 	answer    func(ctx context.Context, code string) (string, error) // nil accepts every code
 

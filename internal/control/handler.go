@@ -1,14 +1,12 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
-	"mime"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -16,11 +14,9 @@ import (
 	"mock-ec2-metadata/internal/web"
 )
 
-// maxBody is how many bytes of a request's body are read.
-const maxBody = 64 << 10
-
 // Daemon is what the control socket controls.
 type Daemon interface {
+	Simulator
 	Status() *api.Status
 	// Reload reads the configuration again. Its error has one line per problem.
 	Reload(why string) error
@@ -31,31 +27,76 @@ type Daemon interface {
 
 // Handler answers the requests of the control socket: JSON in, JSON out.
 func Handler(d Daemon, log *slog.Logger) http.Handler {
-	h := &handler{d}
+	h := &handler{daemon: d, waiting: make(chan struct{}, maxWaiting)}
 	adapter := &web.Adapter{Log: log, Render: render}
 	r := chi.NewRouter()
-	r.Get("/v1/status", adapter.Handle(h.status))
-	r.Post("/v1/reload", adapter.Handle(h.reload))
-	r.Post("/v1/mfa", adapter.Handle(h.mfa))
+	for path, allowed := range map[string]methods{
+		"/v1/status": {http.MethodGet: {serve: h.status}},
+		"/v1/reload": {http.MethodPost: {serve: h.reload}},
+		"/v1/mfa":    {http.MethodPost: {serve: h.mfa}},
+
+		"/v1/events": {
+			http.MethodGet: {serve: h.events}, http.MethodPost: {serve: put(d.PutEvent)}, http.MethodDelete: {serve: remove(d.DeleteEvents)},
+		},
+		"/v1/events/{id}": {
+			http.MethodGet: {serve: get(d.Event)}, http.MethodPut: {serve: put(d.PutEvent)}, http.MethodPost: {serve: h.changeEvent},
+			http.MethodDelete: {serve: remove(d.DeleteEvents)},
+		},
+		"/v1/events/{id}/wait": {http.MethodGet: {serve: h.waitEvent, parameters: []string{"phase", "timeout"}}},
+		"/v1/faults": {
+			http.MethodGet: {serve: h.faults}, http.MethodPost: {serve: put(d.PutFault)}, http.MethodDelete: {serve: remove(d.DeleteFaults)},
+		},
+		"/v1/faults/{id}": {
+			http.MethodGet: {serve: get(d.Fault)}, http.MethodPut: {serve: put(d.PutFault)}, http.MethodDelete: {serve: remove(d.DeleteFaults)},
+		},
+		"/v1/requests": {http.MethodGet: {serve: h.requests, parameters: []string{"after", "path", "timeout"}}},
+		"/v1/state":    {http.MethodGet: {serve: h.state, parameters: []string{"after", "timeout"}}},
+	} {
+		r.HandleFunc(path, adapter.Handle(allowed.serve))
+	}
 	r.NotFound(adapter.Handle(func(http.ResponseWriter, *http.Request) error { return &web.Error{Status: http.StatusNotFound} }))
-	r.MethodNotAllowed(adapter.Handle(func(http.ResponseWriter, *http.Request) error {
-		return &web.Error{Status: http.StatusMethodNotAllowed}
-	}))
+	r.MethodNotAllowed(adapter.Handle(methods{}.serve)) // methods that chi does not know
 	return r
 }
 
-type handler struct{ daemon Daemon }
+type handler struct {
+	daemon  Daemon
+	waiting chan struct{} // holds one for each request that waits
+}
+
+// methods are what a path allows.
+type methods map[string]call
+
+type call struct {
+	serve      web.Handler
+	parameters []string // that the query may have
+}
+
+// serve checks what all requests have in common, and answers those of an allowed method.
+func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
+	c, ok := m[r.Method]
+	if !ok {
+		return &web.Error{Status: http.StatusMethodNotAllowed, Allow: strings.Join(slices.Sorted(maps.Keys(m)), ", ")}
+	}
+	if err := checkQuery(r, c.parameters); err != nil {
+		return err
+	}
+	if r.ContentLength != 0 && !isJSON(r) {
+		return errNotJSON()
+	}
+	return c.serve(w, r)
+}
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, h.daemon.Status())
+	return answer(w, http.StatusOK, h.daemon.Status())
 }
 
 // reload answers 422 with the problems when the configuration is wrong.
 func (h *handler) reload(w http.ResponseWriter, _ *http.Request) error {
 	if err := h.daemon.Reload("the reload command"); err != nil {
-		return refused(http.StatusUnprocessableEntity, err)
+		return refuse(http.StatusUnprocessableEntity, "", err.Error())
 	}
-	return answer(w, h.daemon.Status().Config)
+	return answer(w, http.StatusOK, h.daemon.Status().Config)
 }
 
 // mfa answers 409 with the reason when the code is not accepted.
@@ -67,60 +108,7 @@ func (h *handler) mfa(w http.ResponseWriter, r *http.Request) error {
 	// The call goes on when the command has gone: the code is used up anyway.
 	text, err := h.daemon.AnswerMFAOf(context.WithoutCancel(r.Context()), in.Role, in.Code)
 	if err != nil {
-		return refused(http.StatusConflict, err)
+		return refuse(http.StatusConflict, "", err.Error())
 	}
-	return answer(w, api.MFAResult{Result: text})
-}
-
-// decode reads one JSON document without unknown fields.
-func decode(r *http.Request, into any) error {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return refused(http.StatusUnsupportedMediaType, errors.New("send Content-Type: application/json"))
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return refused(http.StatusRequestEntityTooLarge, errors.New("the body has more than 64 KiB"))
-	}
-	if err != nil {
-		return refused(http.StatusBadRequest, err)
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return refused(http.StatusUnprocessableEntity, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return refused(http.StatusUnprocessableEntity, errors.New("the body has more than one JSON document"))
-	}
-	return nil
-}
-
-// refusal is an error whose text the client may see.
-type refusal struct{ error }
-
-func refused(status int, err error) error {
-	return &web.Error{Status: status, Err: refusal{err}}
-}
-
-// render writes an error as {"error": "..."}.
-func render(w http.ResponseWriter, _ *http.Request, e *web.Error) {
-	text := http.StatusText(e.Status)
-	if r, ok := errors.AsType[refusal](e.Err); ok {
-		text = r.Error()
-	}
-	write(w, e.Status, api.Error{Error: text})
-}
-
-func answer(w http.ResponseWriter, document any) error {
-	write(w, http.StatusOK, document)
-	return nil
-}
-
-// write sends a document of package api, which always marshals.
-func write(w http.ResponseWriter, status int, document any) {
-	body, err := json.MarshalIndent(document, "", "  ")
-	if err != nil {
-		panic(err)
-	}
-	web.Write(w, status, "application/json", append(body, '\n'))
+	return answer(w, http.StatusOK, api.MFAResult{Result: text})
 }

@@ -1,5 +1,6 @@
 // Package control is the private entrance to a running daemon: a Unix socket for its own commands, with the server's and the
-// client's side. Only root and the daemon's user can use it; it is never reachable over the network.
+// client's side. Only root and the daemon's user can use it. Where the configuration says so, it listens on the loopback interface, too;
+// there a secret in a file of the daemon's user is needed. It is never reachable over the network.
 package control
 
 import (
@@ -23,7 +24,8 @@ import (
 type Server struct {
 	log    *slog.Logger
 	path   string
-	auto   bool // the directory is the daemon's to make
+	auto   bool   // the directory is the daemon's to make
+	port   string // of the daemon's first listener
 	server *http.Server
 
 	serving sync.WaitGroup
@@ -33,7 +35,8 @@ type Server struct {
 	listener *net.UnixListener // nil: it could not be made
 	bound    fs.FileInfo       // the listener's file
 	failure  error
-	started  bool // Serve has been called
+	tcp      *entrance // nil without
+	started  bool      // Serve has been called
 	closed   bool
 }
 
@@ -42,16 +45,11 @@ type Server struct {
 // that names it. When the socket cannot be made for another reason, a path is an error; under Auto the daemon goes without, and
 // Status says why.
 func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, path: mode, auto: mode == Auto, done: make(chan struct{})}
+	s := &Server{log: log, path: mode, auto: mode == Auto, port: port, done: make(chan struct{})}
 	if s.auto {
 		s.path = filepath.Join(dir, port+suffix)
 	}
-	s.server = &http.Server{
-		Handler:           Handler(d, log),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	s.server = newHTTPServer(Handler(d, log), log)
 	l, err := s.listen()
 	if _, inUse := errors.AsType[*inUseError](err); inUse || err != nil && !s.auto {
 		return nil, err
@@ -61,6 +59,18 @@ func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error)
 	}
 	s.listener, s.failure = l, err
 	return s, nil
+}
+
+// newHTTPServer bounds how long a request may take to arrive. Its handler bounds the rest.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:                      h,
+		ReadHeaderTimeout:            5 * time.Second,
+		ReadTimeout:                  5 * time.Second,
+		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * before any check
+		ConnContext:                  withPeer,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // inUseError says that another daemon has the socket.
@@ -133,13 +143,22 @@ func (s *Server) Status() *api.Control {
 	if !s.closed && (s.listener == nil || err != nil) {
 		s.replace()
 	}
+	status := new(api.Control)
 	switch {
 	case s.failure != nil:
-		return &api.Control{Error: s.failure.Error()}
+		status.Error = s.failure.Error()
 	case err == nil && s.listener != nil && !os.SameFile(info, s.bound):
-		return &api.Control{Error: fmt.Sprintf("no control socket: something else is at %s now; restart the daemon", s.path)}
+		status.Error = fmt.Sprintf("no control socket: something else is at %s now; restart the daemon", s.path)
+	default:
+		status.Socket = s.path
 	}
-	return &api.Control{Socket: s.path}
+	if s.tcp != nil {
+		if !s.closed {
+			s.tcp.token.restore()
+		}
+		status.Listen, status.TokenFile = s.tcp.listener.Addr().String(), s.tcp.token.path
+	}
+	return status
 }
 
 // replace makes the socket anew. It is called with s.mu held.
@@ -163,12 +182,15 @@ func (s *Server) Serve() {
 	s.mu.Lock()
 	s.started = true
 	s.serve()
+	if s.tcp != nil && !s.closed {
+		s.serving.Go(s.tcp.serve)
+	}
 	s.mu.Unlock()
 	<-s.done
 	s.serving.Wait()
 }
 
-// Close ends Serve, gives up requests in flight and removes the socket, and its directory if that is empty.
+// Close ends Serve, gives up requests in flight and removes the socket and the token, and their directory if that is empty.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,6 +200,9 @@ func (s *Server) Close() {
 	s.closed = true
 	close(s.done)
 	_ = s.server.Close()
+	if s.tcp != nil {
+		s.tcp.close()
+	}
 	if s.listener != nil {
 		_ = s.listener.Close()
 		if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.bound) { //nolint:gosec // the daemon's own path
@@ -186,28 +211,6 @@ func (s *Server) Close() {
 		if s.auto {
 			_ = os.Remove(filepath.Dir(s.path)) //nolint:gosec // our directory; fails while other daemons have sockets there
 		}
-	}
-}
-
-// peers accepts connections of root and of the daemon's user only.
-type peers struct {
-	*net.UnixListener
-	log *slog.Logger
-}
-
-// Accept closes connections of other users without an answer.
-func (p *peers) Accept() (net.Conn, error) {
-	for {
-		c, err := p.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		uid, ok := peerUID(c)
-		if ok && (uid == 0 || uid == os.Geteuid()) {
-			return c, nil
-		}
-		p.log.Warn("refused at the control socket", "uid", uid)
-		_ = c.Close()
 	}
 }
 
