@@ -112,6 +112,19 @@ func printCheck(cmd *cobra.Command, f *flags, loaded *config.Loaded) error {
 			fmt.Fprintln(out, line)
 		}
 	}
+	lines, odd, err := app.DescribeSimulation(loaded)
+	if err != nil {
+		return err
+	}
+	for _, w := range odd {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+	}
+	if len(lines) > 0 {
+		fmt.Fprintln(out, "\n# what it simulates, from its start on")
+		for _, line := range lines {
+			fmt.Fprintln(out, line)
+		}
+	}
 	fmt.Fprintln(out, "\n# the paths it serves")
 	for _, path := range snapshot.Paths() {
 		fmt.Fprintln(out, path)

@@ -52,16 +52,22 @@ type Extension interface {
 
 // Run executes one command line, reports an error to Stderr and returns the exit code.
 func Run(ctx context.Context, p Process) int {
-	return exitCode(p.Stderr, cmp.Or(p.Name, "mock-ec2-metadata"), execute(ctx, p))
+	help, err := execute(ctx, p)
+	return exitCode(p.Stderr, cmp.Or(p.Name, "mock-ec2-metadata"), help, err)
 }
 
-func execute(ctx context.Context, p Process) error {
+// execute runs the command line. help is the command that shows the help of the one that was run.
+func execute(ctx context.Context, p Process) (help string, err error) {
 	root := newRoot(p)
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd.HasParent() {
+		return cmd.CommandPath() + " --help", err
+	}
+	return cmd.Name() + " help", err
 }
 
 // usageError is a wrong command line, as opposed to a failure.
@@ -100,8 +106,8 @@ func printable(text string) string {
 	}, text)
 }
 
-// exitCode reports err and returns the code for it.
-func exitCode(stderr io.Writer, program string, err error) int {
+// exitCode reports err and returns the code for it. help is the command that shows the help of the one that failed.
+func exitCode(stderr io.Writer, program, help string, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -111,7 +117,7 @@ func exitCode(stderr io.Writer, program string, err error) int {
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", program, printable(err.Error()))
 	if _, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprintln(stderr, program+" help shows the commands and flags.")
+		fmt.Fprintln(stderr, help+" shows the commands and flags.")
 		return exitUsage
 	}
 	if ok {

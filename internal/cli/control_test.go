@@ -17,7 +17,9 @@ import (
 func (d *running) port() string { return d.url[strings.LastIndexByte(d.url, ':')+1 : len(d.url)-1] }
 
 // controlCommands are those that use the control socket.
-func controlCommands() [][]string { return [][]string{{"status"}, {"reload"}, {"mfa", "123456"}} }
+func controlCommands() [][]string {
+	return [][]string{{"status"}, {"reload"}, {"mfa", "123456"}, {"event", "list"}, {"requests"}}
+}
 
 // TestControl_FindsTheDaemon has each way to name it. Others run, unless it is the only one.
 func TestControl_FindsTheDaemon(t *testing.T) {

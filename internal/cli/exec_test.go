@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,5 +162,46 @@ func TestExec_LeavesNoToken(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(entries) > 0 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// TestExec_CommandControlsItsDaemon has a variable that names another socket.
+func TestExec_CommandControlsItsDaemon(t *testing.T) {
+	isolate(t)
+	testutil.Write(t, "conf/config.yaml", mockConfig)
+	running := start(t)
+	socket := running.status(t).Control.Socket
+	off := start(t, "--set", "server.control=off")
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	t.Setenv("XDG_RUNTIME_DIR", testutil.Write(t, filepath.Join(dir, "file"), ""))
+	failed := start(t)
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("MOCK_EC2_METADATA_CONTROL", "/none.sock")
+	const print = `echo "${MOCK_EC2_METADATA_CONTROL-none}"`
+	for _, tt := range []struct {
+		name string
+		args []string
+		want func(socket string) bool
+	}{
+		{"a running daemon", []string{"--listen", host(running.url)}, func(got string) bool { return got == socket }},
+		{"a running daemon without a socket", []string{"--listen", host(off.url), "--set", "server.control=off"}, func(got string) bool { return got == "none" }},
+		{"a running daemon whose socket could not be made", []string{"--listen", host(failed.url)}, func(got string) bool { return got == "none" }},
+		{"its own daemon", []string{"--listen", testutil.FreeAddr(t)}, func(got string) bool {
+			return filepath.Dir(got) == filepath.Dir(socket) && strings.HasSuffix(got, ".sock") && got != socket
+		}},
+		{"its own daemon without a socket", []string{"--listen", testutil.FreeAddr(t), "--set", "server.control=off"}, func(got string) bool { return got == "none" }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := run(t, slices.Concat([]string{"exec", "--log-level", "error"}, tt.args, []string{"--", "sh", "-c", print})...)
+			if got.code != 0 || !tt.want(strings.TrimSpace(got.stdout)) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	// The commands in it find the daemon.
+	got := run(t, "exec", "--listen", testutil.FreeAddr(t), "--log-level", "error", "--set", "ec2.instance_id=i-00000000000000007", "--",
+		"mock-ec2-metadata", "status")
+	if got.code != 0 || !strings.Contains(got.stdout, `"instance_id": "i-00000000000000007"`) {
+		t.Errorf("%+v", got)
 	}
 }

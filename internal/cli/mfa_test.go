@@ -118,7 +118,7 @@ func TestMFA_WrongArgumentsAreWrongUsage(t *testing.T) {
 		{[]string{"12345a"}, "an MFA code has 6 digits"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			want := "mock-ec2-metadata: " + tt.want + "\nmock-ec2-metadata help shows the commands and flags.\n"
+			want := "mock-ec2-metadata: " + tt.want + "\nmock-ec2-metadata mfa --help shows the commands and flags.\n"
 			if got := run(t, append([]string{"mfa"}, tt.args...)...); got != (ran{code: exitUsage, stderr: want}) {
 				t.Errorf("%+v", got)
 			}

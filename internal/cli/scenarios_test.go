@@ -33,14 +33,14 @@ var scenarios = []scenario{
 		testutil.Write(t, ".aws/credentials", strings.Replace(text, "[default]", "[endless]", 1)+"aws_session_token = "+v.task.SessionToken+"\n")
 	}, why: "do not say when they expire"},
 
-	{name: "access denied", prepare: fault(stsfake.AccessDenied), why: "may not assume"},
-	{name: "expired token", prepare: fault(stsfake.ExpiredToken), why: "ExpiredToken"},
-	{name: "invalid token", prepare: fault(stsfake.InvalidClientTokenID), why: "InvalidClientTokenId"},
-	{name: "region disabled", prepare: fault(stsfake.RegionDisabled), why: "RegionDisabledException"},
-	{name: "throttled", prepare: fault(stsfake.Throttled), why: "Throttling"},
-	{name: "500", prepare: fault(stsfake.InternalFailure), why: "InternalFailure"},
-	{name: "503", prepare: fault(stsfake.ServiceUnavailable), why: "ServiceUnavailable"},
-	{name: "malformed external id", prepare: fault(stsfake.Fault{
+	{name: "access denied", prepare: failing(stsfake.AccessDenied), why: "may not assume"},
+	{name: "expired token", prepare: failing(stsfake.ExpiredToken), why: "ExpiredToken"},
+	{name: "invalid token", prepare: failing(stsfake.InvalidClientTokenID), why: "InvalidClientTokenId"},
+	{name: "region disabled", prepare: failing(stsfake.RegionDisabled), why: "RegionDisabledException"},
+	{name: "throttled", prepare: failing(stsfake.Throttled), why: "Throttling"},
+	{name: "500", prepare: failing(stsfake.InternalFailure), why: "InternalFailure"},
+	{name: "503", prepare: failing(stsfake.ServiceUnavailable), why: "ServiceUnavailable"},
+	{name: "malformed external id", prepare: failing(stsfake.Fault{
 		Code:    "ValidationError",
 		Message: "1 validation error detected: Value '" + hunter2 + "' at 'externalId' failed to satisfy constraint: Member must be otherwise",
 	}), why: "Value '[redacted]' at 'externalId' failed"},
@@ -131,7 +131,7 @@ func awsConfig(content string) func(*testing.T, *vault) {
 	}
 }
 
-func fault(f stsfake.Fault) func(*testing.T, *vault) {
+func failing(f stsfake.Fault) func(*testing.T, *vault) {
 	return func(t *testing.T, v *vault) {
 		t.Helper()
 		v.Fail(f)

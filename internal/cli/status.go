@@ -92,6 +92,9 @@ func printStatus(out io.Writer, s *api.Status) error {
 			fmt.Fprintln(out, c.Error)
 		}
 	}
+	if sim := s.Simulation; sim != nil {
+		fmt.Fprintf(out, "simulated: %d events, %d faults; see event list and fault list\n", len(sim.Events), len(sim.Faults))
+	}
 	for _, problem := range []string{s.Config.Error, s.IdentityError} {
 		if problem != "" {
 			fmt.Fprintln(out, problem)
