@@ -88,6 +88,8 @@ type doctor struct {
 	skew     time.Duration // of this machine's clock: ahead of STS's if positive
 	found    string        // address where the daemon listens, or should
 	daemon   *api.Status   // nil: none has answered
+
+	simulation *simulation // nil: none
 }
 
 // step examines one thing, unless the step that it needs blocks it. within is its limit, from the start of the walk.
@@ -113,6 +115,7 @@ func count(all []step) (n int) {
 
 func (d *doctor) steps() []step {
 	return []step{
+		{name: "simulation", within: callTimeout, examine: d.examineSimulation, wanted: d.isSimulating},
 		{name: "configuration", within: callTimeout, examine: d.examineConfiguration},
 		{name: "profile", needs: "configuration", within: callTimeout, examine: d.examineProfile},
 		{name: "credentials", needs: "profile", within: callTimeout, examine: d.examineCredentials},
@@ -143,6 +146,7 @@ func (d *doctor) run(ctx context.Context, report func(step string, f Finding)) (
 	if runtime.GOOS == "linux" {
 		d.look(ctx)
 	}
+	d.findSimulation(ctx)
 	all := d.steps()
 	blocked := map[string]string{} // step -> why the steps that need it are not tried
 	for _, s := range all {
