@@ -50,6 +50,7 @@ var packageMap = map[string][]string{
 	"internal/tokenreview": {"internal/podidentity"},
 	"internal/tree":        {"internal/instance"},
 	"internal/instance":    {"internal/config"},
+	"internal/lifecycle":   {"internal/config", "internal/instance"},
 	"internal/sts":         {"internal/credentials", "internal/profile"},
 	"internal/guard":       {"internal/web"},
 	"internal/server":      {"internal/web"},
@@ -62,8 +63,10 @@ var packageMap = map[string][]string{
 	"internal/relay":       {"internal/api", "internal/caller", "internal/credentials"},
 	"internal/docker":      {"internal/caller"},
 	"internal/kube":        {"internal/caller"},
+	"internal/fault":       {"internal/config", "internal/web"},
 	"internal/filewatch":   nil,
 	"internal/identity":    nil,
+	"internal/journal":     nil,
 	"internal/imagefile":   nil,
 	"internal/manifest":    nil,
 	"internal/netfilter":   nil,
@@ -75,9 +78,6 @@ var packageMap = map[string][]string{
 	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
-	"internal/lifecycle":   {"internal/config", "internal/instance"},
-	"internal/journal":     nil,
-	"internal/fault":       {"internal/config", "internal/web"},
 }
 
 // systems are those whose files are looked at.

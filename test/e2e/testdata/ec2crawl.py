@@ -77,7 +77,7 @@ def crawl(version, scratch):
                 "mac": nic["match"]["macaddress"],
                 "dhcp4": nic["dhcp4"],
                 "dhcp6": nic["dhcp6"],
-                "metric": nic["dhcp4-overrides"]["route-metric"],
+                "metric": nic.get("dhcp4-overrides", {}).get("route-metric"),
                 "addresses": nic.get("addresses"),
             }
     found["complaints"] = complaints[:]
