@@ -19,6 +19,7 @@ import (
 type client struct {
 	member  shared.Member
 	host    string
+	token   string
 	conn    net.Conn
 	reader  *bufio.Reader
 	body    []byte // of the last answer
@@ -41,7 +42,8 @@ func dial(ctx context.Context, addr string, m shared.Member) (*client, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("%s: %w", m.Address, err)
 	}
-	c.request = requestBytes(http.MethodGet, "/latest/meta-data/iam/security-credentials/"+m.Role, addr, "X-aws-ec2-metadata-token", string(c.body))
+	c.token = string(c.body)
+	c.request = requestBytes(http.MethodGet, "/latest/meta-data/iam/security-credentials/"+m.Role, addr, "X-aws-ec2-metadata-token", c.token)
 	return c, nil
 }
 

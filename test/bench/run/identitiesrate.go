@@ -17,6 +17,7 @@ import (
 type hammered struct {
 	server  *server
 	clients []*client
+	check   func(*client, int) error // says what is wrong with the last answer of a client, which has this status
 }
 
 // identitiesRate compares a daemon whose clients have many identities with one whose clients, at the same addresses, have one.
@@ -43,7 +44,7 @@ func (b *bench) identitiesRate(ctx context.Context) error {
 				return err
 			}
 		}
-		h := hammered{server: s}
+		h := hammered{server: s, check: w.check}
 		for i := range connections {
 			m := crowd.Member(i % addresses)
 			if c.Roles == 0 {
@@ -60,7 +61,7 @@ func (b *bench) identitiesRate(ctx context.Context) error {
 	}
 	loads := make([][]load, 2)
 	for range b.rounds {
-		round, err := compareOnce(ctx, w, both, time.Duration(b.seconds)*time.Second)
+		round, err := compareOnce(ctx, both, time.Duration(b.seconds)*time.Second)
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ func manyToOne(what string, one, many []load) row {
 
 // compareOnce loads servers for so long each, in turn for a tenth of it: other work on the machine comes and goes, and is to
 // meet all of them.
-func compareOnce(ctx context.Context, w *world, servers []hammered, length time.Duration) ([]load, error) {
+func compareOnce(ctx context.Context, servers []hammered, length time.Duration) ([]load, error) {
 	const turns = 10
 	used, totals := make([]time.Duration, len(servers)), make([]tally, len(servers))
 	for i, h := range servers {
@@ -100,7 +101,7 @@ func compareOnce(ctx context.Context, w *world, servers []hammered, length time.
 	for turn := range turns {
 		for i := range servers {
 			n := (i + turn) % len(servers)
-			if err := servers[n].hammer(ctx, w, length/turns, &totals[n]); err != nil {
+			if err := servers[n].hammer(ctx, length/turns, &totals[n]); err != nil {
 				return nil, err
 			}
 		}
@@ -135,12 +136,12 @@ func (t *tally) load(used time.Duration) (load, error) {
 }
 
 // hammer has all clients ask without a pause for so long. Each must get the same credentials of its own role all the time.
-func (h hammered) hammer(ctx context.Context, w *world, length time.Duration, t *tally) error {
+func (h hammered) hammer(ctx context.Context, length time.Duration, t *tally) error {
 	latencies, errs := make([][]time.Duration, len(h.clients)), make([]error, len(h.clients))
 	began := time.Now()
 	var asking sync.WaitGroup
 	for i, c := range h.clients {
-		asking.Go(func() { latencies[i], errs[i] = c.hammer(ctx, w, began.Add(length)) })
+		asking.Go(func() { latencies[i], errs[i] = c.hammer(ctx, h.check, began.Add(length)) })
 	}
 	asking.Wait()
 	t.took += time.Since(began)
@@ -149,7 +150,7 @@ func (h hammered) hammer(ctx context.Context, w *world, length time.Duration, t 
 }
 
 // hammer asks without a pause until a time.
-func (c *client) hammer(ctx context.Context, w *world, until time.Time) (latencies []time.Duration, err error) {
+func (c *client) hammer(ctx context.Context, check func(*client, int) error, until time.Time) (latencies []time.Duration, err error) {
 	var first []byte
 	for began := time.Now(); began.Before(until) && ctx.Err() == nil; {
 		status, err := c.credentials()
@@ -157,7 +158,7 @@ func (c *client) hammer(ctx context.Context, w *world, until time.Time) (latenci
 			return nil, err
 		}
 		if first == nil {
-			if err := w.check(c, status); err != nil {
+			if err := check(c, status); err != nil {
 				return nil, err
 			}
 			first = bytes.Clone(c.body)

@@ -148,7 +148,7 @@ func TestNewBench_RefusesWhatCannotBeMeasured(t *testing.T) {
 	const builds = ": no such file or directory; make bench builds the daemon and the bare server, BASE names an older build, PEER one of ecs-local"
 	for args, want := range map[string]string{
 		"-connections 16,":                      "-connections 16,: want numbers with commas between, as in 16,256",
-		"-parts start,stop":                     `-parts start,stop: there is no part "stop", but requests,containers,start,memory,sizes,go,reloads`,
+		"-parts start,stop":                     `-parts start,stop: there is no part "stop", but requests,containers,start,memory,sizes,go,reloads,simulation`,
 		"-identities -parts requests":           `-parts requests: there is no part "requests", but memory,rate,cold,go`,
 		"-identities -daemon /nowhere/daemon":   "stat /nowhere/daemon" + builds,
 		"-cases leaf":                           "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",
