@@ -216,6 +216,7 @@ func (b *builder) needRestart(c *config.Config) []string {
 		{"pod_identity.listen", start.PodIdentity.Listen, c.PodIdentity.Listen},
 		{"server.user", start.Server.User, c.Server.User},
 		{"server.control", start.Server.Control, c.Server.Control},
+		{"server.control_listen", start.Server.ControlListen, c.Server.ControlListen},
 		{"log.format", start.Log.Format, c.Log.Format},
 	}...) {
 		if key.changed() {
