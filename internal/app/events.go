@@ -62,9 +62,6 @@ func noEvent(id string) error {
 // PutEvent makes an event of a JSON body; id "" makes one up. created is false if the same event is there already.
 func (a *App) PutEvent(id string, body []byte, by api.Peer) (out api.Event, created bool, err error) {
 	spec, warnings, err := config.ParseEvent(body)
-	if err == nil {
-		err = checkRotated(&spec)
-	}
 	if err != nil {
 		return api.Event{}, false, refusal(err)
 	}
@@ -100,17 +97,6 @@ func (a *App) PutEvent(id string, body []byte, by api.Peer) (out api.Event, crea
 		return api.Event{}, false, refusal(err)
 	}
 	return out, true, nil
-}
-
-// checkRotated refuses a rotation for clients of which it is not known whose credentials they get.
-func checkRotated(spec *config.Event) error {
-	if spec.Credentials == "" {
-		return nil
-	}
-	if spec.FirstClients > 0 || slices.ContainsFunc(spec.Clients, func(c string) bool { return !strings.HasPrefix(c, "clients[") }) {
-		return &config.FieldError{Field: "credentials", Reason: "credentials: sessions are rotated for all clients, or for entries such as clients[0]; leave addresses out"}
-	}
-	return nil
 }
 
 // ChangeEvent completes, cancels or reschedules a maintenance event.

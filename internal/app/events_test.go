@@ -241,7 +241,7 @@ func TestEvents_Refusals(t *testing.T) {
 			{"t", `{"tags": {"set": {"a": "b"}}}`, http.StatusConflict, "metadata.meta-data/tags of the configuration owns meta-data/tags/instance/a"},
 			{"m", `{"maintenance": "reboot"}`, http.StatusUnprocessableEntity, "system-maintenance"},
 			{"n", `{"network": "detach", "mac": "02:00:00:00:00:01"}`, http.StatusUnprocessableEntity, "mac"},
-			{"r", `{"credentials": "rotate", "clients": ["10.0.0.0/8"]}`, http.StatusUnprocessableEntity, "credentials: sessions are rotated for all clients"},
+			{"r", `{"credentials": "rotate", "clients": ["10.0.0.0/8"]}`, http.StatusUnprocessableEntity, "credentials: sessions rotate for all clients"},
 		} {
 			_, _, err := u.PutEvent(tt.id, []byte(tt.body), api.Peer{})
 			wantRefusal(t, err, tt.status, tt.text)

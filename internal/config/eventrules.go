@@ -34,6 +34,10 @@ func (e *Event) check(r findings) {
 		if e.Code == success {
 			r.wrong("code", "Success is no error; write e.g. AssumeRoleUnauthorizedAccess")
 		}
+	case "credentials":
+		if e.FirstClients > 0 || slices.ContainsFunc(e.Clients, func(c string) bool { return !strings.HasPrefix(c, "clients[") }) {
+			r.wrong("credentials", "sessions rotate for all clients, or for entries such as clients[0]; leave addresses out")
+		}
 	case "network":
 		r.verb("address", e.Address != "", e.Network, "write e.g. 10.0.0.20, or 10.0.1.0/28 for a prefix", "add-ip", "remove-ip")
 		e.checkMAC(r)

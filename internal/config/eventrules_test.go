@@ -33,6 +33,8 @@ func TestEvent_RefusesWrongKeys(t *testing.T) {
 		{`{"spot": "stop", "then": "leave"}`, "then", `"leave" is not one of stay, clear, gone, exit`},
 		{`{"maintenance": "reboot"}`, "maintenance", `"reboot" is not one of instance-stop, instance-retirement, instance-reboot, system-reboot, system-maintenance`},
 		{`{"asg": "In Service"}`, "asg", `"In Service" holds a space or a control character`},
+		{`{"credentials": "rotate", "clients": ["10.0.0.0/8"]}`, "credentials", "sessions rotate for all clients, or for entries such as clients[0]; leave addresses out"},
+		{`{"credentials": "rotate", "first_clients": 1}`, "credentials", "sessions rotate for all clients, or for entries such as clients[0]; leave addresses out"},
 		{`{"credentials": "renew"}`, "credentials", `"renew" is not one of rotate`},
 		// durations and times
 		{`{"spot": "stop", "notice": "-1s"}`, "notice", "-1s" + days},
