@@ -149,6 +149,19 @@ func (s *Status) ForClients() *Status {
 	}
 }
 
+// WithoutIDs takes out the ids of roles, which are secrets, and returns s.
+func (s *Status) WithoutIDs() *Status {
+	for i := range s.Identities {
+		s.Identities[i].ID = ""
+	}
+	if s.ECS != nil {
+		for i := range s.ECS.Containers {
+			s.ECS.Containers[i].CredentialsID = ""
+		}
+	}
+	return s
+}
+
 // Problems are the reasons why the daemon is degraded.
 func (s *Status) Problems() []string {
 	all := s.Errors()

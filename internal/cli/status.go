@@ -44,15 +44,7 @@ the daemon's control socket, so that it works whatever the daemon listens on. It
 
 // PrintStatus prints a status document without the ids of roles.
 func PrintStatus(out io.Writer, s *api.Status) error {
-	for i := range s.Identities {
-		s.Identities[i].ID = ""
-	}
-	if s.ECS != nil {
-		for i := range s.ECS.Containers {
-			s.ECS.Containers[i].CredentialsID = ""
-		}
-	}
-	text, err := json.MarshalIndent(s, "", "  ")
+	text, err := json.MarshalIndent(s.WithoutIDs(), "", "  ")
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,11 @@ type fakeDaemon struct {
 }
 
 func (d *fakeDaemon) Status() *api.Status {
-	return &api.Status{Status: api.StatusOK, InstanceID: "i-1", Config: api.Config{File: "c.yaml", Warnings: []string{"odd"}}}
+	return &api.Status{
+		Status: api.StatusOK, InstanceID: "i-1", Config: api.Config{File: "c.yaml", Warnings: []string{"odd"}},
+		Identities: []api.Identity{{Role: "web", ID: "secret-id"}},
+		ECS:        &api.ECS{Containers: []api.ECSContainer{{Name: "self", CredentialsID: "secret-id"}}},
+	}
 }
 
 func (d *fakeDaemon) Reload(why string) error {

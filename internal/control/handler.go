@@ -88,7 +88,7 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, h.daemon.Status())
+	return answer(w, http.StatusOK, h.daemon.Status().WithoutIDs())
 }
 
 // reload answers 422 with the problems when the configuration is wrong.
