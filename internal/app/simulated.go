@@ -64,7 +64,7 @@ func (s *State) simulate(old *State) simulated {
 	return sim
 }
 
-// differsInFaults reports whether faults are all that differs.
+// differsInFaults reports whether faults are all that differs. Locator, Cluster and Pods are pointers.
 func (in *Inputs) differsInFaults(old *Inputs) bool {
 	return in.Faults != old.Faults && in.Config == old.Config && in.LoadedAt.Equal(old.LoadedAt) && in.Identity == old.Identity && in.Secret == old.Secret &&
 		in.Locator == old.Locator && in.Cluster == old.Cluster && in.Pods == old.Pods && slices.Equal(in.Events.Events(), old.Events.Events())

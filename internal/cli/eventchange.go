@@ -67,14 +67,18 @@ http_put_response_hop_limit and instance_metadata_tags.
 func newEventPublicIP(f *flags) *cobra.Command {
 	set, release := body{}, body{}
 	return group(
-		&cobra.Command{Use: "public-ip", Short: "Change the public IPv4 address, or take it away"},
+		&cobra.Command{Use: "public-ip", Short: "Change or release the public IPv4 address"},
 		makesEvent(f, &cobra.Command{
 			Use: "set ADDRESS", Short: "Give the instance a public address, as an Elastic IP address does", Args: takes(1, 1, "198.51.100.7"),
 		}, set, func(_ *cobra.Command, args []string) error {
 			set.put("public_ip", args[0])
 			return nil
 		}),
-		makesEvent(f, &cobra.Command{Use: "release", Short: "Take the public address away", Args: noArgs}, release, func(*cobra.Command, []string) error {
+		makesEvent(f, &cobra.Command{
+			Use: "release", Short: "Release the public address",
+			Long: `release takes the public address away. As on EC2, an instance with one interface whose configuration has a public address gets another one.`,
+			Args: noArgs,
+		}, release, func(*cobra.Command, []string) error {
 			release.put("public_ip", "release")
 			return nil
 		}),
