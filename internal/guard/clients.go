@@ -73,9 +73,16 @@ func (g *Guard) judgeClient(rules *Rules, r *http.Request) *refusal {
 		return forbidden("clients", "client address %.64q is not valid", r.RemoteAddr)
 	}
 	a = a.WithZone("")
+	key, alone := allowing(a)
 	if rules.Auto {
 		return forbidden("clients", "client %s is not allowed: server.allow_clients is auto, which allows this machine, its containers and its virtual machines; list their networks and the client in server.allow_clients: %s",
-			a, netip.PrefixFrom(a, a.BitLen()))
+			a, alone).unless(key, alone)
 	}
-	return forbidden("clients", "client %s is not allowed; add it to server.allow_clients: %s", a, netip.PrefixFrom(a, a.BitLen()))
+	return forbidden("clients", "client %s is not allowed; add it to server.allow_clients: %s", a, alone).unless(key, alone)
+}
+
+// allowing is the key that allows a client, and the element for it alone.
+func allowing(a netip.Addr) (key, item string) {
+	a = a.WithZone("")
+	return "server.allow_clients", netip.PrefixFrom(a, a.BitLen()).String()
 }

@@ -78,7 +78,7 @@ func TestClassify_IgnoresHeadersOfProxies(t *testing.T) {
 			g := newGuard(defaultRules())
 			r := request(from("192.168.1.20:1"))
 			header(name, "127.0.0.1")(r)
-			if denied := g.judge(r); denied == nil || denied.rule != "clients" || g.IsLocal(r) {
+			if denied := g.judge(r, nil); denied == nil || denied.rule != "clients" || g.IsLocal(r) {
 				t.Error("the header allows a client")
 			}
 			r = request(nil)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"syscall"
 )
@@ -52,16 +53,20 @@ func (l *limited) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		done, full := l.guard.open.take(rules, class, source(a))
-		if full == "" {
+		if full == nil {
 			return &counted{socket: conn, done: sync.OnceFunc(done)}, nil
 		}
-		l.guard.refusals.add(a, "connections", full)
+		if class == Refused {
+			full.unless(allowing(a))
+		}
+		l.guard.refusals.add(a, full.rule, full.text)
+		l.guard.tell(nil, full.denial(a))
 		_ = c.Close()
 	}
 }
 
 // take counts a connection until done is called. If a limit is reached, it counts nothing and full names the limit.
-func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done func(), full string) {
+func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done func(), full *refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	count := &c.allowed
@@ -72,13 +77,15 @@ func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done f
 	forRefused := min(maxRefusedConnections, c.capacity/4)
 	switch {
 	case class == Refused && c.refused >= forRefused:
-		return nil, fmt.Sprintf("more than %d concurrent connections of clients that are not allowed; to allow one, add it to server.allow_clients", forRefused)
+		return nil, tooMany("more than %d concurrent connections of clients that are not allowed; to allow one, add it to server.allow_clients", forRefused)
 	case c.clients[client] >= rules.ConnectionsPerClient:
-		return nil, fmt.Sprintf("more than %d concurrent connections of one client; server.limits.connections_per_client allows no more", rules.ConnectionsPerClient)
+		return nil, tooMany("more than %d concurrent connections of one client; server.limits.connections_per_client allows no more", rules.ConnectionsPerClient).
+			unless("server.limits.connections_per_client", twice(rules.ConnectionsPerClient))
 	case class != Refused && c.allowed >= rules.Connections:
-		return nil, fmt.Sprintf("more than %d concurrent connections; server.limits.connections allows no more", rules.Connections)
+		return nil, tooMany("more than %d concurrent connections; server.limits.connections allows no more", rules.Connections).
+			unless("server.limits.connections", twice(rules.Connections))
 	case class != Refused && c.allowed >= c.capacity-forRefused:
-		return nil, fmt.Sprintf("more than %d concurrent connections; the limit of open files allows no more, raise it (ulimit -n)", c.capacity-forRefused)
+		return nil, tooMany("more than %d concurrent connections; the limit of open files allows no more, raise it (ulimit -n)", c.capacity-forRefused)
 	}
 	*count++
 	c.clients[client]++
@@ -89,8 +96,16 @@ func (c *connections) take(rules *Rules, class Class, client netip.Addr) (done f
 		if c.clients[client]--; c.clients[client] == 0 {
 			delete(c.clients, client)
 		}
-	}, ""
+	}, nil
 }
+
+// tooMany is the refusal of a connection, which gets no answer.
+func tooMany(format string, limit int) *refusal {
+	return &refusal{rule: "connections", text: fmt.Sprintf(format, limit)}
+}
+
+// twice is what to raise a limit to: one more would be reached again at once.
+func twice(limit int) string { return strconv.Itoa(2 * limit) }
 
 // socket is the part of a TCP connection that is used: SyscallConn sets the hop limit, CloseWrite lets net/http close the
 // connection gracefully.

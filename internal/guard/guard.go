@@ -50,6 +50,8 @@ type Guard struct {
 	networks *Networks
 	refusals *refusals
 	open     connections
+	// denied is called with each refusal; nil for none.
+	denied func(*http.Request, Denial)
 }
 
 // New returns a guard that refuses all requests until Use.
@@ -70,7 +72,7 @@ func (g *Guard) Refused() map[string]int64 { return g.refusals.counts() }
 // that names the configuration key.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if denied := g.judge(r); denied != nil {
+		if denied := g.judge(r, nil); denied != nil {
 			g.refuse(w, r, denied)
 			return
 		}
@@ -86,33 +88,49 @@ type refusal struct {
 	rule   string // as Refused counts it
 	status int
 	text   string
+	// key is the one of the configuration that would allow the request with item; "" if none would.
+	key, item string
 }
 
 func forbidden(rule, format string, args ...any) *refusal {
-	return &refusal{rule, http.StatusForbidden, fmt.Sprintf(format, args...)}
+	return &refusal{rule: rule, status: http.StatusForbidden, text: fmt.Sprintf(format, args...)}
+}
+
+// unless names what would allow the request: a value of a key, or one more element of it.
+func (d *refusal) unless(key, item string) *refusal {
+	d.key, d.item = key, item
+	return d
 }
 
 // judge applies the rules, starting with those that are cheap and reveal least to the client. It returns nil if all allow
-// the request.
-func (g *Guard) judge(r *http.Request) *refusal {
+// the request. It notes in passed, unless that is nil, which have allowed it.
+func (g *Guard) judge(r *http.Request, passed *passed) *refusal {
 	rules := g.rules.Load()
 	if denied := g.judgeClient(rules, r); denied != nil {
 		return denied
 	}
+	passed.add("clients")
 	if denied := g.judgeTarget(rules, r); denied != nil { // before the Host, which is the target's
 		return denied
 	}
 	if denied := judgeHost(rules, r); denied != nil {
 		return denied
 	}
+	passed.add("hosts")
 	h := headersOf(r)
 	if denied := judgePage(rules, r.Host, &h); denied != nil {
 		return denied
 	}
+	passed.add("origins")
 	if denied := judgeProxy(rules, r, &h); denied != nil {
 		return denied
 	}
-	return judgeSize(rules, r, &h)
+	passed.add("proxies")
+	if denied := judgeSize(rules, r, &h); denied != nil {
+		return denied
+	}
+	passed.add("sizes")
+	return nil
 }
 
 // bodyTimeout limits how long net/http reads the body of a refused request. Many clients read the answer only after they
@@ -121,6 +139,7 @@ const bodyTimeout = time.Second
 
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, denied *refusal) {
 	g.refusals.add(web.Remote(r), denied.rule, denied.text)
+	g.tell(r, denied.denial(web.Remote(r)))
 	h := w.Header()
 	contentType := "text/plain"
 	if local := web.Local(r); IsECS(local) || IsPodIdentity(local) { // as the agents answer

@@ -242,7 +242,7 @@ func TestJudge_AppliesCheapRulesFirstAndReadsNoBody(t *testing.T) {
 	r.Body = io.NopCloser(unreadable{t})
 	for _, step := range steps {
 		step.change(r)
-		if denied := newGuard(defaultRules()).judge(r); denied == nil || denied.rule != step.want {
+		if denied := newGuard(defaultRules()).judge(r, nil); denied == nil || denied.rule != step.want {
 			t.Errorf("refused by %v, want %s", denied, step.want)
 		}
 	}
@@ -259,7 +259,7 @@ func (r unreadable) Read([]byte) (int, error) {
 func TestJudge_RefusesAllBeforeUse(t *testing.T) {
 	g := New(fixedNetworks(testNetworks...), slog.New(slog.DiscardHandler), time.Now)
 	for _, a := range []string{"127.0.0.1:1", "172.17.0.2:1", "192.168.1.20:1"} {
-		if g.judge(request(from(a))) == nil {
+		if g.judge(request(from(a)), nil) == nil {
 			t.Errorf("%s is allowed", a)
 		}
 	}

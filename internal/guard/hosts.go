@@ -18,7 +18,8 @@ func judgeHost(rules *Rules, r *http.Request) *refusal {
 	if hostAllowed(r.Host, rules.Hosts) {
 		return nil
 	}
-	return forbidden("hosts", "Host %.100q is not allowed: it may be a web page's (DNS rebinding); add the name to server.allow_hosts", r.Host)
+	return forbidden("hosts", "Host %.100q is not allowed: it may be a web page's (DNS rebinding); add the name to server.allow_hosts", r.Host).
+		unless("server.allow_hosts", strings.ToLower(strings.TrimSuffix(bareHost(r.Host), ".")))
 }
 
 // hostAllowed allows IP literals, names without a dot, localhost, *.localhost, *.internal, *.local and the names in allowed,

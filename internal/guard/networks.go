@@ -30,6 +30,7 @@ type attachment struct {
 	name    string       // of the interface
 	virtual bool         // whether the interface is virtual
 	routed  bool         // an on-link route: this machine has no address in the network
+	loop    bool         // of the loopback interface
 	guests  bool         // whether the network is of this machine's containers or virtual machines alone
 }
 
@@ -149,11 +150,30 @@ func (n *Networks) Prefixes() []netip.Prefix {
 	return slices.Compact(prefixes)
 }
 
+// Auto returns those of Prefixes that auto allows as a whole: none with a smaller network in it that is not virtual, such as the LAN
+// in that of a VPN.
+func (n *Networks) Auto() []netip.Prefix {
+	all := n.current().networks
+	return slices.DeleteFunc(n.Prefixes(), func(p netip.Prefix) bool {
+		return slices.ContainsFunc(all, func(at attachment) bool { return !at.virtual && at.prefix.Bits() >= p.Bits() && p.Overlaps(at.prefix) })
+	})
+}
+
 // Virtual returns the virtual interfaces and their networks, sorted, as text: "docker0 172.17.0.0/16".
 func (n *Networks) Virtual() []string {
+	return n.named(func(at attachment) bool { return at.virtual })
+}
+
+// Real returns the interfaces that other machines may be behind, and their networks, as Virtual does: neither virtual nor loopback.
+func (n *Networks) Real() []string {
+	return n.named(func(at attachment) bool { return !at.virtual && !at.loop })
+}
+
+// named returns interfaces and their networks, sorted, as text.
+func (n *Networks) named(which func(attachment) bool) []string {
 	var names []string
 	for _, at := range n.current().networks {
-		if at.virtual {
+		if which(at) {
 			names = append(names, at.name+" "+at.prefix.String())
 		}
 	}
@@ -189,11 +209,11 @@ func attachmentsOf(i net.Interface, addrs []net.Addr, isVirtual func(name string
 	if i.Flags&net.FlagUp == 0 {
 		return nil
 	}
-	virtual := isVirtualLink(i, isVirtual)
+	virtual, loop := isVirtualLink(i, isVirtual), i.Flags&net.FlagLoopback != 0
 	var list []attachment
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			list = append(list, attachment{prefix: netip.PrefixFrom(p.Addr().Unmap(), p.Bits()), name: i.Name, virtual: virtual})
+			list = append(list, attachment{prefix: netip.PrefixFrom(p.Addr().Unmap(), p.Bits()), name: i.Name, virtual: virtual, loop: loop})
 		}
 	}
 	return list

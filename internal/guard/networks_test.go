@@ -105,7 +105,7 @@ func TestAttachmentsOf_DependsOnFlags(t *testing.T) {
 	}{
 		{"up", net.FlagUp, []attachment{at("172.17.0.1/16", "up", true), at("fe80::1/64", "up", true)}},
 		{"down", 0, nil},
-		{"lo", net.FlagUp | net.FlagLoopback, []attachment{at("172.17.0.1/16", "lo", false), at("fe80::1/64", "lo", false)}},
+		{"lo", net.FlagUp | net.FlagLoopback, []attachment{loop("172.17.0.1/16"), loop("fe80::1/64")}},
 		{"ppp", net.FlagUp | net.FlagPointToPoint, []attachment{at("172.17.0.1/16", "ppp", false), at("fe80::1/64", "ppp", false)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -115,6 +115,24 @@ func TestAttachmentsOf_DependsOnFlags(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// loop is an address of the loopback interface.
+func loop(prefix string) attachment {
+	a := at(prefix, "lo", false)
+	a.loop = true
+	return a
+}
+
+func TestReal_NamesInterfacesThatLeadToOtherMachines(t *testing.T) {
+	n := fixedNetworks(loop("127.0.0.1/8"), at("172.17.0.1/16", "docker0", true))
+	if got := n.Real(); len(got) > 0 {
+		t.Errorf("without a network card: %q", got)
+	}
+	n = fixedNetworks(loop("127.0.0.1/8"), loop("10.1.0.1/32"), at("172.17.0.1/16", "docker0", true), at("192.168.1.10/24", "eth0", false), at("10.8.0.2/24", "wg0", false))
+	if diff := cmp.Diff([]string{"eth0 192.168.1.0/24", "wg0 10.8.0.0/24"}, n.Real()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -130,6 +148,18 @@ func TestPrefixes_AreVirtualNetworksOnce(t *testing.T) {
 	n := fixedNetworks(append(testNetworks, at("172.17.0.9/16", "docker0", true))...)
 	want := []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00:17::/64")}
 	if got := n.Prefixes(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A list allows all of its networks. What auto leaves out must not come in by writing it as a list.
+func TestAuto_LeavesOutNetworksAroundRealOnes(t *testing.T) {
+	n := fixedNetworks(
+		at("192.168.1.10/24", "eth0", false), at("192.168.0.1/16", "tun0", true), at("192.168.121.1/24", "virbr0", true),
+		at("172.17.0.1/16", "docker0", true), at("172.17.0.2/16", "eth1", false), at("10.8.0.1/24", "wg0", true), at("10.8.0.2/8", "eth2", false),
+	)
+	want := []netip.Prefix{netip.MustParsePrefix("10.8.0.0/24"), netip.MustParsePrefix("192.168.121.0/24")}
+	if got := n.Auto(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

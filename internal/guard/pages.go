@@ -22,20 +22,25 @@ func judgePage(rules *Rules, host string, h *headers) *refusal {
 	case len(origins) > 0 && denied < 0:
 		return nil
 	case len(sent) > 0:
-		return page("Origin", sent[denied])
+		return page("Origin", sent[denied]).unless(originsKey, strings.ToLower(sent[denied]))
 	}
 	for _, site := range h.site {
 		if site != "none" && site != "same-origin" {
+			if len(referers) > 0 { // without an Origin that of the Referer decides
+				return page("Sec-Fetch-Site", site).unless(originsKey, strings.ToLower(referers[denied]))
+			}
 			return page("Sec-Fetch-Site", site)
 		}
 	}
 	for _, origin := range referers {
 		if _, from, ok := strings.Cut(origin, "://"); !ok || !strings.EqualFold(from, host) {
-			return page("Referer", origin)
+			return page("Referer", origin).unless(originsKey, strings.ToLower(origin))
 		}
 	}
 	return nil
 }
+
+const originsKey = "server.allow_origins"
 
 func page(header, value string) *refusal {
 	return forbidden("origins", "requests of web pages are not allowed (%s: %.100q); to allow this page, add its origin to server.allow_origins", header, value)

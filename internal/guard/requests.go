@@ -3,6 +3,7 @@ package guard
 import (
 	"io"
 	"net/http"
+	"strconv"
 
 	"mock-ec2-metadata/internal/web"
 )
@@ -21,7 +22,8 @@ func judgeProxy(rules *Rules, r *http.Request, h *headers) *refusal {
 		return nil
 	}
 	if h.token || r.Method == http.MethodPut && web.Path(r) == tokenPath {
-		return forbidden("proxies", "session tokens are denied to proxies (X-Forwarded-For), as on EC2; to allow them, set server.allow_proxies: true")
+		return forbidden("proxies", "session tokens are denied to proxies (X-Forwarded-For), as on EC2; to allow them, set server.allow_proxies: true").
+			unless("server.allow_proxies", "true")
 	}
 	return nil
 }
@@ -31,24 +33,27 @@ func judgeSize(rules *Rules, r *http.Request, h *headers) *refusal {
 	if len(r.RequestURI) > rules.MaxURL {
 		denied := forbidden("sizes", "the request's URL has %d bytes; server.limits.url_bytes allows %d", len(r.RequestURI), rules.MaxURL)
 		denied.status = http.StatusRequestURITooLong
-		return denied
+		return denied.unless("server.limits.url_bytes", strconv.Itoa(len(r.RequestURI)))
 	}
 	if h.bytes > rules.MaxHeader {
 		denied := forbidden("sizes", "the request's headers have %d bytes; server.limits.header_bytes allows %d", h.bytes, rules.MaxHeader)
 		denied.status = http.StatusRequestHeaderFieldsTooLarge
-		return denied
+		return denied.unless("server.limits.header_bytes", strconv.Itoa(h.bytes))
 	}
 	size := r.ContentLength
 	if size < 0 { // chunked
 		var err error
 		if size, err = io.Copy(io.Discard, io.LimitReader(r.Body, rules.MaxBody+1)); err != nil {
-			return &refusal{"sizes", http.StatusBadRequest, "the request's body is not valid for Transfer-Encoding: chunked"}
+			return &refusal{rule: "sizes", status: http.StatusBadRequest, text: "the request's body is not valid for Transfer-Encoding: chunked"}
 		}
 	}
 	if size > rules.MaxBody {
 		denied := forbidden("sizes", "the request's body has more than the %d bytes that server.limits.body_bytes allows", rules.MaxBody)
 		denied.status = http.StatusRequestEntityTooLarge
-		return denied
+		if r.ContentLength < 0 { // how much would come is not known
+			return denied
+		}
+		return denied.unless("server.limits.body_bytes", strconv.FormatInt(size, 10))
 	}
 	return nil
 }

@@ -25,21 +25,31 @@ type Entry struct {
 	Took  time.Duration
 	// Identity, Role and Fault are "" for none.
 	Identity, Role, Fault string
+
+	position int64 // see Since
 }
 
 // Journal remembers the last Size entries. It is safe for concurrent use. The zero value is ready, and must not be copied.
 type Journal struct {
-	mu    sync.Mutex // guards all below
-	ring  [Size]Entry
-	last  int64         // the number of the newest entry
-	added chan struct{} // closed by the next Add; nil while nothing waits
+	mu       sync.Mutex // guards all below
+	ring     [Size]Entry
+	last     int64         // the number of the newest entry
+	v2       int64         // how many entries are of IMDSv2
+	added    chan struct{} // closed by the next Add; nil while nothing waits
+	position int64         // see Since
+	refusals *refusals     // nil before the first
+	refused  chan struct{} // closed by the next AddRefusal; nil while nothing waits
 }
 
 // Add gives an entry its number and remembers it. It allocates nothing.
 func (j *Journal) Add(e Entry) { //nolint:gocritic // a pointer would make each caller's entry escape
 	j.mu.Lock()
 	j.last++
-	e.Seq = j.last
+	j.position++
+	e.Seq, e.position = j.last, j.position
+	if e.IMDS == "v2" {
+		j.v2++
+	}
 	j.ring[j.last%Size] = e
 	added := j.added
 	j.added = nil
@@ -49,10 +59,22 @@ func (j *Journal) Add(e Entry) { //nolint:gocritic // a pointer would make each 
 	}
 }
 
+// Count returns how many entries there have been, and how many of them are of IMDSv2.
+func (j *Journal) Count() (all, v2 int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last, j.v2
+}
+
 // After returns the entries with a number above seq that are still there, oldest first.
 func (j *Journal) After(seq int64) []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.after(seq)
+}
+
+// after is After. j.mu is held.
+func (j *Journal) after(seq int64) []Entry {
 	first := max(seq, j.last-Size, 0) + 1
 	if seq >= j.last {
 		return nil
