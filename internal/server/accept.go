@@ -13,11 +13,12 @@ type acceptor struct {
 	net.Listener
 	name  string // for web.Listener
 	open  *atomic.Int64
+	all   *atomic.Int64
 	close func() error // closes the listener once
 }
 
-func newAcceptor(l net.Listener, name string, open *atomic.Int64) *acceptor {
-	return &acceptor{l, name, open, sync.OnceValue(l.Close)}
+func newAcceptor(l net.Listener, name string, open, all *atomic.Int64) *acceptor {
+	return &acceptor{l, name, open, all, sync.OnceValue(l.Close)}
 }
 
 // Close may be called more than once.
@@ -30,6 +31,7 @@ func (a *acceptor) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	a.open.Add(1)
+	a.all.Add(1)
 	return &accepted{Conn: c, open: a.open}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,6 +38,8 @@ type Server struct {
 	http      *http.Server
 	listeners []net.Listener
 	names     []string // of the listeners, for web.Listener
+	leaving   leaver
+	accepted  atomic.Int64
 	log       *slog.Logger
 }
 
@@ -163,7 +166,7 @@ func (s *Server) Limit(limit func(net.Listener) net.Listener) {
 
 // Serve answers with handler until ctx is done, then gives requests under way 5 seconds to end. The error is a listener's.
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
-	var leaving leaver
+	leaving := &s.leaving
 	s.http.Handler = leaving.wrap(limitBody(handler))
 	s.http.BaseContext = func(l net.Listener) context.Context {
 		base := web.WithStop(context.WithoutCancel(ctx), ctx.Done())
@@ -176,7 +179,7 @@ func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	var serving sync.WaitGroup
 	acceptors := make([]*acceptor, len(s.listeners))
 	for i, l := range s.listeners {
-		acceptors[i] = newAcceptor(l, s.names[i], &leaving.open)
+		acceptors[i] = newAcceptor(l, s.names[i], &leaving.open, &s.accepted)
 		serving.Go(func() {
 			err := s.http.Serve(acceptors[i])
 			if !errors.Is(err, http.ErrServerClosed) && !leaving.begun.Load() {
@@ -213,6 +216,9 @@ func limitBody(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// Connections are how many are open, and how many there have been, without those beyond a limit.
+func (s *Server) Connections() (open, all int64) { return s.leaving.open.Load(), s.accepted.Load() }
 
 // Close closes the listeners of a server that will not serve.
 func (s *Server) Close() {

@@ -24,6 +24,8 @@ type AccessLog struct {
 	Quiet func(*http.Request) bool
 	// Record gets each request that has a version, also while Enabled is false. nil: none. It must not retain the pointer.
 	Record func(*Record)
+	// Count gets each request that is worth a line, also while Enabled is false; status is 0 if no answer was sent. nil: none.
+	Count func(route Route, status int, version string)
 
 	recorders sync.Pool // of *recorder
 	stamps    stamps
@@ -33,7 +35,7 @@ type AccessLog struct {
 func (a *AccessLog) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lines := a.Enabled()
-		if a.Record == nil && !lines {
+		if a.Record == nil && a.Count == nil && !lines {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -58,13 +60,17 @@ func (a *AccessLog) end(rec *recorder, r *http.Request, start time.Time, lines b
 	}()
 	e := entry{
 		at: start.Add(took), client: host(r.RemoteAddr), method: r.Method, path: logPath(a.LogPath, r),
-		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r), caller: callerOf(r), fault: faultOf(r),
+		status: rec.status, bytes: rec.bytes, took: took, imds: a.Version(r), caller: callerOf(r), fault: faultOf(r), route: routeOf(r),
+	}
+	quiet := (lines || a.Count != nil) && a.Quiet != nil && rec.status != 0 && rec.status < http.StatusBadRequest && a.Quiet(r)
+	if a.Count != nil && !quiet {
+		a.Count(e.route, e.status, e.imds)
 	}
 	if a.Record != nil && e.imds != "" {
 		rec.record = e.record(r)
 		a.Record(&rec.record)
 	}
-	if !lines || a.Quiet != nil && rec.status != 0 && rec.status < http.StatusBadRequest && a.Quiet(r) {
+	if !lines || quiet {
 		return
 	}
 	if a.JSON {

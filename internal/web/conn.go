@@ -23,6 +23,7 @@ type connection struct {
 	peer     string
 	caller   Caller // of the request under way
 	fault    string // id of what has changed its answer
+	route    Route  // what it asks for
 }
 
 // Caller is who a request turned out to come from, for the access log.

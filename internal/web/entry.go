@@ -19,6 +19,7 @@ type entry struct {
 	imds                 string // "" leaves it out
 	caller               Caller // what is "" is left out
 	fault                string // likewise
+	route                Route  // in JSON alone
 }
 
 // appendText appends the line as slog.TextHandler writes it.
@@ -95,6 +96,9 @@ func (e *entry) appendJSON(b []byte) []byte {
 	b = strconv.AppendInt(b, e.bytes, 10)
 	b = append(b, `,"duration":`...)
 	b = strconv.AppendInt(b, int64(e.took), 10)
+	b = append(b, `,"route":"`...)
+	b = append(b, e.route.String()...)
+	b = append(b, '"')
 	if e.imds != "" {
 		b = append(b, `,"imds":"`...)
 		b = append(b, e.imds...)

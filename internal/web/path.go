@@ -18,8 +18,9 @@ func CleanPath(next http.Handler) http.Handler {
 			r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, rctx))
 		}
 		rctx.Reset() // it may be that of the connection's last request
-		SetCaller(r, Caller{})
-		SetFault(r, "")
+		if info := infoOf(r); info != nil {
+			info.caller, info.fault, info.route = Caller{}, "", RouteOther
+		}
 		rctx.RoutePath = Clean(r.URL.Path)
 		switch r.Method {
 		case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch:

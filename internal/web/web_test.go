@@ -118,7 +118,7 @@ func testAccessLog(t *testing.T) {
 	}
 	want := `time=` + at(2) + ` level=INFO msg=request client=192.0.2.7 method=GET path="/a\nb" status=418 bytes=5 duration=1ms imds=v2
 time=` + at(4) + ` level=INFO msg=request client=192.0.2.7 method=HEAD path=/x status=418 bytes=0 duration=1ms
-{"time":"` + at(6) + `","level":"INFO","msg":"request","client":"192.0.2.7","method":"GET","path":"/a\nb","status":418,"bytes":5,"duration":1000000,"imds":"v2"}
+{"time":"` + at(6) + `","level":"INFO","msg":"request","client":"192.0.2.7","method":"GET","path":"/a\nb","status":418,"bytes":5,"duration":1000000,"route":"other","imds":"v2"}
 `
 	if log.String() != want {
 		t.Errorf("logged\n%swant\n%s", log.String(), want)
@@ -138,15 +138,18 @@ func TestEntry_IsFormattedLikeSlog(t *testing.T) {
 		{client: "c", method: "GET", path: "/\x00\x7f", took: 100 * time.Millisecond},
 		{client: "c", method: "GET", path: "/\xff\u2028é", took: 0},
 		{client: "c", method: "GET", path: "/", status: 503, imds: "v1", caller: Caller{Role: "web", Identity: "clients[3]"}, fault: "outage"},
-		{client: "c", method: "GET", path: "/", fault: "f.1_x-Y"},
+		{client: "c", method: "GET", path: "/", fault: "f.1_x-Y", route: RouteUserData},
 	} {
 		// Two of each second, in two zones.
 		e.at = time.Date(2026, 5, 5, 10, 0, i/2, (9*i+5)*1_234_567, time.FixedZone("", i/4*3600))
 		var text, json bytes.Buffer
-		for _, h := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&json, nil)} {
+		for i, h := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&json, nil)} {
 			r := slog.NewRecord(e.at, slog.LevelInfo, "request", 0)
 			r.AddAttrs(slog.String("client", e.client), slog.String("method", e.method), slog.String("path", e.path),
 				slog.Int("status", e.status), slog.Int64("bytes", e.bytes), slog.Duration("duration", e.took))
+			if i == 1 { // in JSON alone
+				r.AddAttrs(slog.String("route", e.route.String()))
+			}
 			if e.imds != "" {
 				r.AddAttrs(slog.String("imds", e.imds))
 			}
