@@ -42,10 +42,16 @@ type State struct {
 	// LastError is why the last call, at LastAttempt, failed; nil if it succeeded.
 	LastError   *Error
 	LastAttempt time.Time
+	// Failures is how many calls have failed in a row, up to now. Calls that only lack an MFA code are none.
+	Failures int
 	// MFASerial is the MFA device whose code the next call needs, see Answer; "" if it needs none.
 	MFASerial string
 	// CacheFile has the credentials on disk for the next run; "" if no file has.
 	CacheFile string
+	// KeyEnd is the end of the access key id, 4 characters; "" before the first credentials, and of an id that is too short to hide.
+	KeyEnd string
+	// RenewsAt is when the next call begins by itself; zero while one is in flight, and if none will.
+	RenewsAt time.Time
 }
 
 // Keeper holds the credentials of one provider and refreshes them before they expire. Only its goroutine calls the provider:
@@ -54,6 +60,8 @@ type Keeper struct {
 	// NeedsMFA, if set before the keeper runs, is called when the next call needs an MFA code: once for each reason, and for each
 	// code that STS refuses. It must not block.
 	NeedsMFA func(*NeedsMFA)
+	// Observer is told what becomes of calls and of clients that wait; nil for none. It is set before the keeper is used.
+	Observer Observer
 
 	provider  Provider
 	limiter   *limiter
@@ -86,10 +94,14 @@ type Keeper struct {
 	expires  time.Time // of current; monotonic, unaffected by wall-clock changes
 	lastErr  *Error
 	lastTime time.Time
-	needsMFA *NeedsMFA     // the cause of lastErr, if it is a missing code
-	inFlight bool          // a call is in flight or about to begin; true before Run
-	resumes  time.Time     // when the pause ends by itself; monotonic, zero during a call
-	ended    chan struct{} // closed and replaced when a call ends
+	failures int       // in a row, see State
+	needsMFA *NeedsMFA // the cause of lastErr, if it is a missing code
+	inFlight bool      // a call is in flight or about to begin; true before Run
+	renewed  time.Time // when Renew ended a pause last
+	// renewsLater says that a timer is to end a pause for Renew.
+	renewsLater bool
+	resumes     time.Time     // when the pause ends by itself; monotonic, zero during a call
+	ended       chan struct{} // closed and replaced when a call ends
 }
 
 // NewKeeper makes an eager keeper that refreshes credentials refreshBefore they expire. It does nothing until Run.
@@ -169,6 +181,10 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 	case asks:
 		k.ask()
 	}
+	if c != nil && !late {
+		return c, nil
+	}
+	observed := k.Observer != nil && ctx.Err() == nil
 	until := now.Add(answerWait)
 	if late {
 		waitFor(ctx, ended, until)
@@ -176,10 +192,15 @@ func (k *Keeper) Get(ctx context.Context) (*Credentials, error) {
 		c = k.valid(time.Now()) // of the renewal, or those of before
 		k.mu.RUnlock()
 	}
-	if c != nil {
-		return c, nil
+	var waited bool
+	var err error
+	if c == nil {
+		c, waited, err = k.wait(ctx, until)
 	}
-	return k.wait(ctx, until)
+	if observed && (late || waited) {
+		k.Observer.Waited(time.Since(now), err == nil)
+	}
+	return c, err
 }
 
 // waitFor waits until a channel is closed, at most until a time or the context's end.
@@ -193,35 +214,37 @@ func waitFor(ctx context.Context, closed <-chan struct{}, until time.Time) {
 	}
 }
 
-// wait waits for the credentials of the next call.
-func (k *Keeper) wait(ctx context.Context, until time.Time) (*Credentials, error) {
+// wait waits for the credentials of the next call. It reports whether it had to: why a call has failed is known at once.
+func (k *Keeper) wait(ctx context.Context, until time.Time) (c *Credentials, waited bool, err error) {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
 		now := time.Now()
 		k.mu.RLock()
 		k.use(now)
-		c, lastErr, resumes, ended := k.valid(now), k.lastErr, k.resumes, k.ended
+		lastErr, resumes, ended := k.lastErr, k.resumes, k.ended
+		c = k.valid(now)
 		calls := k.inFlight || k.resting // a resting one has been asked
 		k.mu.RUnlock()
 		switch {
 		case c != nil:
-			return c, nil
+			return c, waited, nil
 		case calls:
 		case lastErr != nil && (!lastErr.Temporary || resumes.IsZero() || !resumes.Before(until)):
-			return nil, lastErr
+			return nil, waited, lastErr
 		case lastErr == nil:
 			k.endPauseAfter(ended) // the credentials expired during the pause: the machine slept
 		}
+		waited = true
 		select {
 		case <-ended:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, true, ctx.Err()
 		case <-timer.C:
 			if err := k.State().LastError; err != nil {
-				return nil, err
+				return nil, true, err
 			}
-			return nil, &Error{Code: CodeFailed, Temporary: true, Message: "credentials are still being fetched; retry"}
+			return nil, true, &Error{Code: CodeFailed, Temporary: true, Message: "credentials are still being fetched; retry"}
 		}
 	}
 }
@@ -288,12 +311,18 @@ func (k *Keeper) Ended() <-chan struct{} {
 func (k *Keeper) State() State {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	s := State{Valid: k.isValid(), Idle: k.isIdle(), Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime, CacheFile: k.cache.path()}
+	s := State{Valid: k.isValid(), Idle: k.isIdle(), Since: k.since, LastError: k.lastErr, LastAttempt: k.lastTime, Failures: k.failures, CacheFile: k.cache.path()}
 	if k.needsMFA != nil {
 		s.MFASerial = k.needsMFA.Serial
 	}
 	if k.current != nil {
 		s.ARN, s.Expiration, s.LastRenewal = k.current.ARN, k.current.Expiration, k.current.LastUpdated
+		if id := k.current.AccessKeyID; len(id) >= 12 { // of AWS 16 or more
+			s.KeyEnd = id[len(id)-4:]
+		}
+	}
+	if k.running && !k.resting {
+		s.RenewsAt = k.resumes.Round(0)
 	}
 	return s
 }

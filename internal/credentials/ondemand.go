@@ -141,7 +141,7 @@ func (k *Keeper) rest(ctx context.Context) (*answer, bool) {
 // held.
 func (k *Keeper) forget() {
 	k.schedule.failures = 0
-	k.current, k.lastErr, k.needsMFA = nil, nil, nil
+	k.current, k.lastErr, k.needsMFA, k.failures = nil, nil, nil, 0
 	k.running, k.resting, k.inFlight = false, false, true
 	k.since, k.resumes = time.Time{}, time.Time{}
 }

@@ -19,6 +19,8 @@ type PoolOptions struct {
 	// NeedsMFA, if set, is called when a keeper waits for an MFA code, once for each reason; Keeper.Answer gives the
 	// code. The keeper's goroutine calls it: it must not wait, nor call Close.
 	NeedsMFA func(*Keeper, *NeedsMFA)
+	// Observe, if set, makes what is told of the calls of a Spec's keeper.
+	Observe func(Spec) Observer
 	// CacheDir is the directory for the credentials of Specs with Cache; "": nowhere.
 	CacheDir string
 	// Issuer tells apart the credentials of different services in CacheDir, such as by AWS_ENDPOINT_URL_STS.
@@ -93,6 +95,16 @@ func (p *Pool) Keeper(s Spec) *Keeper {
 	m, k := p.member(s)
 	p.admit(m, k)
 	return k
+}
+
+// Find gives the keeper of s; nil if there is none.
+func (p *Pool) Find(s Spec) *Keeper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.members[s.Key()]; m != nil {
+		return m.keeper.Value()
+	}
+	return nil
 }
 
 // Retain runs the keepers of the eager Specs always, from Start on, and lets those of onDemand (nil: none) run while clients
@@ -254,6 +266,9 @@ func (p *Pool) make(s Spec) *Keeper {
 	k.limiter, k.slots, k.idleAfter = p.limiter, p.slots, cmp.Or(p.opt.IdleAfter, idleAfter)
 	if p.opt.NeedsMFA != nil {
 		k.NeedsMFA = func(n *NeedsMFA) { p.opt.NeedsMFA(k, n) }
+	}
+	if p.opt.Observe != nil {
+		k.Observer = p.opt.Observe(s)
 	}
 	if k.cache = newCacheFile(s, p.opt.CacheDir, p.opt.Issuer, p.opt.Log, p.opt.Now); k.cache != nil {
 		k.cache.swept = &p.swept

@@ -81,17 +81,27 @@ func (k *Keeper) refresh(ctx context.Context, code *answer) (took time.Duration,
 	if e != nil {
 		k.failed()
 	}
+	needs, _ := errors.AsType[*NeedsMFA](err)
+	counts := e == nil || needs == nil || code != nil
+	if counts && k.Observer != nil { // before clients that wait have their answer
+		k.Observer.Renewed(e == nil)
+	}
 	k.mu.Lock()
 	if e == nil {
 		k.current, k.expires = c, time.Now().Add(c.Expiration.Sub(k.now()))
 		k.used.Store(0)
 	}
 	before := k.needsMFA
-	k.needsMFA, _ = errors.AsType[*NeedsMFA](err)
+	k.needsMFA = needs
 	k.lastErr, k.lastTime, k.inFlight = e, k.now(), false
+	switch {
+	case e == nil:
+		k.failures = 0
+	case counts:
+		k.failures++
+	}
 	close(k.ended)
 	k.ended = make(chan struct{})
-	needs := k.needsMFA
 	k.mu.Unlock()
 	if code != nil {
 		code.ended <- e

@@ -148,6 +148,10 @@ type Status struct {
 	Pods int
 	// WatchAge is how long ago the API last said anything about pods; -1 if never.
 	WatchAge time.Duration
+	// Heard is when that was; zero if never.
+	Heard time.Time
+	// Relists is how many lists had to be fetched again.
+	Relists int64
 	// Synced says that the first lists have come.
 	Synced bool
 	// LastError is why the API cannot be asked; "" while it can.
@@ -164,9 +168,10 @@ type Status struct {
 func (l *Locator) Status() Status {
 	s := Status{WatchAge: -1, Lookups: map[string]int64{}}
 	if heard := l.sources[0].heard.Load(); heard != nil {
-		s.WatchAge = l.opt.Now().Sub(*heard)
+		s.WatchAge, s.Heard = l.opt.Now().Sub(*heard), *heard
 	}
 	for _, source := range l.sources {
+		s.Relists += max(0, source.lists.Load()-1)
 		if failure := source.failure.Load(); failure != nil && s.LastError == "" {
 			s.LastError = source.resource + ": " + *failure
 		}

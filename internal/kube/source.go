@@ -44,6 +44,7 @@ type source struct {
 	now      func() time.Time
 
 	heard   atomic.Pointer[time.Time] // when the API last said something; nil is never
+	lists   atomic.Int64              // that have begun to come: one, and those after watches that could not go on
 	failure atomic.Pointer[string]    // what went wrong since then; nil is nothing
 }
 
@@ -91,6 +92,9 @@ func (s *source) list(ctx context.Context, opts metav1.ListOptions) (runtime.Obj
 		return nil, err
 	}
 	s.alive()
+	if opts.Continue == "" {
+		s.lists.Add(1)
+	}
 	header, err := meta.ListAccessor(page)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,9 @@ func TestWatch_ListComesInPages(t *testing.T) {
 		if got := f.count("continue pods"); got != 3 {
 			t.Errorf("%d further pages, want 3", got)
 		}
+		if got := l.Status(); got.Relists != 0 || !got.Heard.Equal(time.Now().Add(-got.WatchAge)) {
+			t.Errorf("the status is %+v", got)
+		}
 	})
 }
 
@@ -61,6 +64,9 @@ func TestWatch_ExpiredVersionListsAnewWithoutAGapInAnswers(t *testing.T) {
 		}
 		if lists, watches := f.count("list pods"), f.count("watch pods"); lists != 2 || watches != 2 {
 			t.Errorf("%d lists and %d watches, want 2 of each", lists, watches)
+		}
+		if got := l.Status().Relists; got != 1 {
+			t.Errorf("%d lists again, want 1", got)
 		}
 		f.put("pods", newPod("next", "10.0.0.3"))
 		synctest.Wait()

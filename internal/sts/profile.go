@@ -19,8 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mock-ec2-metadata/internal/profile"
 )
@@ -104,7 +102,7 @@ func (p *Provider) load(ctx context.Context) (aws.Config, *profile.Profile, erro
 	b := builder{ctx: ctx, env: env, cfg: aws.Config{
 		Region:       p.spec.Region,
 		BaseEndpoint: baseEndpoint(env, options),
-		APIOptions:   []func(*middleware.Stack) error{smithyhttp.AddHeaderValue(OriginHeader, p.opt.Origin), boundRequests},
+		APIOptions:   p.opt.middleware(),
 		Logger:       logging.Nop{}, // the SDK's logger would write to stderr
 		// Only the Keeper retries.
 		RetryMaxAttempts: 1,

@@ -32,6 +32,8 @@ type Options struct {
 	Sessions *Sessions
 	// Origin marks the daemon's own requests, see OriginHeader.
 	Origin string
+	// Observe is told of each call of a service, but for those that the caller has given up; nil for none. It must not block.
+	Observe func(Call)
 	// HTTP sends them; nil: the SDK's own client.
 	HTTP aws.HTTPClient
 	// Log; nil: none.
