@@ -49,13 +49,13 @@ log: {level: debug}`, `
 f.yaml:2: a second YAML document starts here; put everything into one`},
 		{"top is a list", `
 - log`, `
-f.yaml:1: want a block of keys, but this is a list; allowed here: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log`},
+f.yaml:1: want a block of keys, but this is a list; allowed here: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log, metrics`},
 		{"top is a text", `
 hello`, `
-f.yaml:1: want a block of keys, but this is a single value; allowed here: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log`},
+f.yaml:1: want a block of keys, but this is a single value; allowed here: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log, metrics`},
 		{"unknown block", `
 ec3: {}`, `
-f.yaml:1: ec3: unknown key; did you mean ec2? allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log`},
+f.yaml:1: ec3: unknown key; did you mean ec2? allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log, metrics`},
 		{"unknown key", `
 ec2:
   colour: red`, `
@@ -74,11 +74,11 @@ f.yaml:2: ec2.private_ip: unknown key; did you mean local_ipv4? ` + ec2Keys},
 hostname: a
 ec2:
   region: us-east-1`, `
-f.yaml:1: hostname: unknown key; did you mean ec2.hostname? allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log
+f.yaml:1: hostname: unknown key; did you mean ec2.hostname? allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log, metrics
 f.yaml:3: ec2.region: unknown key; did you mean aws.region? ` + ec2Keys},
 		{"unknown key with odd characters", `
 "a\nb": 1`, `
-f.yaml:1: "a\nb": unknown key; allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log`},
+f.yaml:1: "a\nb": unknown key; allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log, metrics`},
 		{"key twice", `
 log:
   level: info

@@ -34,6 +34,7 @@ type Config struct {
 	Server   Server   `yaml:"server"`
 	Identity Identity `yaml:"identity"`
 	Log      Log      `yaml:"log"`
+	Metrics  Metrics  `yaml:"metrics"`
 }
 
 // Instance is everything that describes the simulated instance. The rest of Config belongs to the process.
@@ -197,6 +198,8 @@ type Server struct {
 	Control string `yaml:"control" is:"control socket"`
 	// ControlListen is a loopback address with a port, at which the control API is too. Empty: none. Changing it takes a restart.
 	ControlListen string `yaml:"control_listen" is:"control address"`
+	// Console is "auto", "off" or the address with a port at which the console listens when it is asked for. Changing it takes a restart.
+	Console string `yaml:"console" is:"console address"`
 }
 
 // Limits bound what clients can make the daemon hold at one time.

@@ -45,7 +45,7 @@ func defaults() *Config {
 		},
 		Kubernetes: defaultKubernetes(),
 		Server: Server{
-			Listen: []string{DefaultListen}, AllowClients: []string{"auto"}, Control: "auto",
+			Listen: []string{DefaultListen}, AllowClients: []string{"auto"}, Control: "auto", Console: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
 		},
 		Log: Log{Level: "info", Format: "text", Access: true},

@@ -90,3 +90,25 @@ func (f *Fault) effects() choices {
 		{"skew", f.Skew != 0},
 	}
 }
+
+// delayEffect is what a fault does that has no other effect.
+const delayEffect = "delay"
+
+// Effect names what the fault does to an answer: the key of its one effect, or delay if that is all.
+func (f *Fault) Effect() string {
+	for _, effect := range f.effects() {
+		if effect.set {
+			return effect.key
+		}
+	}
+	return delayEffect
+}
+
+// FaultEffects are what Fault.Effect can return.
+func FaultEffects() []string {
+	all := []string{delayEffect}
+	for _, effect := range new(Fault).effects() {
+		all = append(all, effect.key)
+	}
+	return all
+}

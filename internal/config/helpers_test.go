@@ -92,7 +92,7 @@ func allDefaults() *Config {
 			Session: KubernetesSession{Scope: "role", Prefetch: true, Idle: 15 * time.Minute},
 		},
 		Server: Server{
-			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}, Control: "auto",
+			Listen: []string{"0.0.0.0:5000"}, AllowClients: []string{"auto"}, Control: "auto", Console: "auto",
 			Limits: Limits{Connections: 2048, ConnectionsPerClient: 512, URLBytes: 2048, HeaderBytes: 16384, BodyBytes: 4096},
 		},
 		Log: Log{Level: "info", Format: "text", Access: true},

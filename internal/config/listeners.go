@@ -25,6 +25,8 @@ func (l *loader) validateListeners() {
 		{"ecs.listen", l.config.ECS.Listen, l.config.ECS.Enabled},
 		{"pod_identity.listen", l.config.PodIdentity.Listen, l.config.PodIdentity.Enabled},
 		{controlListenPath, []string{l.config.Server.ControlListen}, l.config.Server.ControlListen != ""},
+		{consolePath, []string{l.config.Server.Console}, l.config.Server.HasConsoleAddress()},
+		{metricsListenPath, []string{l.config.Metrics.Listen}, l.config.Metrics.Listen != "" && SocketPath(l.config.Metrics.Listen) == ""},
 	} {
 		for j, address := range c.listen {
 			if !c.enabled || isContainerAddress(address) { // one of these may be covered: the address that clients ask says what they get
@@ -43,9 +45,9 @@ func (l *loader) validateListeners() {
 	}
 	for i := range l.config.Clients {
 		for j, address := range l.config.Clients[i].Listen {
-			if seen[address] == controlListenPath {
+			if key := seen[address]; key == controlListenPath || key == consolePath || key == metricsListenPath {
 				at := l.clientScopes[i].where(element("listen", j))
-				l.problems.add(at, element("clients", i)+".listen", "%s is in %s, too; choose another port", address, controlListenPath)
+				l.problems.add(at, element("clients", i)+".listen", "%s is in %s, too; choose another port", address, key)
 				continue
 			}
 			if other := noteListener(ports, address); other != "" {

@@ -98,11 +98,16 @@ func (l *Loaded) EntryProblem(entry int, path, format string, args ...any) error
 	return fmt.Errorf("%s%w", problem{at: s.where(path), path: s.display(path)}, fmt.Errorf(format, args...))
 }
 
-// Checked returns the same configuration without the origins of the keys of entries: thousands, which only messages and YAML show.
+// fewEntries is up to how many entries of roles and clients keep the origins of their keys once they are checked.
+const fewEntries = 100
+
+// Checked returns the same configuration without the origins of the keys of many entries: thousands, which only messages and YAML show.
 // It must have no Problems.
 func (l *Loaded) Checked() *Loaded {
 	checked := *l
-	checked.roleScopes, checked.clientScopes = nil, nil
+	if len(l.Config.Roles)+len(l.Config.Clients) > fewEntries {
+		checked.roleScopes, checked.clientScopes = nil, nil
+	}
 	return &checked
 }
 

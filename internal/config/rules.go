@@ -106,6 +106,8 @@ var rules = map[string]rule{
 	"origin":          wants("the origin of a web page; write e.g. http://localhost:3000", isOrigin),
 	"control socket":  controlSocket,
 	"control address": controlAddress,
+	"console address": consoleAddress,
+	"metrics address": metricsAddress,
 	"user":            matches(`[A-Za-z0-9_][A-Za-z0-9_.-]*`, "a user's name or number"),
 
 	"simulation id":         simulationID,

@@ -75,7 +75,7 @@ func TestSample_ExamplesLoad(t *testing.T) {
 		"ec2.vpc_id": "vpc-0123456789abcdef0", "ec2.subnet_id": "subnet-0123456789abcdef0", "ec2.vpc_ipv4_cidr_blocks": "[10.0.0.0/16]",
 		"ec2.vpc_ipv6_cidr_blocks": `["2001:db8:1234:1a00::/56"]`, "ec2.subnet_ipv4_cidr_block": "10.0.0.0/20",
 		"ec2.subnet_ipv6_cidr_blocks": `["2001:db8:1234:1a00::/64"]`, "ec2.security_group_ids": "[sg-0123456789abcdef0]",
-		"server.control_listen": "127.0.0.1:5002", "ec2.reservation_id": "r-0123456789abcdef0", "ec2.pending_time": "2025-01-31T12:00:00Z", "ec2.placement.host_id": "h-0123456789abcdef0",
+		"server.control_listen": "127.0.0.1:5002", "metrics.listen": "127.0.0.1:5080", "ec2.reservation_id": "r-0123456789abcdef0", "ec2.pending_time": "2025-01-31T12:00:00Z", "ec2.placement.host_id": "h-0123456789abcdef0",
 	} {
 		if !regexp.MustCompile(`(?m)^ +# .*[Ss]uch as ` + regexp.QuoteMeta(value) + `\..*$`).MatchString(content) {
 			t.Errorf("%s: the sample does not say: such as %s", key, value)

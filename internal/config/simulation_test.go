@@ -185,7 +185,7 @@ func TestLoad_EventsInFlagsAndVariables(t *testing.T) {
 	_, err := loadText("", nil, []string{"events=[{asg: gone, notice: 2m}]", "faults={hang: true}", "faults[0].hang=true"})
 	expectError(t, err, `--set events[0].notice: is not for an event of kind asg, only for spot; remove it
 --set faults: want a list, but this is a block of keys
---set faults[0]: unknown key; did you mean faults? allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log`)
+--set faults[0]: unknown key; did you mean faults? allowed at the top: credentials, aws, ec2, metadata, roles, clients, containers, ecs, pod_identity, kubernetes, events, faults, server, identity, log, metrics`)
 	_, err = loadText("", []string{"MOCK_EC2_METADATA__EVENTS=[{spot: stop, in: -1s}]"}, nil)
 	expectError(t, err, `MOCK_EC2_METADATA__EVENTS: events[0].in: -1s is not from 0s to 8784h`)
 }

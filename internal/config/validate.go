@@ -15,6 +15,7 @@ func (l *loader) validate() {
 	l.validateMetadata()
 	l.validateServer()
 	l.validateControl()
+	l.validateConsole()
 	l.validateIdentity()
 	l.validateECS()
 	l.validateKubernetes()

@@ -13,10 +13,12 @@ import (
 )
 
 // YAML returns the effective configuration: every key, each value followed by a comment that names its origin. Loading it gives
-// the same configuration, except for secrets, which are redacted. It must not be called after Checked.
-func (l *Loaded) YAML() []byte {
+// the same configuration, except for secrets, which are redacted. After Checked it leaves out many entries.
+func (l *Loaded) YAML() []byte { return l.yaml(nil) }
+
+func (l *Loaded) yaml(each *leaves) []byte {
 	var out bytes.Buffer
-	p := printer{out: &out, origins: &l.scope.origins}
+	p := printer{out: &out, origins: &l.scope.origins, display: l.scope.display, each: each}
 	if len(l.Config.Roles)+len(l.Config.Clients) > 0 {
 		p.derived = []string{rolePath, refreshBeforePath, accountPath}
 	}
@@ -24,11 +26,11 @@ func (l *Loaded) YAML() []byte {
 	for _, f := range fieldsOf(v.Type()) {
 		switch f.typ {
 		case rolesType:
-			l.printRoles(&out)
+			l.printRoles(&out, each)
 		case clientsType:
-			l.printClients(&out)
+			l.printClients(&out, each)
 		case eventsType, faultsType:
-			l.printSimulation(&out, v.FieldByIndex(f.index), f.key)
+			l.printSimulation(&out, v.FieldByIndex(f.index), f.key, each)
 		default:
 			p.print(v.FieldByIndex(f.index), f.key, f.key, "")
 		}
@@ -44,6 +46,8 @@ type printer struct {
 	// derived are keys that are printed as comments unless a source has set them: entries derive values of their own, and would
 	// inherit these from the printed file.
 	derived []string
+	display func(path string) string // the key in the file
+	each    *leaves
 }
 
 // print prints the value at path after its key. The top level and the elements of a list have no key.
@@ -90,7 +94,9 @@ func (p *printer) print(v reflect.Value, key, path, indent string) {
 		if key == "user-data" && value != "null" {
 			value = strconv.Quote(redacted) // as ec2.user_data is
 		}
+		value = p.each.text(path, value)
 		at, set := p.origins.get(path)
+		p.each.see(p.display(path), value, at)
 		if !set && slices.Contains(p.derived, path) {
 			indent += "# "
 		}

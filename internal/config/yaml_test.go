@@ -209,6 +209,7 @@ server:
   user: "" # default
   control: auto # default
   control_listen: "" # default
+  console: auto # default
 identity:
   key_file: "" # default
   cert_file: "" # default
@@ -217,6 +218,8 @@ log:
   level: info # default
   format: text # default
   access: true # default
+metrics:
+  listen: "" # default
 `
 	if diff := cmp.Diff(want, string(l.YAML())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

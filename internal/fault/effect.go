@@ -44,6 +44,9 @@ func (a *Act) Applies() bool {
 		a.decided, a.applies = true, a.rule.hit()
 		if a.applies {
 			web.SetFault(a.r, a.rule.ID)
+			if a.waiting != nil && a.waiting.OnHit != nil {
+				a.waiting.OnHit(a.rule.Effect())
+			}
 		}
 	}
 	return a.applies

@@ -20,7 +20,12 @@ const (
 )
 
 // Waiting bounds how many requests of a daemon wait in faults at one time. Its sets share it. The zero value is ready.
-type Waiting struct{ n atomic.Int64 }
+type Waiting struct {
+	// OnHit is called at each hit with the rule's Effect; nil for none. It is set before the first request.
+	OnHit func(effect string)
+
+	n atomic.Int64
+}
 
 // enter takes one place, which leave gives back. It reports whether there was one.
 func (w *Waiting) enter() bool {

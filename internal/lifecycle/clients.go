@@ -153,6 +153,13 @@ func (t *taken) take(client netip.Addr, n int) bool {
 	return true
 }
 
+// has reports whether a client is one of those taken.
+func (t *taken) has(client netip.Addr) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.known[client]
+}
+
 // names are the addresses taken, in order.
 func (t *taken) names() []string {
 	t.mu.RLock()

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -33,6 +34,27 @@ func (s Set) Restricted(now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Peek is Select for a look alone: no client becomes one of the first N clients by it.
+func (s Set) Peek(client netip.Addr, entry int, now time.Time) Selection {
+	var sel Selection
+	client = client.Unmap()
+	for i, e := range s.events {
+		if !e.selects(now) {
+			continue
+		}
+		if e.who.first > 0 && e.counters.taken.has(client) || e.who.first == 0 && e.who.has(client.WithZone(""), entry) {
+			sel.add(i)
+		}
+	}
+	return sel
+}
+
+// Shows reports whether clients of a selection by s see an event.
+func (s Set) Shows(sel Selection, e *Event) bool {
+	i := slices.Index(s.events, e)
+	return e.ForAll() || i >= 0 && sel.has(i)
 }
 
 // Select returns which events a client sees at now; entry is its position in clients, -1 for none. A client may become one of the first
