@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +43,9 @@ instance or with --role those of a role, and for task metadata. At 169.254.170.2
   eval "$(mock-ec2-metadata env --ecs)"; curl "$ECS_CONTAINER_METADATA_URI_V4/task"`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sh, err := shellNamed(shellName)
+			sh, err := sdkenv.ShellNamed(shellName)
 			if err != nil {
-				return err
+				return &usageError{fmt.Errorf("--shell %w", err)}
 			}
 			if err := checkRoleFlag(cmd, role); err != nil {
 				return err
@@ -63,7 +62,7 @@ instance or with --role those of a role, and for task metadata. At 169.254.170.2
 					own += " --ecs"
 				}
 				if role != "" {
-					own += " --role " + quotePOSIX(role)
+					own += " --role " + sdkenv.QuotePOSIX(role)
 				}
 				return fmt.Errorf("%w; start the daemon, or run one command with its own: mock-ec2-metadata %s -- COMMAND", err, own)
 			}
@@ -90,79 +89,12 @@ instance or with --role those of a role, and for task metadata. At 169.254.170.2
 				t.Authorization = authorizationOf(loaded)
 				changes = sdkenv.NewTask(t, f.environ)
 			}
-			return sh.print(cmd.OutOrStdout(), changes)
+			_, err = io.WriteString(cmd.OutOrStdout(), sh.Lines(changes))
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", "", "`NAME` of an entry of roles whose credentials clients are to get")
 	cmd.Flags().BoolVar(&task, "ecs", false, "print what a container of ECS has: its credentials and its task metadata")
 	cmd.Flags().StringVar(&shellName, "shell", "posix", "`SHELL` to print for: posix, fish, powershell or cmd")
 	return cmd
-}
-
-// shell writes the commands that change its environment.
-type shell struct {
-	set   func(name, value string) string
-	unset func(names []string) string
-}
-
-func shellNamed(name string) (shell, error) {
-	switch name {
-	case "posix":
-		return shell{
-			set:   func(name, value string) string { return "export " + name + "=" + quotePOSIX(value) },
-			unset: func(names []string) string { return "unset " + strings.Join(names, " ") },
-		}, nil
-	case "fish":
-		return shell{
-			set:   func(name, value string) string { return "set -gx " + name + " " + quoteFish(value) },
-			unset: func(names []string) string { return "set -e " + strings.Join(names, " ") },
-		}, nil
-	case "powershell":
-		return shell{
-			set: func(name, value string) string {
-				return "$Env:" + name + " = '" + strings.ReplaceAll(value, "'", "''") + "'"
-			},
-			unset: func(names []string) string {
-				return "Remove-Item -ErrorAction SilentlyContinue Env:" + strings.Join(names, ", Env:")
-			},
-		}, nil
-	case "cmd":
-		return shell{
-			set:   func(name, value string) string { return `set "` + name + "=" + value + `"` },
-			unset: func(names []string) string { return "set " + strings.Join(names, "=\nset ") + "=" },
-		}, nil
-	default:
-		return shell{}, &usageError{fmt.Errorf("--shell %q is not one of posix, fish, powershell, cmd", name)}
-	}
-}
-
-func (s shell) print(w io.Writer, c sdkenv.Changes) error {
-	_, err := fmt.Fprintln(w, s.unset(c.Unset))
-	for _, v := range c.Set {
-		if err == nil {
-			_, err = fmt.Fprintln(w, s.set(v.Name, v.Value))
-		}
-	}
-	return err
-}
-
-// quotePOSIX makes one word of a text, whatever is in it.
-func quotePOSIX(text string) string {
-	if isPlain(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-func quoteFish(text string) string {
-	if isPlain(text) {
-		return text
-	}
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
-}
-
-// isPlain says that a text means itself in every shell.
-func isPlain(text string) bool {
-	const special = "\t\n !\"#$%&'()*;<=>?[\\]^`{|}~"
-	return text != "" && !strings.ContainsAny(text, special)
 }

@@ -49,11 +49,7 @@ func Preceding() []string {
 func New(daemon string, environ []string) Changes {
 	return Changes{
 		Unset: append(Preceding(), taskVariables()...),
-		Set: append([]Variable{
-			{EndpointVariable, daemon},
-			// A first call to STS can take longer than the second that most clients wait.
-			{"AWS_METADATA_SERVICE_TIMEOUT", "5"},
-			{"AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3"},
+		Set: slices.Concat(endpoint(daemon), []Variable{
 			// SDKs would prefer a profile called default.
 			{"AWS_CONFIG_FILE", os.DevNull},
 			{"AWS_SHARED_CREDENTIALS_FILE", os.DevNull},
@@ -62,7 +58,17 @@ func New(daemon string, environ []string) Changes {
 			// GDAL (QGIS, rasterio) has an endpoint variable of its own, and looks at the hardware before it asks.
 			{"CPL_AWS_EC2_API_ROOT_URL", strings.TrimSuffix(daemon, "/")},
 			{"CPL_AWS_AUTODETECT_EC2", "NO"},
-		}, withoutProxy(daemon, environ)...),
+		}, withoutProxy(daemon, environ)),
+	}
+}
+
+// endpoint are the variables that lead a client to the daemon at a URL, and have it wait long enough.
+func endpoint(daemon string) []Variable {
+	return []Variable{
+		{EndpointVariable, daemon},
+		// A first call to STS can take longer than the second that most clients wait.
+		{"AWS_METADATA_SERVICE_TIMEOUT", "5"},
+		{"AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3"},
 	}
 }
 

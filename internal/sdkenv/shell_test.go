@@ -1,4 +1,4 @@
-package cli
+package sdkenv
 
 import (
 	"os/exec"
@@ -9,7 +9,7 @@ import (
 func TestQuotePOSIX_ShellReadsTheSameText(t *testing.T) {
 	for _, text := range []string{"", "plain:/._-,@%", "a b", "it's", `"$HOME" \ $(x) ` + "`x`", "two\nlines", "#", "~", "*", "x;y&z|"} {
 		t.Run(text, func(t *testing.T) {
-			quoted := quotePOSIX(text)
+			quoted := QuotePOSIX(text)
 			out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s. "+quoted).Output()
 			if err != nil || string(out) != text+"." {
 				t.Errorf("sh reads %s as %q, %v; want %q", quoted, out, err, text)
@@ -27,7 +27,7 @@ func TestShell_SetsAVariable(t *testing.T) {
 		{"cmd", "a&b", `set "A=a&b"`},
 	} {
 		t.Run(tt.shell+" "+tt.value, func(t *testing.T) {
-			sh, err := shellNamed(tt.shell)
+			sh, err := ShellNamed(tt.shell)
 			if err != nil {
 				t.Fatal(err)
 			}
