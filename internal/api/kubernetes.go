@@ -10,6 +10,9 @@ type Kubernetes struct {
 	Pods int `json:"pods"`
 	// WatchAgeSeconds is how long ago the Kubernetes API was last heard; -1 if never.
 	WatchAgeSeconds int64 `json:"watch_age_seconds"`
+	// Heard is when that was, zero if never, and Relists how many lists had to be fetched again. They are for metrics alone.
+	Heard   time.Time `json:"-"`
+	Relists int64     `json:"-"`
 	// Synced says that the first list of pods has come.
 	Synced    bool   `json:"synced"`
 	LastError string `json:"last_error,omitempty"`

@@ -9,15 +9,17 @@ import (
 
 // Status is the document of GET /status. It holds no secret. Other machines see less of it; see ForClients.
 type Status struct {
-	Status        string      `json:"status"` // StatusOK or StatusDegraded
-	Version       string      `json:"version"`
-	StartedAt     time.Time   `json:"started_at"` // to the nanosecond: tells daemons apart
-	UptimeSeconds int64       `json:"uptime_seconds"`
-	Config        Config      `json:"config,omitzero"`
-	Control       *Control    `json:"control,omitempty"` // absent when server.control is off
-	InstanceID    string      `json:"instance_id"`
-	Role          string      `json:"role,omitempty"`
-	Credentials   Credentials `json:"credentials"`
+	Status        string    `json:"status"` // StatusOK or StatusDegraded
+	Version       string    `json:"version"`
+	StartedAt     time.Time `json:"started_at"` // to the nanosecond: tells daemons apart
+	UptimeSeconds int64     `json:"uptime_seconds"`
+	Config        Config    `json:"config,omitzero"`
+	Control       *Control  `json:"control,omitempty"` // absent when server.control is off
+	InstanceID    string    `json:"instance_id"`
+	Role          string    `json:"role,omitempty"`
+	// Switched is the name of the entry of roles that has been chosen in place of the file's own credentials; "" for none.
+	Switched    string      `json:"switched,omitempty"`
+	Credentials Credentials `json:"credentials"`
 	// Identities are what clients get beside the instance and the role above; for this machine only.
 	Identities []Identity `json:"identities,omitempty"`
 	// Containers is the connection to the container engine; absent without containers.engine.

@@ -45,6 +45,7 @@ type App struct {
 	networks *guard.Networks
 	pool     *credentials.Pool
 	control  Control
+	metrics  Metrics
 	unknown  unknown
 	changed  chan struct{} // holds one: a change or a reload has ended
 	runs     chan struct{} // closed when Run has begun
@@ -76,6 +77,9 @@ func New(ctx context.Context, opt Options) (*App, error) {
 		opt: opt, log: opt.Log, started: opt.Now(), origin: rand.Text(), changed: make(chan struct{}, 1), runs: make(chan struct{}),
 		waiting: new(fault.Waiting), end: make(chan struct{}),
 	}
+	if opt.Observer != nil {
+		a.waiting.OnHit = opt.Observer.FaultHit
+	}
 	a.exit = sync.OnceFunc(func() { close(a.end) })
 	if err := a.bind(ctx); err != nil {
 		return nil, err
@@ -96,8 +100,12 @@ func (a *App) prepare(ctx context.Context) error {
 	}
 	a.networks = guard.NewNetworks(a.log, a.opt.Networks...)
 	a.guard = guard.New(a.networks, a.log, a.opt.Now)
+	a.guard.OnDenial(a.recordDenial)
 	a.server.Limit(a.guard.Limit)
 	opt := sts.Options{Origin: a.origin, HTTP: a.opt.HTTP, Log: a.log, Now: a.opt.Now}.WithDefaults() // all providers share its sessions
+	if a.opt.Observer != nil {
+		opt.Observe = a.opt.Observer.Called
+	}
 	a.pool = credentials.NewPool(credentials.PoolOptions{
 		Provide: func(s credentials.Spec) credentials.Provider {
 			if a.opt.Provide != nil && !s.Mock {
@@ -106,6 +114,7 @@ func (a *App) prepare(ctx context.Context) error {
 			return sts.NewProvider(s, opt)
 		},
 		NeedsMFA:  a.needsMFA,
+		Observe:   a.observeKeepers(),
 		CacheDir:  cacheDir(a.opt.Config.Config),
 		IdleAfter: idleAfter(a.opt.Config.Config),
 		Issuer:    cmp.Or(os.Getenv("AWS_ENDPOINT_URL_STS"), os.Getenv("AWS_ENDPOINT_URL")),
@@ -121,7 +130,7 @@ func (a *App) prepare(ctx context.Context) error {
 	a.builder.start = &config.Config{ // without thousands of clients
 		Server: c.Server, Log: c.Log, ECS: config.ECS{Enabled: c.ECS.Enabled, Listen: c.ECS.Listen},
 		PodIdentity: config.PodIdentity{Enabled: c.PodIdentity.Enabled, Listen: c.PodIdentity.Listen},
-		Kubernetes:  c.Kubernetes,
+		Kubernetes:  c.Kubernetes, Metrics: c.Metrics,
 	}
 	err := a.change(func(in *Inputs) error {
 		if err := in.load(a.opt.Config, a.log, a.opt.Now, a.opt.Containers); err != nil {
@@ -133,10 +142,12 @@ func (a *App) prepare(ctx context.Context) error {
 		return a.useCluster(in)
 	})
 	a.opt.Config, a.opt.AfterBind = nil, nil // the state has the configuration, and the origins of its entries are needed no more
-	if err != nil || a.opt.Control == nil {
-		return err
+	if err == nil && a.opt.Control != nil {
+		a.control, err = a.opt.Control(a)
 	}
-	a.control, err = a.opt.Control(a)
+	if err == nil && a.opt.Metrics != nil {
+		a.metrics, err = a.opt.Metrics(a)
+	}
 	return err
 }
 
@@ -153,6 +164,9 @@ func (a *App) Close() {
 	a.server.Close()
 	if a.control != nil {
 		a.control.Close()
+	}
+	if a.metrics != nil {
+		a.metrics.Close()
 	}
 }
 
@@ -189,6 +203,10 @@ func (a *App) Run(ctx context.Context) error {
 	if a.control != nil {
 		running.Go(a.control.Serve)
 		defer a.control.Close()
+	}
+	if a.metrics != nil {
+		running.Go(a.metrics.Serve)
+		defer a.metrics.Close()
 	}
 	a.logStart()
 	if cluster := a.State().Cluster; cluster != nil {
@@ -281,7 +299,7 @@ func (a *App) change(edit func(*Inputs) error, by ...any) error {
 // use puts a state in force. It is called with a.mu held.
 func (a *App) use(s *State) {
 	old := a.State()
-	if old == nil || s.Config != old.Config || s.Secret != old.Secret {
+	if old == nil || s.Config != old.Config || s.Secret != old.Secret || s.Choice != old.Choice {
 		a.useConfig(s)
 	}
 	a.state.Store(s)

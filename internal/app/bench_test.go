@@ -22,8 +22,8 @@ type inProcess struct {
 }
 
 // newInProcess makes a daemon of a configuration, "" for the embedded default, which ends with the test. Its access log is
-// formatted line by line and discarded.
-func newInProcess(tb testing.TB, configuration string) *inProcess {
+// formatted line by line and discarded. change changes its options.
+func newInProcess(tb testing.TB, configuration string, change ...func(*Options)) *inProcess {
 	tb.Helper()
 	testutil.IsolateHome(tb)
 	if configuration != "" {
@@ -33,6 +33,9 @@ func newInProcess(tb testing.TB, configuration string) *inProcess {
 	lines := web.NewLineWriter(io.Discard, func(int) {})
 	tb.Cleanup(lines.Close)
 	opt.AccessLog = lines
+	for _, c := range change {
+		c(&opt)
+	}
 	u := newUnserved(tb, opt)
 	u.begin(tb)
 	u.Settle(tb.Context())
@@ -88,15 +91,15 @@ type measured struct {
 	bench.Case
 }
 
-// measuredCases are all requests of metadata, and those of containers and pods.
-func measuredCases(tb testing.TB) []measured {
+// measuredCases are all requests of metadata, and those of containers and pods, to daemons with these changes of their options.
+func measuredCases(tb testing.TB, change ...func(*Options)) []measured {
 	tb.Helper()
 	var all []measured
-	p := newInProcess(tb, "")
+	p := newInProcess(tb, "", change...)
 	for _, c := range bench.Cases() {
 		all = append(all, measured{p, c})
 	}
-	p = newInProcess(tb, bench.ContainerConfig("mock: true", tb.TempDir(), "127.0.0.1:0"))
+	p = newInProcess(tb, bench.ContainerConfig("mock: true", tb.TempDir(), "127.0.0.1:0"), change...)
 	container, pod := bench.ContainerCases(p.id(tb, bench.ContainerRole), p.podToken(tb, bench.Namespace, bench.ServiceAccount, "web-1"))
 	return append(all, measured{p, container}, measured{p, pod})
 }
@@ -134,3 +137,15 @@ func BenchmarkHandler(b *testing.B) {
 		}
 	}
 }
+
+// Answering returns what has the handler of a daemon with an Observer, nil for none, answer a request once more. It is for tests that
+// import package metrics, which imports this one.
+func Answering(tb testing.TB, c bench.Case, o Observer) func() {
+	tb.Helper()
+	p := newInProcess(tb, "", func(opt *Options) { opt.Observer = o })
+	e, _ := p.answered(tb, c)
+	return func() { e.do(p.http) }
+}
+
+// RaceAllocations are those that the race detector may add.
+const RaceAllocations = raceAllocations

@@ -92,15 +92,19 @@ func (b *builder) build(in Inputs, old *State) (*State, error) {
 	}
 	s.Target = s.target(&s.own, snapshot, imds.NewTokens(in.Secret.Key(), inst.ID, b.now), s.signed)
 	var source *credentialSource
-	s.role = instance.RoleOf(&c.Instance)
+	own, _ := s.ownInstance()
+	s.role = instance.RoleOf(&own)
 	if s.role != "" && in.Cluster == nil { // each pod has a role of its own
-		spec := SpecOf(c)
+		spec := in.ownGrant().spec(&own)
 		s.Specs = []credentials.Spec{spec}
 		s.Keeper = b.pool.Keeper(spec)
-		source = newCredentialSource(s.Keeper, &c.Instance)
+		source = newCredentialSource(s.Keeper, &own)
 		s.Target.Credentials = source
 	}
-	s.identities = newIdentities(c)
+	s.identities = newIdentities(c, in.ownGrant())
+	if old != nil && old.Config == in.Config {
+		s.identities.asked = old.identities.asked
+	}
 	s.cluster = s.clusterStateOf()
 	s.identities.cluster = s.cluster
 	s.identities.file.set(&served{s.role, s.Keeper, source}, &metadata{target: s.Target, signed: s.signed})
@@ -217,7 +221,9 @@ func (b *builder) needRestart(c *config.Config) []string {
 		{"server.user", start.Server.User, c.Server.User},
 		{"server.control", start.Server.Control, c.Server.Control},
 		{"server.control_listen", start.Server.ControlListen, c.Server.ControlListen},
+		{"server.console", start.Server.Console, c.Server.Console},
 		{"log.format", start.Log.Format, c.Log.Format},
+		{"metrics.listen", start.Metrics.Listen, c.Metrics.Listen},
 	}...) {
 		if key.changed() {
 			keys = append(keys, key.name)

@@ -28,7 +28,7 @@ type Client struct {
 // DescribeClient says in words what a client gets and why, and then each path under latest that it sees, with its value. Secrets are
 // redacted. Its error is that of a tree that cannot be made.
 func DescribeClient(l *config.Loaded, c Client) (grant, paths []string, err error) {
-	s := &State{Inputs: Inputs{Config: l}, router: routerOf(l.Config), identities: newIdentities(l.Config)}
+	s := &State{Inputs: Inputs{Config: l}, router: routerOf(l.Config), identities: newIdentities(l.Config, ownGrant(l.Config))}
 	entry := s.router.Route(c.Address, c.Listener)
 	id := s.identities.of(entry)
 	grant = []string{"entry: " + whyEntry(l, entry, c)}

@@ -26,18 +26,25 @@ func (a *App) clientInCluster(s *State, r *http.Request, class guard.Class) (cli
 	if err == nil && w != nil && w.Pod != nil {
 		w, err = confirmed(s.Cluster, r, w)
 	}
+	if a.opt.Observer != nil {
+		a.opt.Observer.Located(time.Since(began))
+	}
 	switch {
 	case errors.Is(err, caller.ErrElsewhere):
+		a.denied(deniedElsewhere)
 		return client{}, &web.Error{Status: http.StatusForbidden, Err: err, Text: err.Error()}
 	case errors.Is(err, errOtherPeer):
+		a.denied(deniedMoved)
 		refused := a.refuseUnknown(r, err)
 		if e, ok := errors.AsType[*web.Error](refused); ok {
 			e.Close = true
 		}
 		return client{}, refused
 	case err != nil:
+		a.denied(deniedUnknown)
 		return client{}, a.refuseUnknown(r, err)
 	case w == nil || w.Pod == nil:
+		a.denied(deniedUnknown)
 		return client{}, a.refuseUnknown(r, caller.ErrUnknown)
 	}
 	if time.Since(began) > slowLocate {
@@ -81,7 +88,7 @@ func (a *App) targetOf(c client, made *metadata) *imds.Target {
 	}
 	t := *made.target
 	if t.Credentials != nil {
-		t.Credentials = podCredentials{c.state.Cluster, c.workload, t.Credentials}
+		t.Credentials = podCredentials{a, c.state.Cluster, c.workload, t.Credentials, c.identity.grant.denied != nil}
 	}
 	if shared {
 		c.pod.target.Store(&t)
@@ -91,9 +98,11 @@ func (a *App) targetOf(c client, made *metadata) *imds.Target {
 
 // podCredentials are the credentials of a pod. It is told by an Event why it gets none.
 type podCredentials struct {
+	app      *App
 	cluster  Cluster
 	workload *caller.Workload
 	source   imds.CredentialSource
+	denied   bool // by the rules of the configuration
 }
 
 // Credentials returns those of the source.
@@ -101,6 +110,11 @@ func (p podCredentials) Credentials(ctx context.Context) (*imds.Credentials, err
 	document, err := p.source.Credentials(ctx)
 	if e, ok := errors.AsType[*imds.CredentialError](err); ok && !e.Temporary {
 		p.cluster.Refuse(p.workload, e.Message)
+		why := deniedBySTS
+		if p.denied {
+			why = deniedByRules
+		}
+		p.app.denied(why)
 	}
 	return document, err
 }

@@ -22,15 +22,23 @@ var serverName = []string{"EC2ws"}
 
 // handler answers all requests: guard, access log, routes.
 func (a *App) handler() http.Handler {
+	inJSON := a.builder.start.Log.Format == "json" // log.format needs a restart
+	hooks := imds.Hooks{Routes: inJSON}
+	if a.opt.Observer != nil {
+		hooks = imds.Hooks{Routes: true, Token: a.opt.Observer.Token}
+	}
 	own := &web.Adapter{Log: a.log, Render: renderStatusError}
 	all := services{
-		metadata:    imds.NewHandler(a.log, selector{a}, a.isOwn, a.guard.IsGuest),
+		metadata:    imds.NewHandler(a.log, selector{a}, a.isOwn, a.guard.IsGuest, hooks),
 		status:      own.Handle(a.serveStatus),
 		credentials: ecs.NewHandler(a.log, ecsSelector{a}),
 		task:        ecs.NewMetadataHandler(a.log, metadataSelector{a}),
 		pods:        podidentity.NewHandler(a.log, podSelector{a}),
 		byPath:      func() bool { return a.State().Config.Config.ECS.ByPath },
 		hasPods:     func() bool { return a.State().pods != nil },
+	}
+	if hooks.Routes {
+		all.noteRoutes()
 	}
 	all.route()
 
@@ -40,7 +48,7 @@ func (a *App) handler() http.Handler {
 	}
 	access := &web.AccessLog{
 		Out:  lines,
-		JSON: a.builder.start.Log.Format == "json", // log.format needs a restart
+		JSON: inJSON,
 		Enabled: func() bool {
 			return a.State().Config.Config.Log.Access && a.opt.Level.Level() <= slog.LevelInfo
 		},
@@ -54,10 +62,13 @@ func (a *App) handler() http.Handler {
 		Quiet:   a.isHealthCheck,
 		Record:  a.record,
 	}
-	return web.CleanPath(a.guard.Wrap(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	if a.opt.Observer != nil {
+		access.Count = a.opt.Observer.Request
+	}
+	return web.CleanPath(a.guard.Wrap(a.answerHealth(access.Wrap(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header()["Server"] = serverName
 		all.routers[a.surfaceOf(req)].ServeHTTP(w, req)
-	}))))
+	})))))
 }
 
 // isHealthCheck tells whether this program asks for the status on this machine, which health checks do every few seconds. The access

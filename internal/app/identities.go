@@ -50,9 +50,10 @@ type workloadKey struct {
 	pod          podKey // zero for all but pods
 }
 
-func newIdentities(c *config.Config) *identities {
+// newIdentities makes the identities of a configuration; own is the grant of clients that no role is for.
+func newIdentities(c *config.Config, own grant) *identities {
 	ids := &identities{
-		file:      &clientIdentity{entry: caller.None, grant: ownGrant(c)},
+		file:      &clientIdentity{entry: caller.None, grant: own},
 		none:      &clientIdentity{entry: caller.None},
 		roles:     make(map[string]*clientIdentity, len(c.Roles)),
 		entries:   make([]*clientIdentity, len(c.Clients)),

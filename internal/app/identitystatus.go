@@ -55,17 +55,30 @@ func (s *State) describeCredentials(id *clientIdentity, made *served, now time.T
 	case id.grant.denied != nil:
 		return api.Credentials{Source: "none", State: api.StateDenied, LastError: id.grant.denied.Message}
 	case made == nil:
-		source := "sts"
-		if mock {
-			source = "mock"
-		}
-		return api.Credentials{Source: source, State: api.StateIdle}
+		return s.describeUnasked(id, mock, now)
 	case made.keeper == nil:
 		return api.Credentials{Source: "none", State: api.StateNone, Note: "no instance profile (role: none)"}
 	default:
 		described, _ := keeperStatus(made.keeper, mock, now)
 		return described
 	}
+}
+
+// describeUnasked describes the credentials of an identity that no client of this state has asked for. A client of an earlier state may
+// have: an event makes a new state, and leaves credentials alone.
+func (s *State) describeUnasked(id *clientIdentity, mock bool, now time.Time) api.Credentials {
+	if id.grant.credentials != nil {
+		in, _ := s.Config.InstanceOf(id.entry, id.grant.credentials)
+		if keeper := s.pool.Find(id.grant.spec(&in)); keeper != nil {
+			described, _ := keeperStatus(keeper, mock, now)
+			return described
+		}
+	}
+	source := "sts"
+	if mock {
+		source = "mock"
+	}
+	return api.Credentials{Source: source, State: api.StateIdle}
 }
 
 // statusFor is the status for a client on another machine or in a container: it sees its own identity only.

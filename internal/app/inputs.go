@@ -32,6 +32,8 @@ type Inputs struct {
 	Faults  *fault.Set
 	misfits map[string]error // events that have just ended, since they do not fit
 	over    []string         // faults of the configuration whose time is over
+	// Choice is the entry of roles whose credentials clients get in place of the file's own; "" for none.
+	Choice string
 	// Now is the time of the build.
 	Now time.Time
 }

@@ -32,8 +32,11 @@ func (s surface) String() string {
 }
 
 // surfaceOf returns what a client can ask at the address that it has connected to.
-func (a *App) surfaceOf(r *http.Request) surface {
-	switch local := web.Local(r); {
+func (a *App) surfaceOf(r *http.Request) surface { return a.surfaceAt(web.Local(r), web.Listener(r)) }
+
+// surfaceAt returns what a listener serves at one of its addresses.
+func (a *App) surfaceAt(local netip.Addr, listener string) surface {
+	switch {
 	case isServiceAddress(local):
 		return metadataOnly
 	case guard.IsECS(local):
@@ -41,7 +44,7 @@ func (a *App) surfaceOf(r *http.Request) surface {
 	case guard.IsPodIdentity(local):
 		return podIdentityOnly
 	default:
-		return a.surfaces[web.Listener(r)]
+		return a.surfaces[listener]
 	}
 }
 

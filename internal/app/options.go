@@ -47,6 +47,10 @@ type Options struct {
 	AfterBind func(context.Context) error
 	// Control makes the control socket; nil for none.
 	Control func(*App) (Control, error)
+	// Observer is told what happens; nil for none, and nothing is counted then.
+	Observer Observer
+	// Metrics makes the listener of metrics.listen; nil for none. It needs Observer.
+	Metrics func(*App) (Metrics, error)
 	// MFAWanted is called when an MFA code is wanted; may be nil. It must not block.
 	MFAWanted func()
 	// Grown is called after the start, after each reload and for each new identity, all of which leave garbage; may be nil.

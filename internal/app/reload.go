@@ -11,6 +11,7 @@ func (a *App) Reload(why string) error {
 	defer a.reloading.Unlock()
 	before := a.pool.Keepers()
 	var old *State
+	gone := "" // the role that was chosen
 	err := a.change(func(in *Inputs) error {
 		a.notify(reloading())
 		old = a.State()
@@ -24,6 +25,9 @@ func (a *App) Reload(why string) error {
 		if err := in.configure(old.Config.Config, a.opt.Now(), a.waiting); err != nil {
 			return err
 		}
+		if _, there := loaded.Config.Roles[in.Choice]; !there {
+			gone, in.Choice = in.Choice, ""
+		}
 		if in.Secret != old.Secret {
 			in.Secret = in.Secret.Keep(a.log)
 		}
@@ -34,6 +38,9 @@ func (a *App) Reload(why string) error {
 	}
 	defer a.noteReload()
 	a.reloadErr.Store(&err)
+	if a.opt.Observer != nil {
+		a.opt.Observer.Reloaded(err == nil)
+	}
 	if err != nil {
 		a.log.Error("configuration not reloaded, the old one stays", "why", why, "error", err)
 		return err
@@ -41,6 +48,9 @@ func (a *App) Reload(why string) error {
 	s := a.State()
 	a.log.Info("configuration reloaded", "why", why, "config", s.Config.Name())
 	a.logWarnings(s)
+	if gone != "" {
+		a.log.Warn("the chosen role is gone", "role", gone, "hint", "clients get the file's own credentials again")
+	}
 	for _, keeper := range before { // new ones are calling already
 		keeper.Retry()
 	}

@@ -164,6 +164,7 @@ func TestReload_NamesKeysThatNeedARestart(t *testing.T) {
 		{key: "server.user", content: "server: {user: nobody}\n"},
 		{key: "server.control", content: "server: {control: 'off'}\n"},
 		{key: "server.control_listen", content: "server: {control_listen: '127.0.0.1:1'}\n"},
+		{key: "server.console", content: "server: {console: 'off'}\n"},
 		{key: "log.format", content: "log: {format: json}\n"},
 	} {
 		t.Run(tt.key, func(t *testing.T) {

@@ -37,11 +37,17 @@ func Mismatch(loaded *config.Loaded, listen string, s *api.Status) string {
 		return ""
 	}
 	c := loaded.Config
-	role, arn := instance.RoleOf(&c.Instance), ""
+	role, arn, mock := instance.RoleOf(&c.Instance), "", c.Credentials.Mock
 	if c.Credentials.IAMRole != "" {
 		arn = SpecOf(c).SessionARN()
 	}
-	same := s.InstanceID == c.EC2.InstanceID && s.Role == role && (s.Credentials.Source == "mock") == c.Credentials.Mock &&
+	if s.Switched != "" { // by the console: the daemon serves this configuration, though not its credentials
+		role, arn = s.Role, ""
+		if chosen, ok := c.Roles[s.Switched]; ok {
+			mock, arn = chosen.Mock, SpecOfRole(loaded, s.Switched).SessionARN()
+		}
+	}
+	same := s.InstanceID == c.EC2.InstanceID && s.Role == role && (s.Credentials.Source == "mock") == mock &&
 		(arn == "" || s.Credentials.ARN == "" || s.Credentials.ARN == arn)
 	if same {
 		return ""

@@ -50,23 +50,35 @@ func (a *App) client(r *http.Request) (client, error) {
 
 // clientOf finds out who asks by one state.
 func (a *App) clientOf(s *State, r *http.Request) (client, error) {
-	remote, listener := web.Remote(r), web.Listener(r)
-	class := a.guard.ClassBy(s.Rules, remote)
+	class := a.guard.ClassBy(s.Rules, web.Remote(r))
 	if class == guard.Refused {
 		return client{}, &web.Error{Status: http.StatusForbidden}
 	}
 	if s.cluster != nil {
 		return a.clientInCluster(s, r, class)
 	}
+	c, err := a.identify(s, r, class)
+	if err != nil {
+		return client{}, a.refuseUnknown(r, err)
+	}
+	if c.workload == nil && c.entry >= 0 && !s.identities.asked[c.entry].Load() {
+		s.identities.asked[c.entry].Store(true)
+	}
+	return c, nil
+}
+
+// identify finds out what a client gets outside of a cluster. It counts nothing.
+func (a *App) identify(s *State, r *http.Request, class guard.Class) (client, error) {
+	remote, listener := web.Remote(r), web.Listener(r)
 	c := client{state: s, local: class == guard.Local, entry: s.router.Route(remote, listener)}
 	if s.orphans[listener] {
-		return client{}, a.refuseUnknown(r, errOrphan)
+		return client{}, errOrphan
 	}
 	if s.Locator != nil && !c.local {
 		began := time.Now()
 		w, err := a.locate(s, r, c.entry)
 		if err != nil {
-			return client{}, a.refuseUnknown(r, err)
+			return client{}, err
 		}
 		if time.Since(began) > slowLocate {
 			c.until = began.Add(caller.Wait)
@@ -82,9 +94,6 @@ func (a *App) clientOf(s *State, r *http.Request) (client, error) {
 		}
 	}
 	c.identity = s.identities.of(c.entry)
-	if c.entry >= 0 && !s.identities.asked[c.entry].Load() {
-		s.identities.asked[c.entry].Store(true)
-	}
 	return c, nil
 }
 

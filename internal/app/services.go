@@ -8,6 +8,7 @@ import (
 
 	"mock-ec2-metadata/internal/ecs"
 	"mock-ec2-metadata/internal/imds"
+	"mock-ec2-metadata/internal/web"
 )
 
 // taskPaths are those of task metadata. No path of a service collides with one of the metadata service, whose first segment is a date,
@@ -21,6 +22,14 @@ type services struct {
 	pods              http.HandlerFunc
 	byPath, hasPods   func() bool // whether these are enabled now
 	routers           [podIdentityOnly + 1]http.Handler
+}
+
+// noteRoutes notes what each request asks for. The metadata service does it itself.
+func (s *services) noteRoutes() {
+	s.status = web.WithRoute(web.RouteStatus, s.status)
+	s.credentials = web.WithRoute(web.RouteECS, s.credentials)
+	s.task = web.WithRoute(web.RouteECS, s.task)
+	s.pods = web.WithRoute(web.RoutePodIdentity, s.pods)
 }
 
 // route makes the router of each surface.

@@ -29,11 +29,11 @@ type simulated struct {
 
 // simulate makes the part of s that events make.
 func (s *State) simulate(old *State) simulated {
-	c := s.Config.Config
+	own, userData := s.ownInstance()
 	sim := simulated{
 		Generation: 1,
 		replaced:   make(chan struct{}),
-		own:        s.Events.Apply(lifecycle.Selection{}, c.Instance, s.Config.UserData, s.Now),
+		own:        s.Events.Apply(lifecycle.Selection{}, own, userData, s.Now),
 		restricted: s.Events.Restricted(s.Now),
 	}
 	if old != nil {
@@ -67,7 +67,7 @@ func (s *State) simulate(old *State) simulated {
 // differsInFaults reports whether faults are all that differs. Locator, Cluster and Pods are pointers.
 func (in *Inputs) differsInFaults(old *Inputs) bool {
 	return in.Faults != old.Faults && in.Config == old.Config && in.LoadedAt.Equal(old.LoadedAt) && in.Identity == old.Identity && in.Secret == old.Secret &&
-		in.Locator == old.Locator && in.Cluster == old.Cluster && in.Pods == old.Pods && slices.Equal(in.Events.Events(), old.Events.Events())
+		in.Choice == old.Choice && in.Locator == old.Locator && in.Cluster == old.Cluster && in.Pods == old.Pods && slices.Equal(in.Events.Events(), old.Events.Events())
 }
 
 // withFaults returns s with other faults. Its time stays, so that identities made later see the same phases of events.

@@ -28,20 +28,20 @@ func (a *App) Status() *api.Status {
 // status is Status without Identities.
 func (a *App) status() *api.Status {
 	g, now := a.State(), a.opt.Now()
-	credentials, late := keeperStatus(g.Keeper, g.Config.Config.Credentials.Mock, now)
+	own, _ := g.ownInstance()
+	credentials, late := keeperStatus(g.Keeper, own.Credentials.Mock, now)
 	s := &api.Status{
 		Status:        api.StatusOK,
 		Version:       a.opt.Version,
 		StartedAt:     a.started.UTC(),
 		UptimeSeconds: int64(now.Sub(a.started).Seconds()),
-		Config: api.Config{
-			File: g.Config.Name(), LoadedAt: g.LoadedAt.UTC().Truncate(time.Second), Warnings: g.Config.Warnings, NeedsRestart: g.Restart,
-		},
-		InstanceID:  g.Instance.ID,
-		Role:        g.role,
-		Credentials: credentials,
-		Refused:     a.guard.Refused(),
-		Simulation:  g.simulation(),
+		Config:        a.ConfigStatus(),
+		InstanceID:    g.Instance.ID,
+		Role:          g.role,
+		Switched:      g.Choice,
+		Credentials:   credentials,
+		Refused:       a.guard.Refused(),
+		Simulation:    g.simulation(),
 	}
 	if n := a.unknown.total(); n > 0 {
 		s.Refused["unknown"] = n
@@ -58,17 +58,23 @@ func (a *App) status() *api.Status {
 	if mfa := s.Credentials.MFA; mfa != nil && s.Control != nil {
 		mfa.Socket, mfa.Error = s.Control.Socket, s.Control.Error
 	}
-	reloadErr, identityErr := a.reloadError(), g.Identity.Failure()
-	if reloadErr != nil {
-		s.Config.Error = reloadErr.Error()
-	}
-	if identityErr != nil {
+	if identityErr := g.Identity.Failure(); identityErr != nil {
 		s.IdentityError = identityErr.Error()
 	}
 	if len(s.Errors()) > 0 || s.Credentials.State == api.StateExpired || late {
 		s.Status = api.StatusDegraded
 	}
 	return s
+}
+
+// ConfigStatus describes the configuration in force, and why the last reload failed.
+func (a *App) ConfigStatus() api.Config {
+	s := a.State()
+	c := api.Config{File: s.Config.Name(), LoadedAt: s.LoadedAt.UTC().Truncate(time.Second), Warnings: s.Config.Warnings, NeedsRestart: s.Restart}
+	if err := a.reloadError(); err != nil {
+		c.Error = err.Error()
+	}
+	return c
 }
 
 // keeperStatus describes credentials; keeper is nil without an instance profile. late tells that they have been pending for

@@ -20,7 +20,7 @@ import (
 func TestClient_ReadsEachAnswer(t *testing.T) {
 	s, _ := serve(t, Auto, shortDir(t))
 	c := NewClient(s.Status().Socket)
-	if got, err := c.Status(t.Context()); err != nil || !cmp.Equal(got, (&fakeDaemon{}).Status().WithoutIDs()) {
+	if got, err := c.Status(t.Context()); err != nil || !cmp.Equal(got, overviewWithoutIDs().Status) {
 		t.Errorf("status: %+v, %v", got, err)
 	}
 	if got, err := c.Reload(t.Context()); err != nil || !cmp.Equal(got, api.Config{File: "c.yaml", Warnings: []string{"odd"}}) {

@@ -38,6 +38,13 @@ var children = map[string]func(args []string) error{
 		_, _, err := NewClient(args[0]).PutEvent(context.Background(), "s1", []byte(`{"spot": "terminate"}`))
 		return err
 	},
+	"console": func(args []string) error {
+		u, err := NewClient(args[0]).OpenConsole(context.Background())
+		if err == nil {
+			fmt.Print(u.URL) // its fields: the whole is redacted
+		}
+		return errors.Join(err, NewClient(args[0]).RevokeConsole(context.Background()))
+	},
 	"listen": func(args []string) error {
 		s, err := Listen(args[0], "", "", &fakeDaemon{}, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -95,6 +102,7 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 // fakeDaemon answers from memory.
 type fakeDaemon struct {
 	fakeSimulator
+	Console   // nil: calls of the console have tests with a real daemon
 	reloadErr error
 	answer    func(ctx context.Context, code string) (string, error) // nil accepts every code
 
@@ -102,12 +110,14 @@ type fakeDaemon struct {
 	reloads []string   // why
 }
 
-func (d *fakeDaemon) Status() *api.Status {
-	return &api.Status{
+func (d *fakeDaemon) ConfigStatus() api.Config { return d.Overview().Config }
+
+func (d *fakeDaemon) Overview() *api.Overview {
+	return &api.Overview{Who: api.Who{Account: "123456789012"}, Status: &api.Status{
 		Status: api.StatusOK, InstanceID: "i-1", Config: api.Config{File: "c.yaml", Warnings: []string{"odd"}},
 		Identities: []api.Identity{{Role: "web", ID: "secret-id"}},
 		ECS:        &api.ECS{Containers: []api.ECSContainer{{Name: "self", CredentialsID: "secret-id"}}},
-	}
+	}}
 }
 
 func (d *fakeDaemon) Reload(why string) error {
@@ -168,3 +178,10 @@ func wantAnswer(t *testing.T, socket string) {
 
 // uid is this process's, as text.
 func uid() string { return strconv.Itoa(os.Geteuid()) }
+
+// overviewWithoutIDs is what clients get of a fakeDaemon.
+func overviewWithoutIDs() *api.Overview {
+	o := (&fakeDaemon{}).Overview()
+	o.WithoutIDs()
+	return o
+}

@@ -17,7 +17,7 @@ import (
 // Daemon is what the control socket controls.
 type Daemon interface {
 	Simulator
-	Status() *api.Status
+	Console
 	// Reload reads the configuration again. Its error has one line per problem.
 	Reload(why string) error
 	// AnswerMFAOf makes the call that waits for an MFA code, and says whose credentials it gave. The call is for the credentials
@@ -27,10 +27,10 @@ type Daemon interface {
 
 // Handler answers the requests of the control socket: JSON in, JSON out.
 func Handler(d Daemon, log *slog.Logger) http.Handler {
-	h := &handler{daemon: d, waiting: make(chan struct{}, maxWaiting)}
+	h := &handler{daemon: d, waiting: make(chan struct{}, maxWaiting), streams: make(chan struct{}, maxStreams)}
 	adapter := &web.Adapter{Log: log, Render: render}
 	r := chi.NewRouter()
-	for path, allowed := range map[string]methods{
+	paths := map[string]methods{
 		"/v1/status": {http.MethodGet: {serve: h.status}},
 		"/v1/reload": {http.MethodPost: {serve: h.reload}},
 		"/v1/mfa":    {http.MethodPost: {serve: h.mfa}},
@@ -51,7 +51,9 @@ func Handler(d Daemon, log *slog.Logger) http.Handler {
 		},
 		"/v1/requests": {http.MethodGet: {serve: h.requests, parameters: []string{"after", "path", "timeout"}}},
 		"/v1/state":    {http.MethodGet: {serve: h.state, parameters: []string{"after", "timeout"}}},
-	} {
+	}
+	h.consoleRoutes(paths)
+	for path, allowed := range paths {
 		r.HandleFunc(path, adapter.Handle(allowed.serve))
 	}
 	r.NotFound(adapter.Handle(func(http.ResponseWriter, *http.Request) error { return &web.Error{Status: http.StatusNotFound} }))
@@ -62,6 +64,7 @@ func Handler(d Daemon, log *slog.Logger) http.Handler {
 type handler struct {
 	daemon  Daemon
 	waiting chan struct{} // holds one for each request that waits
+	streams chan struct{} // holds one for each stream
 }
 
 // methods are what a path allows.
@@ -88,7 +91,9 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) status(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, h.daemon.Status().WithoutIDs())
+	o := h.daemon.Overview()
+	o.WithoutIDs()
+	return answer(w, http.StatusOK, o)
 }
 
 // reload answers 422 with the problems when the configuration is wrong.
@@ -96,7 +101,7 @@ func (h *handler) reload(w http.ResponseWriter, _ *http.Request) error {
 	if err := h.daemon.Reload("the reload command"); err != nil {
 		return refuse(http.StatusUnprocessableEntity, "", err.Error())
 	}
-	return answer(w, http.StatusOK, h.daemon.Status().Config)
+	return answer(w, http.StatusOK, h.daemon.ConfigStatus())
 }
 
 // mfa answers 409 with the reason when the code is not accepted.

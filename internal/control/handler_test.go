@@ -35,7 +35,7 @@ func TestHandler_AnswersInJSON(t *testing.T) {
 	}{
 		{
 			name: "status", method: http.MethodGet, path: "/v1/status",
-			into: new(api.Status), want: (&fakeDaemon{}).Status().WithoutIDs(),
+			into: new(api.Overview), want: overviewWithoutIDs(),
 		},
 		{
 			name: "reload", method: http.MethodPost, path: "/v1/reload",
@@ -83,8 +83,8 @@ func TestHandler_RefusesWrongRequests(t *testing.T) {
 		{name: "a form", contentType: "application/x-www-form-urlencoded", body: code, status: 415, want: "send Content-Type: application/json"},
 		{name: "malformed content type", contentType: "application/json; =", body: code, status: 415, want: "send Content-Type: application/json"},
 		{name: "no body", contentType: jsonType, status: 422, want: "EOF"},
-		{name: "no JSON", contentType: jsonType, body: "123456 or so", status: 422, want: "json: cannot unmarshal number into Go value of type api.MFACode"},
-		{name: "wrong type", contentType: jsonType, body: `{"code": 123456}`, status: 422, want: "json: cannot unmarshal number into Go struct field MFACode.code of type string"},
+		{name: "no JSON", contentType: jsonType, body: "123456 or so", status: 422, want: "the body is a number; send a JSON object"},
+		{name: "wrong type", contentType: jsonType, body: `{"code": 123456}`, status: 422, want: "code: is a number; send another type, such as text in quotes"},
 		{name: "unknown field", contentType: jsonType, body: `{"code": "123456", "device": "x"}`, status: 422, want: `json: unknown field "device"`},
 		{name: "two documents", contentType: jsonType, body: code + code, status: 422, want: "the body has more than one JSON document"},
 		{name: "text after it", contentType: jsonType, body: code + "x", status: 422, want: "the body has more than one JSON document"},

@@ -41,6 +41,26 @@ func Directory() string {
 	return temporaryDirectory(uid)
 }
 
+// PagePattern matches the files in Directory that lead a browser to the console; * is any text.
+const PagePattern = "console-*.html"
+
+// PrivateDirectory is Directory, which it makes if need be, for this user alone.
+func PrivateDirectory() (string, error) {
+	dir := Directory()
+	return dir, makePrivate(dir)
+}
+
+// removePages removes pages that lead to the console of a daemon that has ended. Pages of other daemons there keep the directory.
+func removePages(dir string) {
+	if len(listening(dir)) > 0 {
+		return
+	}
+	pages, _ := filepath.Glob(filepath.Join(dir, PagePattern))
+	for _, page := range pages {
+		_ = os.Remove(page) //nolint:gosec // in the directory of the daemon's own socket
+	}
+}
+
 // temporaryDirectory has the uid in its name, since all users share the temporary directory.
 func temporaryDirectory(uid int) string {
 	return filepath.Join(os.TempDir(), folder+"-"+strconv.Itoa(uid))
@@ -64,7 +84,7 @@ func directories() []string {
 // trusted tells whether only root and this user can make sockets in a directory. Another user could put a socket of theirs
 // into any other, and would get the MFA code. Below /run only root makes directories, for the users of its daemons.
 func trusted(dir string) bool {
-	info, err := os.Lstat(dir)
+	info, err := os.Lstat(dir) //nolint:gosec // it judges the directory
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
 		return false
 	}

@@ -64,12 +64,25 @@ func decode(r *http.Request, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return refuse(http.StatusUnprocessableEntity, "", err.Error())
+		return malformed(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return refuse(http.StatusUnprocessableEntity, "", "the body has more than one JSON document")
 	}
 	return nil
+}
+
+// malformed says what is wrong with a document, in words of JSON. That of encoding/json names Go's types.
+func malformed(err error) error {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !ok:
+		return refuse(http.StatusUnprocessableEntity, "", err.Error())
+	case wrong.Field == "":
+		return refuse(http.StatusUnprocessableEntity, "", "the body is a "+wrong.Value+"; send a JSON object")
+	default:
+		return refuse(http.StatusUnprocessableEntity, wrong.Field, wrong.Field+": is a "+wrong.Value+"; send another type, such as text in quotes")
+	}
 }
 
 // pathID is the id in the path of a request; "" if its route has none. Escapes are resolved once, before the id is checked.

@@ -24,8 +24,9 @@ import (
 type Server struct {
 	log    *slog.Logger
 	path   string
-	auto   bool   // the directory is the daemon's to make
-	port   string // of the daemon's first listener
+	auto   bool         // the directory is the daemon's to make
+	port   string       // of the daemon's first listener
+	api    http.Handler // of the socket and of the entrance by TCP
 	server *http.Server
 
 	serving sync.WaitGroup
@@ -35,8 +36,9 @@ type Server struct {
 	listener *net.UnixListener // nil: it could not be made
 	bound    fs.FileInfo       // the listener's file
 	failure  error
-	tcp      *entrance // nil without
-	started  bool      // Serve has been called
+	tcp      *entrance   // nil without
+	console  ConsolePort // nil: server.console is off
+	started  bool        // Serve has been called
 	closed   bool
 }
 
@@ -49,7 +51,8 @@ func Listen(mode, dir, port string, d Daemon, log *slog.Logger) (*Server, error)
 	if s.auto {
 		s.path = filepath.Join(dir, port+suffix)
 	}
-	s.server = newHTTPServer(Handler(d, log), log)
+	s.api = Handler(d, log)
+	s.server = newHTTPServer(s.onSocket(log), log)
 	l, err := s.listen()
 	if _, inUse := errors.AsType[*inUseError](err); inUse || err != nil && !s.auto {
 		return nil, err
@@ -203,12 +206,16 @@ func (s *Server) Close() {
 	if s.tcp != nil {
 		s.tcp.close()
 	}
+	if s.console != nil {
+		s.console.Close()
+	}
 	if s.listener != nil {
 		_ = s.listener.Close()
 		if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.bound) { //nolint:gosec // the daemon's own path
 			_ = os.Remove(s.path) //nolint:gosec // likewise
 		}
 		if s.auto {
+			removePages(filepath.Dir(s.path))
 			_ = os.Remove(filepath.Dir(s.path)) //nolint:gosec // our directory; fails while other daemons have sockets there
 		}
 	}

@@ -131,6 +131,17 @@ func (h *handler) waitEvent(w http.ResponseWriter, r *http.Request) error {
 
 // requests answers with the journal. With a timeout it waits for an entry, if there is none.
 func (h *handler) requests(w http.ResponseWriter, r *http.Request) error {
+	return h.newer(r, func(ctx context.Context, after int64, wait bool) error {
+		found, err := h.daemon.Requests(ctx, after, r.URL.Query().Get("path"), wait)
+		if err != nil && !isEnd(err) {
+			return asAnswer(err)
+		}
+		return answer(w, http.StatusOK, api.Requests{Requests: list(found)})
+	})
+}
+
+// newer has a list answer with what is above the parameter after. With the parameter timeout it is to wait for something.
+func (h *handler) newer(r *http.Request, list func(ctx context.Context, after int64, wait bool) error) error {
 	query := r.URL.Query()
 	after, err := afterOf(query)
 	if err != nil {
@@ -148,11 +159,7 @@ func (h *handler) requests(w http.ResponseWriter, r *http.Request) error {
 		}
 		defer done()
 	}
-	found, err := h.daemon.Requests(ctx, max(after, 0), query.Get("path"), timeout > 0)
-	if err != nil && !isEnd(err) {
-		return asAnswer(err)
-	}
-	return answer(w, http.StatusOK, api.Requests{Requests: list(found)})
+	return list(ctx, max(after, 0), timeout > 0)
 }
 
 // state answers with the state. With after it waits for a newer one.
@@ -182,7 +189,7 @@ func (h *handler) state(w http.ResponseWriter, r *http.Request) error {
 // wait prepares a request to wait. Its context ends with the client and after the timeout. done ends the wait.
 func (h *handler) wait(r *http.Request, timeout time.Duration) (ctx context.Context, done func(), err error) {
 	if r.ContentLength != 0 { // until it is read, the server would not notice that the client has gone
-		return nil, nil, refuse(http.StatusUnprocessableEntity, "", "a request that waits has no body; send none")
+		return nil, nil, errWaitingBody()
 	}
 	select {
 	case h.waiting <- struct{}{}:
@@ -193,6 +200,10 @@ func (h *handler) wait(r *http.Request, timeout time.Duration) (ctx context.Cont
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	return ctx, func() { cancel(); <-h.waiting }, nil
+}
+
+func errWaitingBody() error {
+	return refuse(http.StatusUnprocessableEntity, "", "a request that waits has no body; send none")
 }
 
 // isEnd tells whether an error says that the context has ended.

@@ -51,8 +51,8 @@ func (s *Server) ListenTCP(address string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	check := &gate{port: l.Addr().(*net.TCPAddr).Port, token: token.text, next: s.server.Handler} //nolint:forcetypeassert // of net.Listen
-	s.tcp = &entrance{newLimited(l, maxConnections), newHTTPServer(check, s.log), token}
+	check := &gate{port: l.Addr().(*net.TCPAddr).Port, token: token.text, next: s.api} //nolint:forcetypeassert // of net.Listen
+	s.tcp = &entrance{web.LimitConnections(l, maxConnections), newHTTPServer(check, s.log), token}
 	return nil
 }
 

@@ -93,8 +93,8 @@ func Version(r *http.Request) string {
 // NewHandler returns the handler of all paths of the service. It answers 508 to requests for which isOwn returns true: with
 // those the daemon would take its own credentials from itself. isGuest returns true for clients in the network of a container or
 // virtual machine of this machine: on EC2 that is one hop more.
-func NewHandler(log *slog.Logger, selector Selector, isOwn, isGuest func(*http.Request) bool) http.HandlerFunc {
-	s := &service{log: log, selector: selector, isOwn: isOwn, isGuest: isGuest}
+func NewHandler(log *slog.Logger, selector Selector, isOwn, isGuest func(*http.Request) bool, hooks Hooks) http.HandlerFunc {
+	s := &service{log: log, selector: selector, isOwn: isOwn, isGuest: isGuest, hooks: hooks}
 	adapter := &web.Adapter{Log: log, Render: render}
 	return adapter.Handle(s.answer)
 }
@@ -104,6 +104,7 @@ type service struct {
 	selector Selector
 	isOwn    func(*http.Request) bool
 	isGuest  func(*http.Request) bool
+	hooks    Hooks
 	withheld atomic.Pointer[Target] // whose withheld tokens were logged last
 }
 
@@ -133,6 +134,9 @@ var errLate = errors.New("a later target answers")
 
 // answerBy answers by a target.
 func (s *service) answerBy(t *Target, w http.ResponseWriter, r *http.Request, path string) error {
+	if s.hooks.Routes {
+		t.noteRoute(r, path)
+	}
 	switch {
 	case t.Disabled:
 		return &web.Error{Status: http.StatusForbidden}
@@ -148,7 +152,7 @@ func (s *service) serve(t *Target, w http.ResponseWriter, r *http.Request, path 
 	if path == tokenPath {
 		return s.serveToken(t, w, r)
 	}
-	return t.serveMetadata(w, r, path)
+	return s.told(t, r, t.serveMetadata(w, r, path))
 }
 
 // serveToken answers the path that issues session tokens: rows 3 to 6.
@@ -178,11 +182,13 @@ func (s *service) serveToken(t *Target, w http.ResponseWriter, r *http.Request) 
 	}
 	ttl, ok := parseTTL(r.Header.Get(ttlHeader))
 	if !ok {
+		s.token(TokenBadTTL)
 		return &web.Error{Status: http.StatusBadRequest}
 	}
 	if err := t.observe(tokenPath); err != nil {
 		return err
 	}
+	s.token(Issued)
 	w.Header()[ttlHeader] = t.Tokens.header(ttl)
 	web.WriteMade(w, http.StatusOK, textPlain, tokenSize, t.Tokens.Issue(ttl))
 	return nil

@@ -116,7 +116,7 @@ func newGuestRouter(log *slog.Logger, s Selector, isOwn, isGuest func(*http.Requ
 	r := chi.NewRouter()
 	r.Use(web.CleanPath)
 	r.HandleFunc("/status", http.NotFound) // without a route chi skips CleanPath
-	r.NotFound(NewHandler(log, s, isOwn, isGuest))
+	r.NotFound(NewHandler(log, s, isOwn, isGuest, Hooks{}))
 	return r
 }
 

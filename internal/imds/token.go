@@ -28,6 +28,9 @@ const (
 	tokenLength = 56
 )
 
+// tokenStart begins the bytes of each token.
+const tokenStart = "\x01\x00\x04"
+
 // tokenText is strict, so that a token has one text only.
 var tokenText = base64.URLEncoding.Strict()
 
@@ -57,7 +60,7 @@ func NewTokens(secret []byte, instanceID string, now func() time.Time) *Tokens {
 // Issue makes a token that is valid for ttl seconds.
 func (t *Tokens) Issue(ttl int) []byte {
 	var b [tokenBytes]byte
-	copy(b[:], "\x01\x00\x04")
+	copy(b[:], tokenStart)
 	now := t.now()
 	expires := now.Add(time.Duration(ttl) * time.Second).UnixMilli()
 	putInt(b[expiryStart:lifeStart], expires)

@@ -99,7 +99,10 @@ func (n nodePods) Status() *api.Kubernetes {
 	if s.WatchAge >= 0 {
 		age = int64(s.WatchAge / time.Second)
 	}
-	return &api.Kubernetes{Pods: s.Pods, WatchAgeSeconds: age, Synced: s.Synced, LastError: s.LastError, Find: s.Find, Off: s.Off, Lookups: s.Lookups}
+	return &api.Kubernetes{
+		Pods: s.Pods, WatchAgeSeconds: age, Heard: s.Heard, Relists: s.Relists, Synced: s.Synced, LastError: s.LastError, Find: s.Find, Off: s.Off,
+		Lookups: s.Lookups,
+	}
 }
 
 // networks returns the networks of this machine that the node's own addresses are in.

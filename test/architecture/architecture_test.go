@@ -35,7 +35,7 @@ var packageMap = map[string][]string{
 	"internal/app": {
 		"internal/api", "internal/caller", "internal/config", "internal/credentials", "internal/ecs", "internal/fault", "internal/filewatch", "internal/guard",
 		"internal/identity", "internal/imds", "internal/instance", "internal/journal", "internal/lifecycle", "internal/podidentity", "internal/podrole",
-		"internal/server", "internal/sts", "internal/tokenreview", "internal/tree", "internal/web",
+		"internal/sdkenv", "internal/server", "internal/sts", "internal/tokenreview", "internal/tree", "internal/web",
 	},
 	"internal/kubecli": {
 		"internal/api", "internal/app", "internal/caller", "internal/cli", "internal/cluster", "internal/config", "internal/credentials", "internal/imagefile",
