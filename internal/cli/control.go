@@ -36,10 +36,9 @@ func (p *controlPlace) prepare(loaded *config.Loaded, u *privileges.User) {
 	}
 }
 
-// open makes the control socket of a daemon. mode is a value of server.control; under off it returns nil. listen is one of
-// server.control_listen; "" for none.
-func (p *controlPlace) open(mode, listen string, log *slog.Logger) func(*app.App) (app.Control, error) {
-	if mode == control.Off {
+// open makes the control socket of a daemon, and what it opens. Under server.control: off it returns nil.
+func (p *controlPlace) open(c config.Server, log *slog.Logger) func(*app.App) (app.Control, error) {
+	if c.Control == control.Off {
 		return nil
 	}
 	return func(a *app.App) (app.Control, error) {
@@ -47,14 +46,18 @@ func (p *controlPlace) open(mode, listen string, log *slog.Logger) func(*app.App
 		if err != nil {
 			return nil, err
 		}
-		s, err := control.Listen(mode, p.dir, port, a, log)
+		if err := checkConsole(c, log); err != nil {
+			return nil, err
+		}
+		s, err := control.Listen(c.Control, p.dir, port, a, log)
 		if err != nil {
 			return nil, err
 		}
-		if listen == "" {
+		addConsole(s, c, a, log)
+		if c.ControlListen == "" {
 			return s, nil
 		}
-		if err := s.ListenTCP(listen); err != nil {
+		if err := s.ListenTCP(c.ControlListen); err != nil {
 			s.Close()
 			return nil, err
 		}

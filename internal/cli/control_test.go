@@ -18,7 +18,7 @@ func (d *running) port() string { return d.url[strings.LastIndexByte(d.url, ':')
 
 // controlCommands are those that use the control socket.
 func controlCommands() [][]string {
-	return [][]string{{"status"}, {"reload"}, {"mfa", "123456"}, {"event", "list"}, {"requests"}}
+	return [][]string{{"status"}, {"reload"}, {"mfa", "123456"}, {"event", "list"}, {"requests"}, {"console"}, {"console", "--open"}, {"console", "--revoke"}, {"console", "--reset"}}
 }
 
 // TestControl_FindsTheDaemon has each way to name it. Others run, unless it is the only one.

@@ -51,8 +51,8 @@ AWS SDKs and the AWS CLI follow AWS_EC2_METADATA_SERVICE_ENDPOINT. These do not,
 --link-local): restic, minio-go, mongo-driver for Go, s3fs, Facter, Ohai, Tailscale, step-ca, Ignition, the Datadog and New Relic
 agents. --proxy sets http_proxy: the command's plain http to other hosts is refused then; https is not affected.
 
-MOCK_EC2_METADATA_CONTROL is set for the command, so that the commands event, fault, requests, status, reload and mfa in it are for its
-daemon:
+MOCK_EC2_METADATA_CONTROL is set for the command, so that the commands event, fault, requests, status, reload, mfa and console in it
+are for its daemon:
 
   mock-ec2-metadata exec -- sh -c 'my-agent & mock-ec2-metadata event spot terminate --notice 5s && wait'
 

@@ -14,6 +14,7 @@ import (
 	"mock-ec2-metadata/internal/app"
 	"mock-ec2-metadata/internal/caller"
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/console"
 	"mock-ec2-metadata/internal/control"
 	"mock-ec2-metadata/internal/probe"
 	"mock-ec2-metadata/internal/sdkenv"
@@ -128,11 +129,14 @@ func startDaemon(ctx context.Context, f *flags, role string, stderr io.Writer) (
 	}
 	opt.WithoutEntries = true // their listeners belong to the daemon of serve
 	opt.Containers = func(config.Containers) (app.Locator, error) { return noContainers{}, nil }
-	mode := loaded.Config.Server.Control
-	if mode != control.Off {
-		mode = control.Auto // a path belongs to the daemon of serve
+	server := config.Server{Control: loaded.Config.Server.Control, Console: loaded.Config.Server.Console}
+	if server.Control != control.Off {
+		server.Control = control.Auto // a path belongs to the daemon of serve
 	}
-	opt.Control = newControlPlace().open(mode, "", logs.Logger)
+	if server.HasConsoleAddress() {
+		server.Console = console.Auto // likewise
+	}
+	opt.Control = newControlPlace().open(server, logs.Logger)
 	a, err := app.New(ctx, opt)
 	if err != nil {
 		logs.Close()

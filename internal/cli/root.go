@@ -72,6 +72,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set overrides th
 	root.AddCommand(
 		serveCommand,
 		newCheck(f),
+		newConsole(f),
 		newDoctor(f),
 		newEnv(f),
 		newEvent(f),

@@ -56,7 +56,7 @@ func serve(cmd *cobra.Command, f *flags) error {
 		logs.Info("using the service manager's sockets", "sockets", sockets, "also_server_listen", !opt.WithoutListen)
 	}
 	place := newControlPlace()
-	opt.Control = place.open(loaded.Config.Server.Control, loaded.Config.Server.ControlListen, logs.Logger)
+	opt.Control = place.open(loaded.Config.Server, logs.Logger)
 	opt.AfterBind = func(ctx context.Context) error {
 		return leaveRoot(ctx, loaded, logs.Logger, func(u *privileges.User) { place.prepare(loaded, u) })
 	}

@@ -78,6 +78,7 @@ var packageMap = map[string][]string{
 	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
+	"internal/console":     {"internal/api", "internal/web"},
 }
 
 // systems are those whose files are looked at.
