@@ -35,6 +35,7 @@ run: build ## Build and serve on port 5000 (ARGS='--log-level debug' adds flags)
 .PHONY: test
 test: ## Unit tests with the race detector; needs Go and a C compiler
 	go test -race ./...
+	go test -race -tags pprof -run TestProfiling ./internal/metrics
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## golangci-lint
@@ -49,6 +50,7 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-li
 	go vet ./...
 	go vet -tags e2e ./...
 	go vet -tags kube ./...
+	go vet -tags pprof ./internal/metrics
 	shellcheck $(SHELL_SCRIPTS)
 	python3 docs/check.py
 	go mod tidy -diff
@@ -61,6 +63,8 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-li
 	go -C test/clients/go-others mod tidy -diff
 	go -C test/charts vet ./...
 	go -C test/charts mod tidy -diff
+	go -C test/console vet ./...
+	go -C test/console mod tidy -diff
 	go mod verify
 
 .PHONY: vuln
@@ -78,6 +82,15 @@ sbom: build $(TOOLS)/cyclonedx-gomod ## bin/mock-ec2-metadata.cdx.json: what the
 .PHONY: e2e
 e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIBUTING.md lists
 	go test -count=1 -race -tags e2e -timeout 45m -v ./internal/identity ./test/e2e/...
+	$(MAKE) console-test
+
+.PHONY: console-test
+console-test: ## Tests of the console in Debian's Chromium (e2e has them, too); Linux, root, chromium, npm
+	go -C test/console test -count=1 -timeout 10m -v ./...
+
+.PHONY: console-pictures
+console-pictures: ## Take the console's screenshots in docs/picture again; needs what console-test does, and port 5000
+	go -C test/console test -count=1 -timeout 5m -run '^TestPictures' . -pictures
 
 .PHONY: charts
 charts: ## Compare the Helm chart and the kustomization with the plain manifest, by Helm's own code

@@ -5,12 +5,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"mock-ec2-metadata/internal/app"
 	"mock-ec2-metadata/internal/config"
+	"mock-ec2-metadata/internal/metrics"
 	"mock-ec2-metadata/internal/privileges"
 	"mock-ec2-metadata/internal/server"
 	"mock-ec2-metadata/internal/terminal"
@@ -70,6 +72,7 @@ func serve(cmd *cobra.Command, f *flags) error {
 		default:
 		}
 	}
+	addMetrics(ctx, &opt)
 	if f.extension != nil {
 		if err := f.extension.Serve(ctx, loaded, &opt); err != nil {
 			return err
@@ -91,6 +94,23 @@ func serve(cmd *cobra.Command, f *flags) error {
 	logs.Close() // the access log comes before the last line
 	logs.Info("stopped")
 	return err
+}
+
+// addMetrics has the daemon observed, and adds the listener that tells about it, if metrics.listen is set.
+func addMetrics(ctx context.Context, opt *app.Options) {
+	address := opt.Config.Config.Metrics.Listen
+	if address == "" {
+		return
+	}
+	m := metrics.New(opt.Version, time.Now)
+	opt.Observer = m
+	opt.Metrics = func(a *app.App) (app.Metrics, error) {
+		s, err := m.Listen(ctx, address, a, opt.Log)
+		if err != nil {
+			return nil, err // not s, which would be no nil interface
+		}
+		return s, nil
+	}
 }
 
 // daemonOptions are those that serve and exec share.

@@ -79,6 +79,7 @@ var packageMap = map[string][]string{
 	"internal/testutil":    nil,
 	"internal/web":         nil,
 	"internal/console":     {"internal/api", "internal/web"},
+	"internal/metrics":     {"internal/api", "internal/app", "internal/fault", "internal/imds", "internal/sts", "internal/web"},
 }
 
 // systems are those whose files are looked at.
