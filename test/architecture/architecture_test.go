@@ -43,6 +43,8 @@ var packageMap = map[string][]string{
 		"internal/sts", "internal/terminal",
 	},
 	"internal/control":     {"internal/api", "internal/web"},
+	"internal/console":     {"internal/api", "internal/web"},
+	"internal/metrics":     {"internal/api", "internal/app", "internal/fault", "internal/imds", "internal/sts", "internal/web"},
 	"internal/probe":       {"internal/api"},
 	"internal/imds":        {"internal/fault", "internal/tree", "internal/web"},
 	"internal/ecs":         {"internal/caller", "internal/web"},
@@ -78,8 +80,6 @@ var packageMap = map[string][]string{
 	"internal/terminal":    nil,
 	"internal/testutil":    nil,
 	"internal/web":         nil,
-	"internal/console":     {"internal/api", "internal/web"},
-	"internal/metrics":     {"internal/api", "internal/app", "internal/fault", "internal/imds", "internal/sts", "internal/web"},
 }
 
 // systems are those whose files are looked at.
@@ -192,6 +192,32 @@ func TestImports_PlainProgramHasNothingOfKubernetes(t *testing.T) {
 				t.Errorf("%s on %s depends on packages of k8s.io: %v, want %v", name, goos, has, want)
 			}
 		}
+	}
+}
+
+// TestImports_NoTemplatesAndNoProfiles is about the size of the program: templates call methods by name, so with them the linker keeps
+// all methods. cobra imports text/template, and uses none unless it is asked to.
+func TestImports_NoTemplatesAndNoProfiles(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{.ImportPath}}:{{range .Imports}} {{.}}{{end}}", module+command)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var templates []string
+	for line := range strings.Lines(string(out)) {
+		name, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		for imported := range strings.FieldsSeq(imports) {
+			switch imported {
+			case "html/template", "net/http/pprof":
+				t.Errorf("%s imports %s", name, imported)
+			case "text/template":
+				templates = append(templates, name)
+			}
+		}
+	}
+	if len(templates) != 1 || templates[0] != "github.com/spf13/cobra" {
+		t.Errorf("%v import text/template, want cobra alone", templates)
 	}
 }
 
