@@ -23,7 +23,8 @@ type client struct {
 	conn    net.Conn
 	reader  *bufio.Reader
 	body    []byte // of the last answer
-	request []byte // a GET of the credentials with a token
+	request []byte // what ask sends: a GET of the credentials with a token, unless it is changed
+	varies  bool   // each answer is another one
 }
 
 // dial connects a client and gets it a session token.
@@ -53,8 +54,8 @@ func requestBytes(method, path, host, header, value string) []byte {
 
 func (c *client) close() { _ = c.conn.Close() }
 
-// credentials asks for the credentials once.
-func (c *client) credentials() (status int, err error) { return c.do(c.request) }
+// ask sends the request once.
+func (c *client) ask() (status int, err error) { return c.do(c.request) }
 
 // do sends a request and reads the answer.
 func (c *client) do(request []byte) (status int, err error) {

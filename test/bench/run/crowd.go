@@ -116,7 +116,7 @@ func (w *world) askUntilGot(ctx context.Context, s *server, m shared.Member) (re
 	}
 	defer c.close()
 	for {
-		status, err := c.credentials()
+		status, err := c.ask()
 		switch {
 		case err != nil:
 			return refused, fmt.Errorf("%s: %w", m.Address, err)

@@ -37,7 +37,7 @@ func TestClient_AsksForTheCredentialsOfItsRole(t *testing.T) {
 	}
 	defer c.close()
 	for _, want := range []int{http.StatusServiceUnavailable, http.StatusOK} {
-		if status, err := c.credentials(); err != nil || status != want {
+		if status, err := c.ask(); err != nil || status != want {
 			t.Errorf("%d, %v; want %d", status, err, want)
 		}
 	}

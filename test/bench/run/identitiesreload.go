@@ -82,7 +82,7 @@ func (w *world) askSteadily(ctx context.Context, s *server, i int) (slowest time
 	defer c.close()
 	for wait(ctx, 10*time.Millisecond) == nil {
 		began := time.Now()
-		status, err := c.credentials()
+		status, err := c.ask()
 		slowest = max(slowest, time.Since(began))
 		if err == nil {
 			err = w.check(c, status)

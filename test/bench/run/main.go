@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 
 // The parts in the order of the report: those of a daemon with one identity, and those of one with many.
 const (
-	allParts      = "requests,containers,start,memory,sizes,go,reloads,simulation"
+	allParts      = "requests,containers,start,memory,sizes,go,reloads,simulation,observability"
 	identityParts = "memory,rate,cold,go"
 )
 
@@ -96,7 +96,7 @@ func (b *bench) measure(part string) func(context.Context) error {
 	}
 	return map[string]func(context.Context) error{
 		"requests": b.requests, "containers": b.containers, "start": b.start, "memory": b.memory, "sizes": b.sizes, "go": b.goBenchmarks, "reloads": b.reloads,
-		"simulation": b.simulation,
+		"simulation": b.simulation, "observability": b.observability,
 	}[part]
 }
 

@@ -76,16 +76,6 @@ func TestParseCPUs(t *testing.T) {
 	}
 }
 
-func TestParseProcessorTime(t *testing.T) {
-	used, err := parseProcessorTime("7 (a ) name) S 1 2 3 4 5 6 7 8 9 10 120 34 0 0 20 0")
-	if err != nil || used != 1540*time.Millisecond {
-		t.Errorf("%v, %v", used, err)
-	}
-	if _, err := parseProcessorTime("7 (name) S 1"); text(err) != `/proc/PID/stat has no processor times: "7 (name) S 1"` {
-		t.Errorf("no times: %v", err)
-	}
-}
-
 func TestPrintTable(t *testing.T) {
 	rates := []float64{0.9, 0.7, 0.8, 1}
 	var b strings.Builder
@@ -148,7 +138,7 @@ func TestNewBench_RefusesWhatCannotBeMeasured(t *testing.T) {
 	const builds = ": no such file or directory; make bench builds the daemon and the bare server, BASE names an older build, PEER one of ecs-local"
 	for args, want := range map[string]string{
 		"-connections 16,":                      "-connections 16,: want numbers with commas between, as in 16,256",
-		"-parts start,stop":                     `-parts start,stop: there is no part "stop", but requests,containers,start,memory,sizes,go,reloads,simulation`,
+		"-parts start,stop":                     `-parts start,stop: there is no part "stop", but requests,containers,start,memory,sizes,go,reloads,simulation,observability`,
 		"-identities -parts requests":           `-parts requests: there is no part "requests", but memory,rate,cold,go`,
 		"-identities -daemon /nowhere/daemon":   "stat /nowhere/daemon" + builds,
 		"-cases leaf":                           "-cases leaf: there is no request of that name, but leaf-v1,leaf-v2,credentials,listing,token",

@@ -164,27 +164,7 @@ func statusBytes(status, field string) (int64, error) {
 }
 
 // processorTime returns the user and system time that the process has used so far.
-func (s *server) processorTime() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseProcessorTime(string(stat))
-}
-
-// parseProcessorTime adds user and system time of proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms.
-func parseProcessorTime(stat string) (time.Duration, error) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/PID/stat has no processor times: %q", stat)
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, fmt.Errorf("/proc/PID/stat: %w", err)
-	}
-	return time.Duration(user+system) * 10 * time.Millisecond, nil
-}
+func (s *server) processorTime() (time.Duration, error) { return processorTime(s.cmd.Process.Pid) }
 
 // freeAddress returns a loopback address that nothing listens on.
 func freeAddress() (string, error) {

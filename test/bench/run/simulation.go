@@ -34,6 +34,7 @@ func (b *bench) simulation(ctx context.Context) error {
 // simulator is a daemon and its control socket.
 type simulator struct {
 	*server
+	socket  string // of the control
 	control *control.Client
 }
 
@@ -54,7 +55,7 @@ func (b *bench) simulate(ctx context.Context, name, config string) (*simulator, 
 			return nil, err
 		}
 	}
-	return &simulator{s, control.NewClient(socket)}, nil
+	return &simulator{s, socket, control.NewClient(socket)}, nil
 }
 
 // put makes an event or a fault that is not there yet.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"time"
-
-	shared "mock-ec2-metadata/test/bench"
 )
 
 // asked is what clients ask for in turns.
@@ -58,30 +55,13 @@ func (b *bench) inTurns(ctx context.Context, connections int, servers ...*server
 	var all []hammered
 	for _, s := range servers {
 		h := hammered{server: s, check: checkMadeUp}
-		for range connections {
-			c, err := dial(ctx, s.addr, shared.Member{Address: netip.MustParseAddr("127.0.0.1"), Role: shared.Role})
-			if err != nil {
-				return nil, err
-			}
-			defer c.close()
-			h.clients = append(h.clients, c)
+		defer h.close()
+		if err := h.dial(ctx, connections); err != nil {
+			return nil, err
 		}
 		all = append(all, h)
 	}
-	loads := make([][]load, len(servers))
-	for range b.rounds {
-		round, err := compareOnce(ctx, all, time.Duration(b.seconds)*time.Second)
-		if err != nil {
-			return nil, err
-		}
-		for i, s := range servers {
-			loads[i] = append(loads[i], round[i])
-			if err := s.emptyLog(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return loads, nil
+	return b.hammerAll(ctx, all, b.rounds, time.Duration(b.seconds)*time.Second, tenths)
 }
 
 // checkMadeUp returns an error unless the last answer of a client has credentials.
