@@ -50,6 +50,8 @@ sed -i 's/one/two/' /etc/mock-ec2-metadata/config.yaml
 systemctl reload mock-ec2-metadata
 for _ in $(seq 50); do [ "$(get latest/meta-data/hostname)" = two ] && break; sleep 0.1; done
 get latest/meta-data/hostname
+# The daemon serves the new file a moment before the manager knows.
+for _ in $(seq 50); do [ "$(systemctl show -P SubState mock-ec2-metadata)" = running ] && break; sleep 0.1; done
 see mock-ec2-metadata.service
 
 say containers
