@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mock-ec2-metadata/internal/api"
 	"mock-ec2-metadata/internal/testutil"
 )
@@ -274,5 +276,26 @@ func TestEvents_RotationOfAnEntryIsItsSessionsAlone(t *testing.T) {
 	testutil.Eventually(t, "the entry has other credentials", func() bool { return u.from("10.1.1.1:1", rolesPath+"web") != web })
 	if u.from("10.1.1.2:1", rolesPath+"jobs") != jobs || sts.Calls("AssumeRole") != calls+1 {
 		t.Errorf("%d calls; others have other credentials", sts.Calls("AssumeRole")-calls)
+	}
+}
+
+// TestEvents_StatusStillKnowsWhoHasAsked: an event makes a new state, and neither the credentials nor those who have asked are forgotten.
+func TestEvents_StatusStillKnowsWhoHasAsked(t *testing.T) {
+	u, _ := realMany(t, twoRoles)
+	u.from("10.1.1.1:1", rolesPath+"web")
+	states := func() map[string]string {
+		found := map[string]string{}
+		for _, id := range u.App.Status().Identities {
+			found[id.Identity+" "+id.Role] = id.Credentials.State
+		}
+		return found
+	}
+	before := states()
+	if before[" web"] != api.StateValid || before["clients[0] web"] != api.StateValid || before[" jobs"] != api.StateIdle {
+		t.Fatal(before)
+	}
+	u.putEvent(t, "s", `{"spot": "terminate"}`)
+	if diff := cmp.Diff(before, states()); diff != "" {
+		t.Error(diff)
 	}
 }

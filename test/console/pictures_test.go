@@ -71,7 +71,7 @@ func shop(t *testing.T) *daemon {
 	d.imds(container, "", "/latest/dynamic/instance-identity/document")
 	d.command("event", "spot", "terminate", "--id", "reclaim", "--notice", "8m", "--rebalance", "1h")
 	d.command("fault", "preset", "slow")
-	d.credentials(webClient, "web") // after the event: whoever has asked before counts as idle then
+	d.credentials(webClient, "web")
 	d.imds("127.0.0.1", "evil.example", "/latest/meta-data/")
 	d.imds(stranger, "", "/latest/meta-data/iam/security-credentials/")
 	d.v2(container, "/latest/meta-data/events/recommendations/rebalance")
