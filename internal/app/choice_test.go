@@ -208,15 +208,15 @@ func TestChoice_ClusterHasNone(t *testing.T) {
 	if w := ask[api.Who](c, http.MethodDelete, choicePath, ""); w.Switched != "" {
 		t.Errorf("got %+v", w)
 	}
-	const nobody = "no running container is known to have this address: 10.1.1.1"
+	const unknown = "no running container is known to have this address: 10.1.1.1"
 	if got := c.raw("10.1.1.1", plainGet(aPath, "h", "")); got.status != 503 {
 		t.Errorf("no pod gets %d", got.status)
 	}
 	v := ask[api.Verdict](c, http.MethodGet, "/v1/explain?client=10.1.1.1", "")
-	if last := v.Rules[len(v.Rules)-1]; v.Allowed || v.Status != 503 || last.Name != "identity" || last.Text != nobody {
+	if last := v.Rules[len(v.Rules)-1]; v.Allowed || v.Status != 503 || last.Name != "identity" || last.Text != unknown {
 		t.Errorf("no pod: %+v", v)
 	}
-	if n := ask[api.TreeNode](c, http.MethodGet, "/v1/tree?client=10.1.1.1", ""); n.Status != 503 || n.Body != nobody {
+	if n := ask[api.TreeNode](c, http.MethodGet, "/v1/tree?client=10.1.1.1", ""); n.Status != 503 || n.Body != unknown {
 		t.Errorf("no pod: %+v", n)
 	}
 }

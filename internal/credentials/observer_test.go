@@ -97,7 +97,7 @@ func TestObserver_ErrorThatIsKnownIsNoWait(t *testing.T) {
 		o.want(t, "")
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, _ = k.Get(gone) // which nobody waits for
+		_, _ = k.Get(gone) // which no client waits for
 		o.want(t, "")
 	})
 }

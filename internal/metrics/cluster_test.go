@@ -133,7 +133,7 @@ func TestCluster_DeniedCountOnceByReason(t *testing.T) {
 	got.want(t, ofRole("credentials_valid", "app-unknown"), 0)
 	got.want(t, "kube_sessions", 2)
 	if _, there := got[ofRole("credentials_valid", "admin")]; there {
-		t.Error("a role that nobody may have has credentials")
+		t.Error("a role that no client may have has credentials")
 	}
 }
 

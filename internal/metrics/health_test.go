@@ -17,7 +17,7 @@ import (
 	"mock-ec2-metadata/internal/testutil"
 )
 
-// deaf is a listener whose connections nobody answers.
+// deaf is a listener whose connections are never answered.
 type deaf struct {
 	net.Listener
 	closed chan struct{}

@@ -77,7 +77,7 @@ func TestServer_RefusesTheFifthScrape(t *testing.T) {
 	})
 }
 
-// TestServer_ScrapeEndsBeforeItsDeadline also checks that scrapes that nobody waits for any more do not pile up.
+// TestServer_ScrapeEndsBeforeItsDeadline also checks that scrapes whose client has gone do not pile up.
 func TestServer_ScrapeEndsBeforeItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, release := stuck(t)

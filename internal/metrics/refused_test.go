@@ -113,7 +113,7 @@ func TestRefused_ConnectionsCountOnce(t *testing.T) {
 		t.Errorf("counted as %v", got)
 	}
 	if got := changed["connections_total"]; got != 2 {
-		t.Errorf("%v connections, want the 2 that were let in", got)
+		t.Errorf("%v connections, want the 2 that were allowed", got)
 	}
 	_ = open[0].Close()
 	testutil.Eventually(t, "one is closed", func() bool { return c.scrape(t).since(before)["connections"] == 1 })

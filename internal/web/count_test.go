@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestAccessLog_CountsWhatIsWorthALine with and without lines, and with nobody else who wants to know.
+// TestAccessLog_CountsWhatIsWorthALine with and without lines, and without anything else that is told.
 func TestAccessLog_CountsWhatIsWorthALine(t *testing.T) {
 	for _, lines := range []bool{true, false} {
 		var counted []string

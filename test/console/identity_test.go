@@ -13,7 +13,7 @@ import (
 func TestMFA_DialogOpensAndTakesTheCode(t *testing.T) {
 	d, b, console := enter(t, world{mfa: true})
 	d.imds("127.0.0.1", "", "/latest/meta-data/iam/security-credentials/dev-role")
-	// Nobody has touched the page.
+	// The page has not been touched.
 	b.until("document.activeElement?.id === 'mfa-code'")
 	b.shows("dialog.mfa", "arn:aws:iam::"+account+":mfa/developer")
 	b.keys("1", "2", "Enter")

@@ -282,7 +282,7 @@ func TestStream_DeadWithoutCloseIsNoticed(t *testing.T) {
 	b.eval(hurry, nil)
 	d.imds("127.0.0.1", "", "/latest/before")
 	b.until(pathRows("/latest/before") + " === 1")
-	// As if the laptop had slept: nothing comes, and nobody says that it is over.
+	// As if the laptop had slept: nothing comes, and the connection is not closed.
 	cable.freeze()
 	d.imds("127.0.0.1", "", "/latest/during")
 	b.shows("#banner", "Connection lost")

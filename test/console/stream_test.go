@@ -198,7 +198,7 @@ func TestRestart_BannerNamesTheConsoleCommand(t *testing.T) {
 func TestRevoke_EndsTheSessionAtOnce(t *testing.T) {
 	d, b, _ := enter(t, world{})
 	d.command("console", "--revoke")
-	// The port has gone with the session, so the page can only say that nobody answers.
+	// The port has gone with the session, so the page can only say that the daemon does not answer.
 	b.until("document.body.innerText.includes('mock-ec2-metadata console')")
 	if strings.Contains(b.text("document.body.innerText"), "left of") {
 		t.Error("the page still counts")

@@ -126,7 +126,7 @@ func TestRefusal_WhyNamesTheKeyThatLetsTheClientIn(t *testing.T) {
 		if status, _ := d.imds(c.from, c.host, "/latest/meta-data/mac"); status != http.StatusOK {
 			t.Errorf("%s: %d after the key was applied, not 200", name, status)
 		}
-		// Those who were let in before still are.
+		// Clients that were allowed before still are.
 		if status, _ := d.imds(container, "", "/latest/meta-data/mac"); status != http.StatusOK {
 			t.Errorf("%s: %d for the others", name, status)
 		}
@@ -320,7 +320,7 @@ func TestSettings_ShowFirstWhatIsSet(t *testing.T) {
 	b.shows(".tally", strconv.Itoa(rows)+" of ")
 	b.shows(".tally", "defaults hidden")
 
-	// A key that nobody has set is not lost: the page says where it is.
+	// A key that is not set is not lost: the page says where it is.
 	filter := func(text string) {
 		b.eval("{ const f = document.querySelector('[data-filter]'); f.value = "+quote(text)+"; f.dispatchEvent(new Event('input')) }", nil)
 	}

@@ -9,7 +9,7 @@ const stateSigns = { valid: "ok", pending: "wait", idle: "wait", "waiting for MF
 // credentialState is the state of credentials in words.
 export const credentialState = (s) => mark(stateSigns[s] ?? "off", s);
 
-// nobody is said where there is no ARN.
+// nobody is shown where there is no ARN.
 export const nobody = (w) => (w.source === "none" ? "nobody: the instance has no role" : "nobody yet");
 
 // left is how long credentials last, in words.
