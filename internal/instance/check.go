@@ -80,13 +80,14 @@ func (k *checker) checkDerived(c *config.Instance, all []Interface) {
 	}
 }
 
-// checkGroups requires that a security group has one id.
+// checkGroups requires that a security group has one id. Two VPCs of one instance may have groups of one name, such as default.
 func (n *Interface) checkGroups(ids map[string]string) string {
 	for i, name := range n.SecurityGroups[:min(len(n.SecurityGroups), len(n.SecurityGroupIDs))] {
-		if id, ok := ids[name]; ok && id != n.SecurityGroupIDs[i] {
+		key := n.VPCID + " " + name
+		if id, ok := ids[key]; ok && id != n.SecurityGroupIDs[i] {
 			return fmt.Sprintf("security group %s has the id %s here and the id %s at another interface", name, n.SecurityGroupIDs[i], id)
 		}
-		ids[name] = n.SecurityGroupIDs[i]
+		ids[key] = n.SecurityGroupIDs[i]
 	}
 	return ""
 }

@@ -222,3 +222,14 @@ func TestCheck_RefusesContradictingInterfaces(t *testing.T) {
 		})
 	}
 }
+
+func TestCheck_GroupsOfTwoVPCsMayHaveOneName(t *testing.T) {
+	c := minimal()
+	c.EC2.VPCID, c.EC2.SecurityGroups, c.EC2.SecurityGroupIDs = "vpc-1", []string{"default"}, []string{"sg-1"}
+	c.EC2.NetworkInterfaces = []config.NetworkInterface{{
+		DeviceNumber: 1, VPCID: "vpc-2", SubnetID: "subnet-b", LocalIPv4s: []string{"10.9.0.11"}, SecurityGroups: []string{"default"}, SecurityGroupIDs: []string{"sg-2"},
+	}}
+	if got := Check(c); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
