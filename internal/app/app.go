@@ -364,7 +364,6 @@ func (a *App) logWarnings(s *State) {
 		a.log.Warn("a changed key takes effect only after a restart", "key", key)
 	}
 	if s.Config.Config.Credentials.Mock && s.role != "" {
-		a.log.Warn("credentials are made up (credentials.mock)",
-			"hint", "no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role")
+		a.log.Warn("credentials are made up (credentials.mock)", "hint", s.Config.MockHint())
 	}
 }

@@ -157,10 +157,23 @@ func treeOf(l *config.Loaded, entry int, c *config.Instance, userData []byte) (*
 	}
 	in := instance.New(c, userData)
 	snapshot, err := tree.New(in, c.Metadata)
-	if e, ok := errors.AsType[*tree.PathError](err); ok {
-		err = l.EntryProblem(entry, "metadata."+e.Path, "%s", e.Reason)
+	return in, snapshot, pathProblem(l, entry, err)
+}
+
+// checkTree returns the error of treeOf without making the tree.
+func checkTree(l *config.Loaded, entry int, c *config.Instance, userData []byte) error {
+	if err := l.Problems(entry, instance.Check(c)); err != nil {
+		return err
 	}
-	return in, snapshot, err
+	return pathProblem(l, entry, tree.Check(instance.New(c, userData), c.Metadata))
+}
+
+// pathProblem names the key of metadata that an error of package tree is about.
+func pathProblem(l *config.Loaded, entry int, err error) error {
+	if e, ok := errors.AsType[*tree.PathError](err); ok {
+		return l.EntryProblem(entry, "metadata."+e.Path, "%s", e.Reason)
+	}
+	return err
 }
 
 // checkEntry checks the instance of an entry of clients, or the file's own. Without values of metadata its tree always exists. With
@@ -176,13 +189,11 @@ func checkEntry(l *config.Loaded, entry int) error {
 	if len(l.Config.Roles) == 0 && l.Config.Containers.Engine == "" && entry == caller.None {
 		return nil
 	}
-	_, _, err := treeOf(l, entry, &c, userData)
-	if err != nil {
+	if err := checkTree(l, entry, &c, userData); err != nil {
 		return err
 	}
 	c, userData = l.InstanceOf(entry, &config.Credentials{IAMRole: "arn:aws:iam::" + c.AWS.AccountID + ":role/any"})
-	_, _, err = treeOf(l, entry, &c, userData)
-	return err
+	return checkTree(l, entry, &c, userData)
 }
 
 // Check finds what is wrong with a configuration beyond its values, and returns the tree that it serves.

@@ -41,6 +41,15 @@ type Loaded struct {
 // Name returns the path that was read, or "embedded default".
 func (l *Loaded) Name() string { return cmp.Or(l.File, embeddedName) }
 
+// MockHint says how to get real credentials instead of made-up ones: by which keys, and where to write them. A file that sets
+// credentials.mock is to be edited, wherever it is. Packages and archives have no conf/ to copy from.
+func (l *Loaded) MockHint() string {
+	if l.File == "" {
+		return "no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role"
+	}
+	return "no AWS service accepts them; for real ones set credentials.mock to false, and credentials.source_profile and credentials.iam_role to yours"
+}
+
 // WatchFiles returns the files whose changes require a Reload. They include DefaultFile if no file was read, because it may
 // be created later.
 func (l *Loaded) WatchFiles() []string {

@@ -257,3 +257,17 @@ func TestLoad_TextIsReadWithAProfileToo(t *testing.T) {
 		}
 	}
 }
+
+// TestMockHint_NamesKeysOfAFileThatExists: who has a file edits it, and only without one is there a file to copy.
+func TestMockHint_NamesKeysOfAFileThatExists(t *testing.T) {
+	const (
+		without = "no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role"
+		with    = "no AWS service accepts them; for real ones set credentials.mock to false, and credentials.source_profile and credentials.iam_role to yours"
+	)
+	if got := (&Loaded{}).MockHint(); got != without {
+		t.Errorf("embedded default: %q", got)
+	}
+	if got := (&Loaded{File: "/etc/mock-ec2-metadata/config.yaml"}).MockHint(); got != with {
+		t.Errorf("file: %q", got)
+	}
+}

@@ -28,7 +28,7 @@ func (d *doctor) examineProfile(ctx context.Context) Finding {
 	case c.Credentials.Mock:
 		return Finding{
 			Mark: Note, blocks: "credentials.mock is set",
-			Text: "not used: credentials are made up (credentials.mock), and no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role",
+			Text: "not used: credentials are made up (credentials.mock); " + d.loaded.MockHint(),
 		}
 	}
 	profile, err := sts.New(app.SpecOf(c), sts.Options{Log: d.opt.Log, Now: d.opt.Now}).Profile(ctx)

@@ -17,7 +17,7 @@ import (
 // TestDoctor_FollowsTheNetwork has the embedded default, and different things where the daemon should be.
 func TestDoctor_FollowsTheNetwork(t *testing.T) {
 	const head = `ok    configuration  embedded default
-note  profile        not used: credentials are made up (credentials.mock), and no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role
+note  profile        not used: credentials are made up (credentials.mock); no AWS service accepts them; for real ones copy conf/sample-config.yaml to conf/config.yaml and set credentials.source_profile and credentials.iam_role
 skip  credentials    not tried: credentials.mock is set
 skip  identity       not tried: credentials.mock is set
 skip  role           not tried: credentials.mock is set

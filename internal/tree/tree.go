@@ -85,6 +85,19 @@ func Check(in *instance.Instance, overrides map[string]*string) error {
 	return err
 }
 
+// Values returns the values of an instance by path below the version, without overrides. Credentials and signatures are empty.
+func Values(in *instance.Instance) map[string]string {
+	all := leavesOf(in)
+	values := make(map[string]string, len(all))
+	for path, l := range all {
+		values[path] = ""
+		if l.kind == Value || l.kind == UserData {
+			values[path] = l.value
+		}
+	}
+	return values
+}
+
 // leavesWith returns the leaves of an instance with overrides.
 func leavesWith(in *instance.Instance, overrides map[string]*string) (leaves, error) {
 	all := leavesOf(in)
