@@ -70,6 +70,7 @@ var packageMap = map[string][]string{
 	"internal/identity":    nil,
 	"internal/journal":     nil,
 	"internal/imagefile":   nil,
+	"internal/importer":    {"internal/config"},
 	"internal/manifest":    nil,
 	"internal/netfilter":   nil,
 	"internal/podproc":     nil,
