@@ -50,6 +50,13 @@ type Extension interface {
 	Started(ctx context.Context, a *app.App)
 }
 
+// Commands returns the command tree as shells and manuals need it: with completion, which cobra adds late. Nothing is run.
+func Commands(p Process) *cobra.Command {
+	root := newRoot(p)
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
 // Run executes one command line, reports an error to Stderr and returns the exit code.
 func Run(ctx context.Context, p Process) int {
 	help, err := execute(ctx, p)

@@ -80,6 +80,7 @@ MOCK_EC2_METADATA__EC2__INSTANCE_ID=i-1 sets ec2.instance_id. --set overrides th
 		newFault(f),
 		newHealthcheck(f),
 		newIdentityCommand(f),
+		newImport(f.environ),
 		newMFA(f),
 		newNetworks(),
 		newReload(f),
