@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 BIN := bin/mock-ec2-metadata
-TOOLS := $(CURDIR)/bin/tools
+TOOLS := bin/tools
 # Of a length that does not depend on the clone, so that a commit has one name, and one binary.
 VERSION ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 # HTTP/2 is half a megabyte that nobody here speaks: metadata clients do not, and STS does without.
@@ -42,6 +42,7 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint
 	$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/golangci-lint run --build-tags e2e ./test/...
 	$(TOOLS)/golangci-lint run --build-tags kube ./test/kube/...
+	$(TOOLS)/golangci-lint run --build-tags packages ./test/packages
 
 .PHONY: check
 check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-lint, shellcheck, links of the docs, go.mod tidiness
@@ -51,17 +52,19 @@ check: $(TOOLS)/gofumpt lint ## Everything that reads: gofumpt, vet, golangci-li
 	go vet -tags e2e ./...
 	go vet -tags kube ./...
 	go vet -tags pprof ./internal/metrics
+	go vet -tags packages ./test/packages
 	shellcheck $(SHELL_SCRIPTS)
 	python3 docs/check.py
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C tools/packaging mod tidy -diff
 	go -C test/clients/go-v1 vet ./...
 	go -C test/clients/go-v1 mod tidy -diff
 	go -C test/clients/go-v2-faults vet ./...
 	go -C test/clients/go-v2-faults mod tidy -diff
 	go -C test/clients/go-others vet ./...
 	go -C test/clients/go-others mod tidy -diff
-	go -C test/charts vet ./...
+	go -C test/charts vet -tags packages ./...
 	go -C test/charts mod tidy -diff
 	go -C test/console vet ./...
 	go -C test/console mod tidy -diff
@@ -78,6 +81,15 @@ vuln: $(TOOLS)/govulncheck ## govulncheck: known vulnerabilities in what is call
 .PHONY: sbom
 sbom: build $(TOOLS)/cyclonedx-gomod ## bin/mock-ec2-metadata.cdx.json: what the binary is made of (CycloneDX), the same bytes each time
 	$(TOOLS)/cyclonedx-gomod bin -json -std -noserial -notimestamp -version '$(VERSION)' -output $(BIN).cdx.json $(BIN)
+
+.PHONY: dist
+dist: $(TOOLS)/nfpm $(TOOLS)/cyclonedx-gomod ## dist/: archives, packages, chart, sums of a release, CONTRIBUTING.md (VERSION, DIST=all, SNAPSHOT=1, SIGNING_KEY, URL)
+	VERSION='$(if $(filter command environment,$(origin VERSION)),$(VERSION))' DIST='$(DIST)' packaging/dist.sh
+
+.PHONY: dist-test
+dist-test: ## Test what make dist made, with dpkg, rpm, systemd and others; Linux, root, what CONTRIBUTING.md lists
+	go test -count=1 -tags packages -timeout 30m -v ./test/packages
+	go -C test/charts test -count=1 -tags packages -run '^TestPackagedChart' ./...
 
 .PHONY: e2e
 e2e: ## End-to-end tests with real clients; Linux, root, Docker and what CONTRIBUTING.md lists
@@ -139,5 +151,9 @@ govulncheck := golang.org/x/vuln/cmd/govulncheck
 cyclonedx-gomod := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 $(addprefix $(TOOLS)/,gofumpt golangci-lint govulncheck cyclonedx-gomod): tools/go.mod tools/go.sum
-	GOBIN=$(TOOLS) go -C tools install $($(@F))
+	GOBIN="$(CURDIR)/$(TOOLS)" go -C tools install $($(@F))
+	@touch $@
+
+$(TOOLS)/nfpm: tools/packaging/go.mod tools/packaging/go.sum
+	CGO_ENABLED=0 GOBIN="$(CURDIR)/$(TOOLS)" go -C tools/packaging install github.com/goreleaser/nfpm/v2/cmd/nfpm
 	@touch $@
