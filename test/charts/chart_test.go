@@ -33,7 +33,13 @@ type rendered struct {
 // render does what helm template does. The error is that of the values' schema.
 func render(t *testing.T, namespace string, values map[string]any) (*rendered, error) {
 	t.Helper()
-	chart, err := loader.Load(chartDir)
+	return renderChart(t, chartDir, namespace, values)
+}
+
+// renderChart does the same with the chart of a directory.
+func renderChart(t *testing.T, dir, namespace string, values map[string]any) (*rendered, error) {
+	t.Helper()
+	chart, err := loader.Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +72,8 @@ func render(t *testing.T, namespace string, values map[string]any) (*rendered, e
 	return r, nil
 }
 
-// mustRender renders the values of a case.
-func mustRender(t *testing.T, name, namespace string) *rendered {
+// valuesOf are the values of a case.
+func valuesOf(t *testing.T, name string) map[string]any {
 	t.Helper()
 	values := map[string]any{}
 	if name != "default" {
@@ -75,7 +81,13 @@ func mustRender(t *testing.T, name, namespace string) *rendered {
 			t.Fatal(err)
 		}
 	}
-	r, err := render(t, namespace, values)
+	return values
+}
+
+// mustRender renders the values of a case.
+func mustRender(t *testing.T, name, namespace string) *rendered {
+	t.Helper()
+	r, err := render(t, namespace, valuesOf(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,16 +118,13 @@ func TestChart_HasTheObjectsOfTheSource(t *testing.T) {
 	}
 }
 
-func TestChart_LintFindsNothing(t *testing.T) {
+func TestChart_LintFindsNothing(t *testing.T) { lintChart(t, chartDir) }
+
+// lintChart does what helm lint --strict does, with the values of each case.
+func lintChart(t *testing.T, dir string) {
 	for name := range cases(t) {
 		t.Run(name, func(t *testing.T) {
-			values := map[string]any{}
-			if name != "default" {
-				if err := yaml.Unmarshal(read(t, "testdata/"+name+".yaml"), &values); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, m := range lint.AllWithKubeVersion(chartDir, values, "aws", &kubeVersion).Messages {
+			for _, m := range lint.AllWithKubeVersion(dir, valuesOf(t, name), "aws", &kubeVersion).Messages {
 				if m.Severity > support.InfoSev {
 					t.Error(m)
 				}
