@@ -49,6 +49,9 @@ RUN mkdir -p /rootfs/conf /rootfs/etc/ssl/certs /rootfs/home/mock/.aws /rootfs/h
  && cp "$(go env GOROOT)/lib/time/zoneinfo.zip" /rootfs/usr/share/ \
  && CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X main.version=${VERSION}" \
       -o "/rootfs/${PROGRAM}" "./cmd/${PROGRAM}" \
+ && mkdir -p "/rootfs/usr/share/licenses/${PROGRAM}" && cp LICENSE "/rootfs/usr/share/licenses/${PROGRAM}/" \
+ && go run ./packaging/licenses -tags nethttpomithttp2 -platforms "linux/$(go env GOARCH)" "./cmd/${PROGRAM}" \
+      >"/rootfs/usr/share/licenses/${PROGRAM}/THIRD-PARTY-LICENSES" \
  && if [ "${PROGRAM}" != mock-ec2-metadata ]; then ln -s "${PROGRAM}" /rootfs/mock-ec2-metadata; fi
 
 FROM scratch

@@ -22,7 +22,8 @@ Options go to both runs of docker build, for instance
   ./build-docker.sh --build-arg GO_IMAGE=golang:1.26-bookworm --network host
 
 Environment:
-  VERSION   the version to stamp (default: git describe, else "dev")
+  VERSION    the version to stamp (default: git describe, else "dev")
+  HOMEPAGE   where the source is, for the label org.opencontainers.image.source
 EOT
 }
 
@@ -66,15 +67,23 @@ latest | dev) tags=(--tag "$program:latest") ;;
 *) tags=(--tag "$program:latest" --tag "$program:$tag") ;;
 esac
 
+# What git knows of the source; the Dockerfile has the other labels. The time is the commit's, so that the same commit has the same labels.
+labels=()
+label() { if [ -n "$2" ]; then labels+=(--label "org.opencontainers.image.$1=$2"); fi; }
+label source "${HOMEPAGE-}"
+label revision "$(git -C "$root" describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || true)"
+label created "$(TZ=UTC git -C "$root" log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || true)"
+build() { docker build "${tags[@]}" --build-arg "VERSION=$version" ${labels[@]+"${labels[@]}"} "$@" "$root"; }
+
 if [ "$program" != "$name" ]; then
-	docker build "${tags[@]}" --build-arg "PROGRAM=$program" --build-arg "VERSION=$version" "$@" "$root"
+	build --build-arg "PROGRAM=$program" "$@"
 	echo
 	echo "$program:latest  (version $version)"
 	echo "Next: push it to a registry that your nodes reach, and mock-ec2-metadata-kube up --image REF"
 	exit
 fi
 
-docker build "${tags[@]}" --build-arg "VERSION=$version" "$@" "$root"
+build "$@"
 docker build --tag "$name:dev" --target dev "$@" "$root"
 
 megabytes() {

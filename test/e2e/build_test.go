@@ -201,6 +201,15 @@ func testImageBinary(t *testing.T, docker dockerCLI, repo string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	licences := filepath.Join(t.TempDir(), "licences")
+	if out, err := docker("cp", id+":/usr/share/licenses/mock-ec2-metadata", licences); err != nil {
+		t.Fatal(out, err)
+	}
+	for name, want := range map[string]string{"LICENSE": "MIT License", "THIRD-PARTY-LICENSES": "github.com/aws/aws-sdk-go-v2 v"} {
+		if text, err := os.ReadFile(filepath.Join(licences, name)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s in the image: %v, has no %q", name, err, want)
+		}
+	}
 	mustMake(t, repo, nil, "build", "VERSION=e2e")
 	if !bytes.Equal(image, readBinary(t, repo)) {
 		t.Error("the image's binary differs from the one that make build makes of the same files")
