@@ -82,14 +82,14 @@ func (c *cable) cut() {
 	}
 }
 
-// freeze lets no byte through until mend, and closes nothing.
+// freeze lets no byte through until restore, and closes nothing.
 func (c *cable) freeze() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.thaw = make(chan struct{})
 }
 
-func (c *cable) mend() {
+func (c *cable) restore() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.torn = false

@@ -286,7 +286,7 @@ func TestStream_DeadWithoutCloseIsNoticed(t *testing.T) {
 	cable.freeze()
 	d.imds("127.0.0.1", "", "/latest/during")
 	b.shows("#banner", "Connection lost")
-	cable.mend()
+	cable.restore()
 	b.until("!document.getElementById('banner').textContent.includes('Connection lost') && " + pathRows("/latest/during") + " === 1")
 }
 

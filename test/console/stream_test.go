@@ -171,7 +171,7 @@ func TestStream_ResumesWithoutGapOrDouble(t *testing.T) {
 	if n := b.number(pathRows("/latest/during")); n != 0 {
 		t.Errorf("%v rows have come through a cut cable", n)
 	}
-	cable.mend()
+	cable.restore()
 	b.until(pathRows("/latest/during") + " === 5")
 	ask("/latest/after")
 	b.until(pathRows("/latest/after") + " === 1")
