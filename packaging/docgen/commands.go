@@ -35,8 +35,9 @@ func writePages(cmd *cobra.Command, dir string, r release) error {
 	if err := doc.GenMan(cmd, &doc.GenManHeader{Section: "1", Date: &r.date, Source: manual + " " + r.version, Manual: manual}, &page); err != nil {
 		return err
 	}
+	text := append(bytes.TrimRight(page.Bytes(), "\n"), ", \\fBmock-ec2-metadata(5)\\fP\n"...) // it ends with SEE ALSO
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
-	if err := os.WriteFile(filepath.Join(dir, name), asciiRoff(page.Bytes()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), asciiRoff(text), 0o644); err != nil {
 		return err
 	}
 	for _, child := range cmd.Commands() {

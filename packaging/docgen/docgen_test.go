@@ -68,7 +68,11 @@ func TestPages_HoldEveryWordOfTheHelp(t *testing.T) {
 	}
 	var check func(cmd *cobra.Command)
 	check = func(cmd *cobra.Command) {
-		page := roffEscapes.Replace(read(t, filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1")))
+		source := read(t, filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1"))
+		if _, also, _ := strings.Cut(source, "\n.SH SEE ALSO\n"); !strings.HasSuffix(also, `(1)\fP, \fBmock-ec2-metadata(5)\fP`+"\n") || strings.Count(also, "\n") != 1 {
+			t.Errorf("the page of %s ends with %q", cmd.CommandPath(), also)
+		}
+		page := roffEscapes.Replace(source)
 		texts := cmd.Short + "\n" + cmd.Long
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { texts += "\n--" + f.Name + " " + strings.ReplaceAll(f.Usage, "`", "") })
 		for word := range strings.FieldsSeq(texts) {
