@@ -33,8 +33,8 @@ func newImport(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [FILE|-]...",
 		Short: "Write a configuration from what describe-instances and other tools say of instances",
-		Long: `import reads what other tools say of one or more instances, and prints a configuration that imitates them. It reads files, or
-standard input without any or for -, in JSON or YAML. It sends nothing to AWS.
+		Long: `import reads what other tools say of one or more instances, and prints a configuration that imitates them. It reads files in
+JSON or YAML, or standard input if you name none or write -. It sends nothing to AWS.
 
   aws ec2 describe-instances | mock-ec2-metadata import > conf/config.yaml
   aws ec2 describe-instances --instance-ids i-0123456789abcdef0 > i.json
@@ -42,8 +42,8 @@ standard input without any or for -, in JSON or YAML. It sends nothing to AWS.
   aws ec2 describe-vpcs > vpcs.json
   mock-ec2-metadata import i.json subnets.json vpcs.json --output conf/config.yaml
 
-Each file is known by its keys. Beside describe-instances, the answers of describe-subnets, describe-vpcs, describe-instance-types,
-describe-key-pairs --include-public-key, describe-instance-attribute --attribute userData and iam get-instance-profile help.
+Each file is known by its keys. The answers of describe-subnets, describe-vpcs, describe-instance-types, describe-key-pairs
+--include-public-key, describe-instance-attribute --attribute userData and iam get-instance-profile complete describe-instances.
 
 Of several instances, each becomes an entry of clients with a listener of its own, from 127.0.0.1:5001 on, or with --match address
 for clients at the instance's own addresses. What all share stands at the top.
@@ -51,6 +51,8 @@ for clients at the instance's own addresses. What all share stands at the top.
 The configuration has only the keys that change an answer. Standard error says what could not be carried over (lost), what the
 input does not say (guessed), and what was left out (skipped). Credentials are never written: the role's are made up, or with
 --source-profile got by a profile of ~/.aws. The result is checked as the command check does before a byte is written.
+
+The global flags are those of the daemon. import refuses them.
 
 Exit codes: 0 written; 1 the input or the result is wrong, nothing is left, or the output exists; 2 wrong command line; 3 --strict,
 and something is lost.`,
