@@ -5,12 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"mock-ec2-metadata/internal/config"
 )
 
 // ec2Devices maps block devices.
@@ -31,12 +31,6 @@ func (in *Instance) ec2Devices(e *ec2Instance) {
 	}
 }
 
-var (
-	// keyName and publicKey match what the configuration takes.
-	keyName   = regexp.MustCompile(`^[!-.0-<>-~]([ -.0-<>-~]{0,253}[!-.0-<>-~])?$`)
-	publicKey = regexp.MustCompile(`^(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) +AAAA[A-Za-z0-9+/]*={0,2}( [^\n\r]*)?$`)
-)
-
 // ec2Keys maps the key pair.
 func (in *Instance) ec2Keys(e *ec2Instance, all *ec2Inputs) {
 	public := strings.TrimSpace(all.keys[e.KeyName])
@@ -44,7 +38,7 @@ func (in *Instance) ec2Keys(e *ec2Instance, all *ec2Inputs) {
 	case e.KeyName == "":
 	case public == "":
 		in.note(Lost, "KeyName", "the input has no public key; add the output of aws ec2 describe-key-pairs --include-public-key")
-	case !keyName.MatchString(e.KeyName) || !publicKey.MatchString(public):
+	case !config.Fits("ec2.key_pairs.name", e.KeyName) || !config.Fits("ec2.key_pairs.public_key", public):
 		in.note(Lost, "KeyName", "its name or its public key is not as OpenSSH has them")
 	default:
 		list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{mapNode("name", e.KeyName, "public_key", public)}}
@@ -71,16 +65,13 @@ func (in *Instance) ec2Options(e *ec2Instance, hopLimit bool) {
 	}
 }
 
-var metadataTag = regexp.MustCompile(`^[A-Za-z0-9+=.,_:@-]{1,128}$`)
-
 // ec2Tags maps the tags. Those that metadata cannot hold are lost if tags are in the metadata.
 func (in *Instance) ec2Tags(e *ec2Instance) {
 	on := e.MetadataOptions.InstanceMetadataTags == "enabled"
 	for _, t := range e.Tags {
-		fits := metadataTag.MatchString(t.Key) && !slices.Contains([]string{".", "..", "_index"}, t.Key)
 		switch {
 		case t.Key == "":
-		case on && !fits:
+		case on && !config.FitsKey("ec2.tags", t.Key):
 			in.note(Lost, "Tags", "the key %s cannot be a path of the metadata", oneLine(t.Key))
 		default:
 			in.setAt(t.Value, "ec2", "tags", t.Key)

@@ -36,7 +36,8 @@ func TestKeyPairs_AreThoseOfOpenSSH(t *testing.T) {
 		{"my key", key, false},
 		{"a/b", key, true},
 		{"a=b", key, true},
-		{"k", "ssh-dss AAAAB3NzaC1kc3MAAACBAP", true},
+		{"k", "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAA", false}, // what the configuration takes
+		{"k", "ssh-any AAAAB3NzaC1kc3MAAACBAP", true},
 		{"k", "PuTTY-User-Key-File-3", true},
 		{"k", key + `\n` + key, true},
 	} {

@@ -143,7 +143,7 @@ func (in *Instance) keyPairs(l leaves, names map[int]string) {
 	}
 }
 
-// untyped sets each value as metadata, too. Who prunes the configuration takes away those that typed keys have made already.
+// untyped sets each value as metadata, too. The caller takes away those that typed keys make.
 func (in *Instance) untyped(l leaves) {
 	in.AllIsMetadata = true
 	dirs := listings(l)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -39,19 +38,13 @@ func (in *Instance) own(path []string, block map[string]any) {
 			in.own(at, below)
 			continue
 		}
-		isUserData := len(at) == 2 && at[0] == "ec2" && strings.HasPrefix(key, "user_data") // which may hold anything
-		if n := nodeOf(block[key]); slices.ContainsFunc(at, looksSecret) || secretIn(n) && !isUserData {
+		if n := nodeOf(block[key]); slices.ContainsFunc(at, looksSecret) || holdsSecret(n) && !mayHoldSecrets(at) {
 			in.note(Lost, pathText(at), "looks like a secret")
 		} else {
 			in.setNode(n, at...)
 			in.keep(at...)
 		}
 	}
-}
-
-// secretIn reports whether a node has a key or a value that looks like a secret.
-func secretIn(n *yaml.Node) bool {
-	return looksSecret(n.Value) || slices.ContainsFunc(n.Content, secretIn)
 }
 
 // nodeOf returns a value as a node. Numbers keep their digits.

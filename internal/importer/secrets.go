@@ -65,7 +65,7 @@ func secretEnds() []string {
 	}
 }
 
-// holdsSecret reports whether a value, or one in it, looks like a secret.
+// holdsSecret reports whether a value, or a key or a value in it, looks like a secret.
 func holdsSecret(n *yaml.Node) bool {
 	return looksSecret(n.Value) || slices.ContainsFunc(n.Content, holdsSecret)
 }
