@@ -38,12 +38,8 @@ func (in *Instance) own(path []string, block map[string]any) {
 			in.own(at, below)
 			continue
 		}
-		if n := nodeOf(block[key]); slices.ContainsFunc(at, looksSecret) || holdsSecret(n) && !mayHoldSecrets(at) {
-			in.note(Lost, pathText(at), "looks like a secret")
-		} else {
-			in.setNode(n, at...)
-			in.keep(at...)
-		}
+		in.setNode(nodeOf(block[key]), at...)
+		in.keep(at...)
 	}
 }
 
