@@ -72,7 +72,7 @@ func (c *cable) carry(from net.Conn, to string) {
 	delete(c.conns, conn)
 }
 
-// cut ends all connections, and lets none through until mend.
+// cut ends all connections, and lets none through until restore.
 func (c *cable) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -132,4 +134,29 @@ func TestKeys_WalkTheTreeAndTheTabs(t *testing.T) {
 	b.until("document.activeElement.dataset.place === 'docker' && document.activeElement.getAttribute('aria-selected') === 'true'")
 	b.shows("#lines pre", "docker run")
 	b.clean(console)
+}
+
+// The tree writes its place into the address when it has read it. A view that was opened meanwhile keeps its own.
+func TestKeys_LeaveTheTreeWhileItLoads(t *testing.T) {
+	d := start(t, world{})
+	b := open(t)
+	login := d.login()
+	cable := through(t, strings.TrimPrefix(origin(login), "http://"))
+	b.visit(strings.Replace(login, "127.0.0.1", "localhost", 1))
+	const calls = "performance.getEntriesByType('resource').filter((e) => e.name.includes('/v1/tree')).length"
+	b.view("tree")
+	b.shows("main", "Copy as curl")
+	b.until("document.querySelector('select option[value=\"1.0\"]') !== null") // the versions have come, too
+	first := b.number(calls)
+	b.view("events")
+	cable.freeze()
+	b.keys("g", "t")
+	b.until("document.getElementById('view').className === 'tree'")
+	b.keys("g", "e")
+	b.until("document.getElementById('view').className === 'events'")
+	cable.restore()
+	b.until(fmt.Sprintf("%s >= %v", calls, 2*first))
+	if at := b.text("location.hash"); at != "#/events" {
+		t.Errorf("the address of Events is %s", at)
+	}
 }

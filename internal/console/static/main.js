@@ -107,7 +107,7 @@ function signIn() {
 	frame();
 }
 
-// frame shows what is true in every view: whose daemon this is, and what is unusual.
+// frame shows whose daemon this is, and what is unusual.
 function frame() {
 	const o = state.overview;
 	const about = document.getElementById("about");

@@ -64,7 +64,7 @@ export function mount(root, view) {
 			else b.removeAttribute("aria-current");
 		}
 		const params = new URLSearchParams({ path: `/${version}/${path}`, ...(client.value && { client: client.value }) });
-		history.replaceState(null, "", `#/tree?${params}`);
+		if (location.hash.startsWith("#/tree")) history.replaceState(null, "", `#/tree?${params}`);
 		let parts;
 		try {
 			const node = await ask(path, more);
